@@ -1,0 +1,1 @@
+"""The channels: how a message leaves, one adapter a file."""

@@ -1,0 +1,144 @@
+"""Every exception that Kept raises on purpose.
+
+```
+KeptError
+  + InputError             the caller can mend it            -> 4xx
+  |   + InvalidEventError
+  |   + InvalidBrandError  carries every problem, not only the first
+  |   + NotFoundError
+  |   + ConflictError
+  |   + NotAllowedError
+  |   + OverloadedError    says when to come back
+  + OutsideError           the world failed, may be retried  -> 503
+  |   + StoreError
+  |   |   + DiskFullError
+  |   + ChannelError
+  + SettingsError          the operator must mend it         -> refuses to start
+```
+
+"No" is not an error: not eligible, held, capped and unmatched are values that are returned, stored
+and counted. A bug is an `AssertionError` or a `TypeError`, and is caught only at the outer edge.
+
+Each class has a stable `code`, listed in docs/reference/errors.md; programs compare codes, people
+read messages. A message says what happened, where, and what to do.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import msgspec
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is wrong in one place of a file, with what to do about it.
+
+    Lines and columns count from 1; 0 means that the place within the file is not known.
+    """
+
+    file: str
+    message: str
+    line: int = 0
+    column: int = 0
+    suggestion: str = ""
+
+    def __str__(self) -> str:
+        """Return `file:line:column: message; suggestion`, the form that editors make clickable."""
+        place = self.file
+        if self.line:
+            place += f":{self.line}"
+            if self.column:
+                place += f":{self.column}"
+        text = f"{place}: {self.message}"
+        return f"{text}; {self.suggestion}" if self.suggestion else text
+
+
+class KeptError(Exception):
+    """Anything that Kept raises on purpose."""
+
+    code: ClassVar[str] = "kept"
+
+
+class InputError(KeptError):
+    """What the caller gave cannot be used, and the caller can mend it."""
+
+    code: ClassVar[str] = "input"
+
+
+class InvalidEventError(InputError):
+    """An event cannot be understood."""
+
+    code: ClassVar[str] = "event.invalid"
+
+
+class InvalidBrandError(InputError):
+    """A brand folder cannot be used; `problems` holds everything that is wrong with it."""
+
+    code: ClassVar[str] = "brand.invalid"
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        """Take all problems at once, so that all can be mended at once."""
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        """Return one line for each problem."""
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class NotFoundError(InputError):
+    """What was asked for does not exist."""
+
+    code: ClassVar[str] = "not_found"
+
+
+class ConflictError(InputError):
+    """What was asked for contradicts what is already there."""
+
+    code: ClassVar[str] = "conflict"
+
+
+class NotAllowedError(InputError):
+    """The caller may not do this."""
+
+    code: ClassVar[str] = "not_allowed"
+
+
+class OverloadedError(InputError):
+    """More arrives than can be made durable just now; the same request is welcome later."""
+
+    code: ClassVar[str] = "overloaded"
+
+    def __init__(self, message: str, *, retry_after_seconds: int = 1) -> None:
+        """Say when it is worth trying again."""
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(message)
+
+
+class OutsideError(KeptError):
+    """Something outside Kept failed; the same call may succeed later."""
+
+    code: ClassVar[str] = "outside"
+
+
+class StoreError(OutsideError):
+    """The store cannot be read or written."""
+
+    code: ClassVar[str] = "store"
+
+
+class DiskFullError(StoreError):
+    """There is no room to make anything durable, so nothing is accepted."""
+
+    code: ClassVar[str] = "store.disk_full"
+
+
+class ChannelError(OutsideError):
+    """A provider did not take a message, or did not say whether it did."""
+
+    code: ClassVar[str] = "channel"
+
+
+class SettingsError(KeptError):
+    """The server cannot start as it is set up; the operator must mend it."""
+
+    code: ClassVar[str] = "settings"

@@ -1,0 +1,1 @@
+"""The stores: where events, profiles and messages are kept."""
