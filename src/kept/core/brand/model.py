@@ -1,0 +1,452 @@
+"""The brand folder as values: one struct for each file, one field for each key that a brand may write.
+
+These structs are the published format: JSON Schemas for editors are generated from them, the
+loader fills them from YAML, and a key that is not here is an error with a suggestion. Texts that
+hold a condition or a value stay texts here; `check` types them and `compile` turns them into code.
+"""
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+
+ExpressionText: TypeAlias = Annotated[str, msgspec.Meta(description="a SQL expression")]
+DurationText: TypeAlias = Annotated[
+    str, msgspec.Meta(pattern=r"^\d+ (second|minute|hour|day|week)s?$", examples=["7 days"])
+]
+MoneyText: TypeAlias = Annotated[
+    str, msgspec.Meta(pattern=r"^-?\d+(\.\d+)? [A-Z]{3}$", examples=["9.99 EUR"])
+]
+ClockText: TypeAlias = Annotated[
+    str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", examples=["21:00"])
+]
+TypeText: TypeAlias = Annotated[
+    str, msgspec.Meta(description="bool, int, decimal, text, date, timestamp or money(EUR)")
+]
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What all parts of a brand have in common: frozen, by keyword, and no unknown keys."""
+
+
+# -- brand.yaml ---------------------------------------------------------------------------------
+
+
+class LegalEntity(_Part):
+    """A company of the group; consent given to one does not cover another."""
+
+    name: str
+    address: str
+    contact: str
+    lawful_basis_notice: str = ""
+
+
+class Placement(_Part):
+    """A place where a decision is asked: a web banner, a till, a desk, billing, or outbound."""
+
+    kind: Literal["inbound", "gate", "outbound"]
+    channel: str = ""
+    """The channel whose consent an inbound placement needs; empty where showing is not contacting."""
+    shows: int = 1
+    reveals: Literal["proven", "never"] = "proven"
+    asks: tuple[str, ...] = ()
+    """The traits that this placement may ask the customer for, best first (a web form, a till)."""
+
+
+class BrandFile(_Part):
+    """`brand.yaml`: who the brand is."""
+
+    brand: str
+    currency: str
+    time_zone: str
+    locales: tuple[str, ...]
+    legal_entities: dict[str, LegalEntity]
+    placements: dict[str, Placement]
+    region: str = ""
+    """The trait that names a customer's region, for brakes by region."""
+    locale: str = ""
+    """The trait that names a customer's language."""
+    zone: str = ""
+    """The trait that names a customer's IANA time zone."""
+    name: str = ""
+    """The trait that says how a customer wishes to be called."""
+    universal_control_percent: int = 0
+    history: DurationText = "1095 days"
+
+
+# -- sources.yaml -------------------------------------------------------------------------------
+
+
+class Namespace(_Part):
+    """A kind of identifier and how far it may be trusted."""
+
+    strength: Literal["strong", "medium", "weak"]
+    limit: int
+    """At most this many values belong to one customer; evidence for more joins nobody."""
+    reveals: bool = False
+    """Whether knowing a value proves who somebody is once a source vouches for it."""
+    blocked: tuple[str, ...] = ()
+    """Regular expressions of values that identify nobody, besides the built-in ones."""
+    trait: str = ""
+    """A trait that carries this identifier, such as `email`."""
+    object: str = ""
+    """The kind of object that this identifier names; it finds the owner of events that name no one."""
+
+
+class Rhythm(_Part):
+    """How often a source is expected to be heard, and when its silence makes its facts unknown."""
+
+    every: DurationText
+    stale_after: DurationText
+
+
+class Signature(_Part):
+    """How a webhook proves who sent it. Secrets are references (`env:NAME`, `file:PATH`), never values."""
+
+    scheme: Literal["standard_webhooks", "hmac_sha256", "hmac_sha1", "token"]
+    secret: str
+    header: str = ""
+    prefix: str = ""
+
+
+class Mapping(_Part):
+    """How one kind of foreign payload becomes an event; paths are dotted, such as `body.data.id`."""
+
+    event: str
+    when: dict[str, str | int | bool | tuple[str, ...]] = {}
+    message_id: str = ""
+    occurred_at: str = ""
+    identifiers: dict[str, str] = {}
+    properties: dict[str, str] = {}
+    constants: dict[str, str | int | bool] = {}
+
+
+class Source(_Part):
+    """A touchpoint: which event names it may send and which identifiers it may vouch for."""
+
+    kind: Literal["browser", "server", "webhook", "import"]
+    events: tuple[str, ...] = ()
+    """Event names; `*` at the end of a name stands for any rest."""
+    vouches: tuple[str, ...] = ()
+    identifiers: tuple[str, ...] = ()
+    """Namespaces that this source may name at all; empty means every one."""
+    traits: tuple[str, ...] = ()
+    """Traits that it may tell; a browser tells none that are not listed here."""
+    key: str = ""
+    origins: tuple[str, ...] = ()
+    rhythm: Rhythm | None = None
+    signature: Signature | None = None
+    mappings: tuple[Mapping, ...] = ()
+
+
+class SourcesFile(_Part):
+    """`sources.yaml`: the touchpoints and the identifiers that they speak of."""
+
+    namespaces: dict[str, Namespace]
+    sources: dict[str, Source]
+
+
+# -- facts.yaml ---------------------------------------------------------------------------------
+
+Match: TypeAlias = dict[str, str | int | bool | tuple[str | int | bool, ...]]
+
+
+class ObjectEvent(_Part):
+    """What one event does to an object: which fields it sets, from which property or constant."""
+
+    set: dict[str, str | int | bool] = {}
+    """Field -> constant, or a path such as `properties.due_at` or `occurred_at`."""
+    where: Match = {}
+
+
+class ObjectKind(_Part):
+    """Something with a state that a customer has: a bill, a parcel, a subscription, a case."""
+
+    key: str
+    """The property that carries the object's key."""
+    fields: dict[str, TypeText]
+    events: dict[str, ObjectEvent]
+    personal: tuple[str, ...] = ()
+    offers: str = ""
+
+
+class Feature(_Part):
+    """A derived fact: one aggregate over events, all time or within a sliding window.
+
+    Exactly one of `count`, `sum`, `min`, `max`, `first`, `last`, `distinct`, `top` or `dwell` is
+    given. It names the event (or events); `of` names the property it works on.
+    """
+
+    count: str | tuple[str, ...] = ()
+    sum: str | tuple[str, ...] = ()
+    min: str | tuple[str, ...] = ()
+    max: str | tuple[str, ...] = ()
+    first: str | tuple[str, ...] = ()
+    last: str | tuple[str, ...] = ()
+    distinct: str | tuple[str, ...] = ()
+    top: str | tuple[str, ...] = ()
+    dwell: str | tuple[str, ...] = ()
+    """Time spent on the top value of `of`: gaps between events, each at most `gap`, in seconds."""
+    of: str = ""
+    """A property; `occurred_at` (the default of first and last) is the event's own time."""
+    by: str = ""
+    """dwell only: the value whose time is wanted (`top` for the leading one's time in seconds)."""
+    type: TypeText = ""
+    window: DurationText = ""
+    grain: DurationText = ""
+    gap: DurationText = "5 minutes"
+    where: Match = {}
+    personal: bool = False
+
+
+class Trait(_Part):
+    """Something a customer or a source told us: a name, a birthday, an address."""
+
+    type: TypeText
+    personal: bool = True
+    sensitive: bool = False
+    ask: dict[str, str] = {}
+    """How to ask for it, by locale; a trait without a question is never asked for."""
+
+
+class FactsFile(_Part):
+    """`facts.yaml`: what is known of a customer, and how it follows from events."""
+
+    traits: dict[str, Trait] = {}
+    objects: dict[str, ObjectKind] = {}
+    features: dict[str, Feature] = {}
+
+
+# -- cohorts.yaml -------------------------------------------------------------------------------
+
+
+class Cohort(_Part):
+    """A group of customers; a customer is in the first cohort whose condition holds."""
+
+    when: ExpressionText
+    description: str = ""
+
+
+class CohortsFile(_Part):
+    """`cohorts.yaml`: cohorts in order of precedence, and segments that may overlap."""
+
+    cohorts: dict[str, Cohort]
+    otherwise: str = "ordinary"
+    segments: dict[str, Cohort] = {}
+
+
+# -- consent.yaml -------------------------------------------------------------------------------
+
+
+class Purpose(_Part):
+    """Why a customer may be contacted, and on which lawful basis."""
+
+    basis: Literal["consent", "contract", "legal_obligation", "vital_interest", "legitimate_interest"]
+    promotional: bool
+    description: str
+    sale_or_sharing: bool = False
+    """Whether the purpose sells or shares data, which a Sec-GPC signal opts out of."""
+    channels: tuple[str, ...] = ()
+    """Channels that the basis covers; empty means every one."""
+
+
+class Channel(_Part):
+    """A way to reach a customer, what it costs and which trait holds the address."""
+
+    adapter: Literal["files", "smtp", "webhook", "inbox", "call_list"]
+    cost: MoneyText
+    address: str = ""
+    """The namespace or trait that holds the address; empty for an inbox."""
+    sender: dict[str, str] = {}
+    settings: dict[str, str] = {}
+    """References such as `url: env:KEPT_SMS_URL`; never secrets themselves."""
+
+
+class Topic(_Part):
+    """What a message is about, so that a customer can mute one without leaving."""
+
+    description: str
+
+
+class Wording(_Part):
+    """A version of the text that a customer agreed to."""
+
+    purpose: str
+    since: str
+    text: dict[str, str]
+
+
+class ConsentFile(_Part):
+    """`consent.yaml`: purposes, topics, wordings and channels."""
+
+    purposes: dict[str, Purpose]
+    topics: dict[str, Topic] = {}
+    wordings: dict[str, Wording] = {}
+    channels: dict[str, Channel]
+    categories: dict[str, tuple[str, str]] = {}
+    """Category of a consent event -> (legal entity, purpose) that it speaks of."""
+
+
+# -- contact.yaml -------------------------------------------------------------------------------
+
+
+class Scope(_Part):
+    """Which actions a hold, cap or quiet time is about; every part given must match."""
+
+    purposes: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    promotional: bool | None = None
+
+
+class Hold(_Part):
+    """A rule that hushes while its condition holds; unknown counts as on."""
+
+    while_: ExpressionText = msgspec.field(name="while")
+    hushes: Scope
+    because: str
+    """A Liquid sentence for staff."""
+    customer_because: str = ""
+    until: ExpressionText = ""
+    about: str = ""
+    """The kind of object whose own condition hushes only what is about that object."""
+
+
+class Cap(_Part):
+    """At most `count` contacts in any window of this length."""
+
+    count: int
+    window: DurationText
+    covers: Scope
+
+
+class QuietHours(_Part):
+    """A part of the customer's own day in which nothing covered leaves."""
+
+    start: ClockText
+    end: ClockText
+    covers: Scope
+
+
+class ContactFile(_Part):
+    """`contact.yaml`: holds, caps, quiet hours, and how much choice is too much."""
+
+    holds: dict[str, Hold] = {}
+    caps: dict[str, Cap] = {}
+    quiet_hours: dict[str, QuietHours] = {}
+    choice_limit: int = 3
+    pressure: ExpressionText = "0"
+    """What one more contact costs the customer's patience, in the brand's currency."""
+    decline_rest: DurationText = "60 days"
+    answer_stable: DurationText = "1 day"
+    resume_over: DurationText = "10 minutes"
+    """After a brake is lifted, the customers concerned are decided again spread over this time."""
+
+
+# -- actions/*.yaml -----------------------------------------------------------------------------
+
+Kind: TypeAlias = Literal["offer", "experience", "greeting", "survey", "service", "call_task", "measure"]
+
+
+class Terms(_Part):
+    """The terms of an offer as data, from which every headline is generated (story of honest offers)."""
+
+    kind: Literal["price", "subscription", "credit", "bundle", "free"]
+    currency: str = ""
+    price: MoneyText | None = None
+    fee: MoneyText | None = None
+    intro_price: MoneyText | None = None
+    intro_months: int | None = None
+    renews: bool | None = None
+    min_months: int | None = None
+    rate_percent: str | None = None
+    rate_period: Literal["day", "month", "year"] | None = None
+    compounding: Literal["daily", "monthly", "yearly"] | None = None
+    example_amount: MoneyText | None = None
+    example_months: int | None = None
+    parts: tuple[str, ...] = ()
+    limited_to: ExpressionText | None = None
+    """A fact behind any scarcity that the offer claims; without one, none may be claimed."""
+
+
+class Action(_Part):
+    """Something the brand may do: an offer, an experience, a greeting, a survey, a message, a call.
+
+    `measure` is a step of another system (a late fee, a suspension) that asks before it is taken.
+    """
+
+    action: str
+    kind: Kind
+    entity: str
+    purpose: str
+    topic: str = ""
+    about: str = ""
+    when: ExpressionText
+    value: ExpressionText = "0"
+    p_accept: ExpressionText = "1.0"
+    customer_benefit: ExpressionText = ""
+    cost: MoneyText | None = None
+    category: str = ""
+    terms: Terms | None = None
+    terms_from: str = ""
+    """A product of the catalog whose terms these are."""
+    channels: tuple[str, ...] = ()
+    placements: tuple[str, ...] = ()
+    template: str = ""
+    expires: ExpressionText = ""
+    valid_for: DurationText = "7 days"
+    repeat: DurationText = ""
+    """How long after a contact the same action (about the same object) may come again; empty: never."""
+    rest: DurationText = ""
+    """How long after any contact of the same kind this one waits."""
+    urgent: bool = False
+    """Whether quiet hours do not apply (a safety notice, a table in fifteen minutes)."""
+    sets: dict[str, ExpressionText] = {}
+    """Fields of the object in play that become true once the message leaves, such as a grace date."""
+    withdraws: tuple[str, ...] = ()
+    holdout_percent: int = 0
+    needs_approval: bool = False
+    legal_weight: bool = False
+    reads: tuple[str, ...] = ()
+    """Facts that a placement may show with this action, beyond those in the template."""
+    headline: dict[str, str] = {}
+    """What a placement shows, by locale: a Liquid line that may use `terms`."""
+    say: dict[str, str] = {}
+    """What staff may say, by locale."""
+    description: str = ""
+
+
+# -- catalog/*.yaml -----------------------------------------------------------------------------
+
+
+class Product(_Part):
+    """A product, place or plan that offers are about, as data."""
+
+    product: str
+    category: str
+    name: dict[str, str]
+    terms: Terms | None = None
+    details: dict[str, Any] = {}
+
+
+class BrandTexts(_Part):
+    """A brand folder as texts: path within the folder -> content."""
+
+    files: dict[str, str]
+
+
+class Brand(_Part):
+    """A whole brand folder, parsed and well-formed but not yet checked or compiled."""
+
+    brand: BrandFile
+    sources: SourcesFile
+    facts: FactsFile
+    cohorts: CohortsFile
+    consent: ConsentFile
+    contact: ContactFile
+    actions: dict[str, Action]
+    products: dict[str, Product]
+    templates: dict[str, str]
+    version: str
+    """SHA-256 of the folder's content, the first 16 hexadecimal digits."""

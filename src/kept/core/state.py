@@ -1,0 +1,60 @@
+"""What a part's events add up to: the only mutable values of the core.
+
+A state is a sum: folding events in any order, or adding the states of two parts, gives the same
+result. It never depends on now; windows are cut when facts are read. Every `Stamped` value keeps
+its event time and event key, so that the latest wins whatever the order of arrival.
+"""
+
+from typing import Any
+
+import msgspec
+
+
+class Stamped(msgspec.Struct, array_like=True, frozen=True):
+    """A value with the event time (µs) and event key that decide which of two is the later."""
+
+    value: Any
+    at: int
+    event_key: int
+    source: str = ""
+
+    def is_later_than(self, other: "Stamped") -> bool:
+        """Return whether this value wins over the other one."""
+        return (self.at, self.event_key) > (other.at, other.event_key)
+
+
+class Contact(msgspec.Struct, array_like=True, frozen=True):
+    """One contact that left or was reported: it occupies its cap slots from `attempt_at` on.
+
+    `settled_at` is 0 while the attempt is in flight. `outcome` is "" (in flight), "delivered",
+    "failed" (the provider refused it: it never reached anybody, and its slot is free) or "unknown".
+    """
+
+    message_id: str
+    attempt_at: int
+    settled_at: int
+    outcome: str
+    action: str
+    kind: str
+    purpose: str
+    topic: str
+    channel: str
+    about: str = ""
+    """`kind/key` of the object that it was about, or empty."""
+
+
+class State(msgspec.Struct, array_like=True):
+    """The sum of one part's events (or, merged, of a whole customer's)."""
+
+    features: dict[str, Any] = msgspec.field(default_factory=dict)
+    """Feature's fingerprint -> its slot, in the form that its aggregate defines."""
+    traits: dict[str, Stamped] = msgspec.field(default_factory=dict)
+    objects: dict[str, dict[str, dict[str, Stamped]]] = msgspec.field(default_factory=dict)
+    """Kind -> key -> field -> value."""
+    consents: dict[str, Stamped] = msgspec.field(default_factory=dict)
+    """Consent scope (see `consent.scope_key`) -> True, False, or a preference's text."""
+    contacts: dict[str, Contact] = msgspec.field(default_factory=dict)
+    declines: dict[str, Stamped] = msgspec.field(default_factory=dict)
+    """Action, or `action|kind/key` -> True, stamped when it was declined."""
+    closed_addresses: dict[str, Stamped] = msgspec.field(default_factory=dict)
+    """`channel|address` -> reason (a hard bounce, a complaint)."""
