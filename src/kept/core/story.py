@@ -1,0 +1,161 @@
+"""A story: a clock, signals from touchpoints, and what the customer must and must not receive.
+
+A story is data. `kept test` plays each one on a fresh system in virtual time through the same
+flows that production runs, and compares what was handed over, held and answered with what the
+story expects.
+"""
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all parts of a story have in common."""
+
+
+class Signal(_Part):
+    """One event as a touchpoint would send it, in the words of the wire."""
+
+    source: str
+    event: str = ""
+    """A track event's name; or give `type` for identify, page, screen, group and alias."""
+    type: Literal["track", "identify", "page", "screen", "group", "alias"] = "track"
+    user_id: str = ""
+    anonymous_id: str = ""
+    identifiers: dict[str, str] = {}
+    """Further identifiers, by namespace."""
+    properties: dict[str, Any] = {}
+    traits: dict[str, Any] = {}
+    context: dict[str, Any] = {}
+    occurred: str = ""
+    """When it happened, if not now: an instant, or an offset such as `-2 days`."""
+    message_id: str = ""
+    times: int = 1
+    every: str = ""
+    """With `times`: the distance between repetitions, such as `5 minutes`, starting at the step's time."""
+
+
+class Ask(_Part):
+    """A question to `/v1/decide`, or with `may_i` to `/v1/may-i`."""
+
+    placement: str = ""
+    may_i: bool = False
+    identifiers: dict[str, str] = {}
+    proven: bool = True
+    action: str = ""
+    purpose: str = ""
+    entity: str = ""
+    channel: str = ""
+    about: str = ""
+    label: str = ""
+    """A name for the answer, so that a later one can be compared with it."""
+    reported: bool = False
+    """may_i only: the tool then sends, and reports it, so that it counts."""
+
+
+class Control(_Part):
+    """What an operator does: pause or resume, take up a changed folder, unmerge."""
+
+    pause: str = ""
+    """`all`, `action:NAME`, `channel:NAME`, `region:NAME`, `cohort:NAME`, `purpose:NAME`."""
+    resume: str = ""
+    unmerge: tuple[str, str] | None = None
+    provider: Literal["", "up", "down", "slow", "garbage"] = ""
+    """How the provider of `channel` behaves from now on."""
+    channel: str = ""
+
+
+class Feedback(_Part):
+    """What a provider reports of the newest message of an action: opened, clicked, bounced …"""
+
+    action: str
+    outcome: Literal["delivered", "opened", "clicked", "bounced", "complained", "unsubscribed"]
+    machine: bool = False
+    hard: bool = True
+
+
+class Seen(_Part):
+    """A message that must have been handed over (or withdrawn, or queued)."""
+
+    action: str
+    channel: str = ""
+    customer: str = ""
+    count: int = 1
+    says: tuple[str, ...] = ()
+    """Texts that the message contains."""
+    not_says: tuple[str, ...] = ()
+    reason: str = ""
+    about: str = ""
+
+
+class Answer(_Part):
+    """What an ask must have been answered."""
+
+    action: str = ""
+    """The action shown first; or, for a gate, the action asked for."""
+    silence: bool | None = None
+    allowed: bool | None = None
+    reason: str = ""
+    because: str = ""
+    """The name of the hold, cap or brake that said no."""
+    until: str = ""
+    shown: tuple[str, ...] = ()
+    shown_max: int | None = None
+    says: tuple[str, ...] = ()
+    not_says: tuple[str, ...] = ()
+    asks: tuple[str, ...] | None = None
+    """The traits that the placement may still ask for."""
+    same_as: str = ""
+
+
+class Expect(_Part):
+    """What must be true now; messages and withdrawals count since the previous step that expected."""
+
+    messages: tuple[Seen, ...] = ()
+    silence: bool = False
+    """Nothing else was handed over since the last expectation."""
+    withdrawn: tuple[Seen, ...] = ()
+    queued: tuple[Seen, ...] | None = None
+    in_flight: tuple[str, ...] | None = None
+    answer: Answer | None = None
+    reasons: dict[str, str] = {}
+    """Action -> reason code in the newest decision about the customer."""
+    profile: dict[str, Any] = {}
+    """Fact -> value as a condition would read it."""
+    customer: str = ""
+    """Whose profile and reasons (`namespace:value`); the step's own customer where empty."""
+    same_customer: tuple[str, ...] = ()
+    different_customers: tuple[str, ...] = ()
+    alerts: tuple[str, ...] = ()
+
+
+class Step(_Part):
+    """One step: time passes to `at`, then one thing happens, then expectations are compared."""
+
+    at: str = ""
+    """An instant, or an offset from the previous step such as `+2 days`; empty: at once."""
+    signal: Signal | None = None
+    signals: tuple[Signal, ...] = ()
+    history: tuple[Signal, ...] = ()
+    """Signals that are imported: they are folded and nothing is sent."""
+    ask: Ask | None = None
+    control: Control | None = None
+    feedback: Feedback | None = None
+    expect: Expect | None = None
+
+
+class Story(_Part):
+    """A story file."""
+
+    story: str
+    number: int
+    tells: str
+    clock: str
+    steps: tuple[Step, ...]
+    never: tuple[Seen, ...] = ()
+    """Messages that must not have been handed over at any time of the story."""
+    shadow: bool = False
+
+
+Outcome: TypeAlias = Literal["passed", "failed"]
