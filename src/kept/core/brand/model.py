@@ -24,14 +24,17 @@ TypeText: TypeAlias = Annotated[
 ]
 
 
-class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What all parts of a brand have in common: frozen, by keyword, and no unknown keys."""
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What all parts of a brand have in common: frozen, and no unknown keys.
+
+    msgspec does not inherit `kw_only`, so each part says it again.
+    """
 
 
 # -- brand.yaml ---------------------------------------------------------------------------------
 
 
-class LegalEntity(_Part):
+class LegalEntity(_Part, kw_only=True):
     """A company of the group; consent given to one does not cover another."""
 
     name: str
@@ -40,7 +43,7 @@ class LegalEntity(_Part):
     lawful_basis_notice: str = ""
 
 
-class Placement(_Part):
+class Placement(_Part, kw_only=True):
     """A place where a decision is asked: a web banner, a till, a desk, billing, or outbound."""
 
     kind: Literal["inbound", "gate", "outbound"]
@@ -52,7 +55,7 @@ class Placement(_Part):
     """The traits that this placement may ask the customer for, best first (a web form, a till)."""
 
 
-class BrandFile(_Part):
+class BrandFile(_Part, kw_only=True):
     """`brand.yaml`: who the brand is."""
 
     brand: str
@@ -76,7 +79,7 @@ class BrandFile(_Part):
 # -- sources.yaml -------------------------------------------------------------------------------
 
 
-class Namespace(_Part):
+class Namespace(_Part, kw_only=True):
     """A kind of identifier and how far it may be trusted."""
 
     strength: Literal["strong", "medium", "weak"]
@@ -92,14 +95,14 @@ class Namespace(_Part):
     """The kind of object that this identifier names; it finds the owner of events that name no one."""
 
 
-class Rhythm(_Part):
+class Rhythm(_Part, kw_only=True):
     """How often a source is expected to be heard, and when its silence makes its facts unknown."""
 
     every: DurationText
     stale_after: DurationText
 
 
-class Signature(_Part):
+class Signature(_Part, kw_only=True):
     """How a webhook proves who sent it. Secrets are references (`env:NAME`, `file:PATH`), never values."""
 
     scheme: Literal["standard_webhooks", "hmac_sha256", "hmac_sha1", "token"]
@@ -108,7 +111,7 @@ class Signature(_Part):
     prefix: str = ""
 
 
-class Mapping(_Part):
+class Mapping(_Part, kw_only=True):
     """How one kind of foreign payload becomes an event; paths are dotted, such as `body.data.id`."""
 
     event: str
@@ -120,7 +123,7 @@ class Mapping(_Part):
     constants: dict[str, str | int | bool] = {}
 
 
-class Source(_Part):
+class Source(_Part, kw_only=True):
     """A touchpoint: which event names it may send and which identifiers it may vouch for."""
 
     kind: Literal["browser", "server", "webhook", "import"]
@@ -138,7 +141,7 @@ class Source(_Part):
     mappings: tuple[Mapping, ...] = ()
 
 
-class SourcesFile(_Part):
+class SourcesFile(_Part, kw_only=True):
     """`sources.yaml`: the touchpoints and the identifiers that they speak of."""
 
     namespaces: dict[str, Namespace]
@@ -150,7 +153,7 @@ class SourcesFile(_Part):
 Match: TypeAlias = dict[str, str | int | bool | tuple[str | int | bool, ...]]
 
 
-class ObjectEvent(_Part):
+class ObjectEvent(_Part, kw_only=True):
     """What one event does to an object: which fields it sets, from which property or constant."""
 
     set: dict[str, str | int | bool] = {}
@@ -158,7 +161,7 @@ class ObjectEvent(_Part):
     where: Match = {}
 
 
-class ObjectKind(_Part):
+class ObjectKind(_Part, kw_only=True):
     """Something with a state that a customer has: a bill, a parcel, a subscription, a case."""
 
     key: str
@@ -169,7 +172,7 @@ class ObjectKind(_Part):
     offers: str = ""
 
 
-class Feature(_Part):
+class Feature(_Part, kw_only=True):
     """A derived fact: one aggregate over events, all time or within a sliding window.
 
     Exactly one of `count`, `sum`, `min`, `max`, `first`, `last`, `distinct`, `top` or `dwell` is
@@ -198,7 +201,7 @@ class Feature(_Part):
     personal: bool = False
 
 
-class Trait(_Part):
+class Trait(_Part, kw_only=True):
     """Something a customer or a source told us: a name, a birthday, an address."""
 
     type: TypeText
@@ -208,7 +211,7 @@ class Trait(_Part):
     """How to ask for it, by locale; a trait without a question is never asked for."""
 
 
-class FactsFile(_Part):
+class FactsFile(_Part, kw_only=True):
     """`facts.yaml`: what is known of a customer, and how it follows from events."""
 
     traits: dict[str, Trait] = {}
@@ -219,14 +222,14 @@ class FactsFile(_Part):
 # -- cohorts.yaml -------------------------------------------------------------------------------
 
 
-class Cohort(_Part):
+class Cohort(_Part, kw_only=True):
     """A group of customers; a customer is in the first cohort whose condition holds."""
 
     when: ExpressionText
     description: str = ""
 
 
-class CohortsFile(_Part):
+class CohortsFile(_Part, kw_only=True):
     """`cohorts.yaml`: cohorts in order of precedence, and segments that may overlap."""
 
     cohorts: dict[str, Cohort]
@@ -237,7 +240,7 @@ class CohortsFile(_Part):
 # -- consent.yaml -------------------------------------------------------------------------------
 
 
-class Purpose(_Part):
+class Purpose(_Part, kw_only=True):
     """Why a customer may be contacted, and on which lawful basis."""
 
     basis: Literal["consent", "contract", "legal_obligation", "vital_interest", "legitimate_interest"]
@@ -249,7 +252,7 @@ class Purpose(_Part):
     """Channels that the basis covers; empty means every one."""
 
 
-class Channel(_Part):
+class Channel(_Part, kw_only=True):
     """A way to reach a customer, what it costs and which trait holds the address."""
 
     adapter: Literal["files", "smtp", "webhook", "inbox", "call_list"]
@@ -261,13 +264,13 @@ class Channel(_Part):
     """References such as `url: env:KEPT_SMS_URL`; never secrets themselves."""
 
 
-class Topic(_Part):
+class Topic(_Part, kw_only=True):
     """What a message is about, so that a customer can mute one without leaving."""
 
     description: str
 
 
-class Wording(_Part):
+class Wording(_Part, kw_only=True):
     """A version of the text that a customer agreed to."""
 
     purpose: str
@@ -275,7 +278,7 @@ class Wording(_Part):
     text: dict[str, str]
 
 
-class ConsentFile(_Part):
+class ConsentFile(_Part, kw_only=True):
     """`consent.yaml`: purposes, topics, wordings and channels."""
 
     purposes: dict[str, Purpose]
@@ -289,7 +292,7 @@ class ConsentFile(_Part):
 # -- contact.yaml -------------------------------------------------------------------------------
 
 
-class Scope(_Part):
+class Scope(_Part, kw_only=True):
     """Which actions a hold, cap or quiet time is about; every part given must match."""
 
     purposes: tuple[str, ...] = ()
@@ -300,7 +303,7 @@ class Scope(_Part):
     promotional: bool | None = None
 
 
-class Hold(_Part):
+class Hold(_Part, kw_only=True):
     """A rule that hushes while its condition holds; unknown counts as on."""
 
     while_: ExpressionText = msgspec.field(name="while")
@@ -313,7 +316,7 @@ class Hold(_Part):
     """The kind of object whose own condition hushes only what is about that object."""
 
 
-class Cap(_Part):
+class Cap(_Part, kw_only=True):
     """At most `count` contacts in any window of this length."""
 
     count: int
@@ -321,7 +324,7 @@ class Cap(_Part):
     covers: Scope
 
 
-class QuietHours(_Part):
+class QuietHours(_Part, kw_only=True):
     """A part of the customer's own day in which nothing covered leaves."""
 
     start: ClockText
@@ -329,7 +332,7 @@ class QuietHours(_Part):
     covers: Scope
 
 
-class ContactFile(_Part):
+class ContactFile(_Part, kw_only=True):
     """`contact.yaml`: holds, caps, quiet hours, and how much choice is too much."""
 
     holds: dict[str, Hold] = {}
@@ -349,7 +352,7 @@ class ContactFile(_Part):
 Kind: TypeAlias = Literal["offer", "experience", "greeting", "survey", "service", "call_task", "measure"]
 
 
-class Terms(_Part):
+class Terms(_Part, kw_only=True):
     """The terms of an offer as data, from which every headline is generated (story of honest offers)."""
 
     kind: Literal["price", "subscription", "credit", "bundle", "free"]
@@ -370,7 +373,7 @@ class Terms(_Part):
     """A fact behind any scarcity that the offer claims; without one, none may be claimed."""
 
 
-class Action(_Part):
+class Action(_Part, kw_only=True):
     """Something the brand may do: an offer, an experience, a greeting, a survey, a message, a call.
 
     `measure` is a step of another system (a late fee, a suspension) that asks before it is taken.
@@ -420,7 +423,7 @@ class Action(_Part):
 # -- catalog/*.yaml -----------------------------------------------------------------------------
 
 
-class Product(_Part):
+class Product(_Part, kw_only=True):
     """A product, place or plan that offers are about, as data."""
 
     product: str
@@ -430,13 +433,13 @@ class Product(_Part):
     details: dict[str, Any] = {}
 
 
-class BrandTexts(_Part):
+class BrandTexts(_Part, kw_only=True):
     """A brand folder as texts: path within the folder -> content."""
 
     files: dict[str, str]
 
 
-class Brand(_Part):
+class Brand(_Part, kw_only=True):
     """A whole brand folder, parsed and well-formed but not yet checked or compiled."""
 
     brand: BrandFile

@@ -1,0 +1,1 @@
+"""The brand folder: everything that a brand decides, as data under version control."""
