@@ -12,6 +12,8 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALL := $(PIP_INSTALL) --require-hashes --requirement
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup
+# SDKs written for Node, which the end-to-end tests talk through where Node is found.
+CLIENTS := tests/e2e/clients
 COMPILE := uv pip compile --quiet pyproject.toml --universal --python-version 3.11 \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
@@ -25,7 +27,7 @@ help: ## list the targets
 demo: $(VENV)/.runtime ## start Kept on the example brand, with a simulated customer base
 	@$(BIN)/kept demo
 
-test: $(VENV)/.suites ## run the tests; those that need Node or Chromium run where these are found
+test: $(VENV)/.suites $(VENV)/.clients ## run the tests; those that need Node or Chromium run where these are found
 	@$(PYTEST) -m "not slow"
 
 check: $(VENV)/.dev ## check format, lint, types, imports, docs and the house rules
@@ -34,10 +36,10 @@ check: $(VENV)/.dev ## check format, lint, types, imports, docs and the house ru
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/mkdocs build --quiet --strict
-	$(BIN)/python -m pytest -q tests/test_tidy.py
+	$(BIN)/python -m pytest --quiet tests/test_tidy.py tests/test_docs.py
 
-suites: $(VENV)/.suites ## run the slow suites: crashes, long simulations, large bases
-	@$(PYTEST) -m slow
+suites: $(VENV)/.suites $(VENV)/.clients ## run the slow suites (all, or SUITE=name for tests/suites/test_name.py)
+	@$(PYTEST) -m slow $(if $(SUITE),tests/suites/test_$(SUITE).py)
 
 bench: $(VENV)/.bench ## measure Kept beside its rivals and write bench/latest.json
 	@$(BIN)/python -m bench
@@ -56,7 +58,7 @@ lock: ## pin the newest versions that fit pyproject.toml, with hashes (needs uv)
 	lock suites "--group build --group dev --group suites"
 
 clean: ## remove everything that make has made
-	rm -rf $(VENV) site .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(CLIENTS)/node_modules site .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 # A stamp for each set of packages: made once, made again when its lock changes.
 $(VENV)/.created:
@@ -81,6 +83,13 @@ $(VENV)/.suites: requirements/suites.txt $(VENV)/.dev
 	@echo "Installing the SDKs that the tests talk through (once)"
 	@$(INSTALL) requirements/suites.txt
 	@touch $@
+
+# Not stamped where it cannot be done, so that a Node installed later is noticed.
+$(VENV)/.clients: $(wildcard $(CLIENTS)/package-lock.json) $(VENV)/.created
+	@if [ ! -f $(CLIENTS)/package-lock.json ]; then touch $@; \
+	elif ! command -v npm >/dev/null; then echo "npm is not found: the tests that need Node will be skipped"; \
+	else echo "Installing the Node SDKs that the tests talk through (once)" && \
+	npm ci --prefix $(CLIENTS) --ignore-scripts --no-audit --no-fund --loglevel error && touch $@; fi
 
 $(VENV)/.bench: requirements/bench.txt $(VENV)/.runtime
 	@echo "Installing the rivals that the benchmark runs beside Kept (once)"
