@@ -24,9 +24,12 @@ read messages. A message says what happened, where, and what to do.
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias
 
 import msgspec
+
+Severity: TypeAlias = Literal["error", "note"]
+"""An error refuses a brand folder; a note is worth knowing and refuses nothing."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +43,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     line: int = 0
     column: int = 0
     suggestion: str = ""
+    severity: Severity = "error"
 
     def __str__(self) -> str:
         """Return `file:line:column: message; suggestion`, the form that editors make clickable."""
@@ -48,7 +52,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
             place += f":{self.line}"
             if self.column:
                 place += f":{self.column}"
-        text = f"{place}: {self.message}"
+        note = "note: " if self.severity == "note" else ""
+        text = f"{place}: {note}{self.message}"
         return f"{text}; {self.suggestion}" if self.suggestion else text
 
 

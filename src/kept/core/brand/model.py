@@ -9,18 +9,64 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
-ExpressionText: TypeAlias = Annotated[str, msgspec.Meta(description="a SQL expression")]
+ExpressionText: TypeAlias = Annotated[
+    str,
+    msgspec.Meta(
+        description="a SQL expression",
+        examples=["days_until(about.ends_at) BETWEEN 0 AND 30 AND NOT about.renewed"],
+        extra={"reads": "expression"},
+    ),
+]
 DurationText: TypeAlias = Annotated[
-    str, msgspec.Meta(pattern=r"^\d+ (second|minute|hour|day|week)s?$", examples=["7 days"])
+    str,
+    msgspec.Meta(
+        description="a duration such as `7 days`",
+        pattern=r"^\d+ (second|minute|hour|day|week)s?$",
+        examples=["7 days"],
+        extra={"reads": "duration"},
+    ),
 ]
 MoneyText: TypeAlias = Annotated[
-    str, msgspec.Meta(pattern=r"^-?\d+(\.\d+)? [A-Z]{3}$", examples=["9.99 EUR"])
+    str,
+    msgspec.Meta(
+        description="an amount such as `9.99 EUR`",
+        pattern=r"^-?\d+(\.\d+)? [A-Z]{3}$",
+        examples=["9.99 EUR"],
+        extra={"reads": "money"},
+    ),
+]
+DecimalText: TypeAlias = Annotated[
+    str,
+    msgspec.Meta(
+        description="a decimal number such as `0.6`",
+        pattern=r"^-?\d+(\.\d{1,6})?$",
+        examples=["0.6"],
+        extra={"reads": "decimal"},
+    ),
 ]
 ClockText: TypeAlias = Annotated[
-    str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", examples=["21:00"])
+    str,
+    msgspec.Meta(
+        description="a time of day such as `21:00`",
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
+        examples=["21:00"],
+    ),
+]
+DateText: TypeAlias = Annotated[
+    str,
+    msgspec.Meta(
+        description="a date such as `2026-11-22`",
+        pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$",
+        examples=["2026-11-22"],
+    ),
 ]
 TypeText: TypeAlias = Annotated[
-    str, msgspec.Meta(description="bool, int, decimal, text, date, timestamp or money(EUR)")
+    str,
+    msgspec.Meta(
+        description="a type: bool, int, decimal, text, date, timestamp or money(EUR)",
+        pattern=r"^(bool|int|decimal|text|date|timestamp|money\([A-Z]{3}\))$",
+        examples=["text", "money(EUR)"],
+    ),
 ]
 
 
@@ -243,7 +289,9 @@ class CohortsFile(_Part, kw_only=True):
 class Purpose(_Part, kw_only=True):
     """Why a customer may be contacted, and on which lawful basis."""
 
-    basis: Literal["consent", "contract", "legal_obligation", "vital_interest", "legitimate_interest"]
+    basis: Literal[
+        "consent", "contract", "legal_obligation", "vital_interest", "legitimate_interest"
+    ]
     promotional: bool
     description: str
     sale_or_sharing: bool = False
@@ -274,7 +322,7 @@ class Wording(_Part, kw_only=True):
     """A version of the text that a customer agreed to."""
 
     purpose: str
-    since: str
+    since: DateText
     text: dict[str, str]
 
 
@@ -349,7 +397,9 @@ class ContactFile(_Part, kw_only=True):
 
 # -- actions/*.yaml -----------------------------------------------------------------------------
 
-Kind: TypeAlias = Literal["offer", "experience", "greeting", "survey", "service", "call_task", "measure"]
+Kind: TypeAlias = Literal[
+    "offer", "experience", "greeting", "survey", "service", "call_task", "measure"
+]
 
 
 class Terms(_Part, kw_only=True):
@@ -363,7 +413,7 @@ class Terms(_Part, kw_only=True):
     intro_months: int | None = None
     renews: bool | None = None
     min_months: int | None = None
-    rate_percent: str | None = None
+    rate_percent: DecimalText | None = None
     rate_period: Literal["day", "month", "year"] | None = None
     compounding: Literal["daily", "monthly", "yearly"] | None = None
     example_amount: MoneyText | None = None

@@ -1,0 +1,110 @@
+"""Durations, amounts of money and decimals as texts, read exactly.
+
+An amount becomes whole minor units of its currency: how many digits those are is set by ISO 4217,
+two for most. Nothing passes through a float.
+"""
+
+import re
+from typing import Final
+
+from kept.core.brand.suggest import suggest_name
+from kept.errors import InputError
+
+MICROSECONDS_PER_SECOND: Final = 1_000_000
+_UNITS: Final = {
+    "second": MICROSECONDS_PER_SECOND,
+    "minute": 60 * MICROSECONDS_PER_SECOND,
+    "hour": 3_600 * MICROSECONDS_PER_SECOND,
+    "day": 86_400 * MICROSECONDS_PER_SECOND,
+    "week": 604_800 * MICROSECONDS_PER_SECOND,
+}
+DURATION_MAX: Final = 36_525 * _UNITS["day"]
+"""A hundred years: longer than any promise, and far from the end of a 64-bit instant."""
+AMOUNT_MAX: Final = 10**15
+"""No amount has more minor units: sums of a thousand such stay exact in 64 bits."""
+MILLIONTHS: Final = 1_000_000
+
+_CURRENCIES: Final = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    2: (
+        "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD "
+        "CAD CDF CHF CNY COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP "
+        "GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD "
+        "LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB "
+        "PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC "
+        "SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VES WST XCD XCG YER ZAR ZMW ZWG"
+    ),
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+MINOR_DIGITS: Final[dict[str, int]] = {
+    currency: digits for digits, names in _CURRENCIES.items() for currency in names.split()
+}
+"""Currency -> digits after the decimal point, as in ISO 4217."""
+
+_DURATION: Final = re.compile(r"(\d{1,12}) ([A-Za-z]+)", re.ASCII)
+_MONEY: Final = re.compile(r"(-?)(\d{1,18})(?:\.(\d{1,9}))? ([A-Za-z]{3})", re.ASCII)
+_DECIMAL: Final = re.compile(r"(-?)(\d{1,12})(?:\.(\d{1,6}))?", re.ASCII)
+
+
+def parse_duration(text: str) -> int:
+    """Return a duration such as `7 days` in microseconds.
+
+    Raises:
+        InputError: it is not a whole number of seconds, minutes, hours, days or weeks.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise InputError(f"`{text}` is not a duration; write a number and a unit, such as `7 days`")
+    count, unit = int(match[1]), match[2].removesuffix("s")
+    if unit not in _UNITS:
+        instead = suggest_name(unit, _UNITS)
+        raise InputError(f"`{match[2]}` is not a unit of time; {instead}")
+    if count * _UNITS[unit] > DURATION_MAX:
+        raise InputError(f"`{text}` is longer than a hundred years")
+    return count * _UNITS[unit]
+
+
+def parse_money(text: str) -> tuple[int, str]:
+    """Return an amount such as `9.99 EUR` as (minor units, currency).
+
+    Raises:
+        InputError: it is not an amount, the currency is unknown, or it has parts of a minor unit.
+    """
+    match = _MONEY.fullmatch(text)
+    if match is None:
+        raise InputError(f"`{text}` is not an amount; write it with its currency, like `9.99 EUR`")
+    sign, whole, fraction, currency = match[1], match[2], match[3] or "", match[4]
+    if currency not in MINOR_DIGITS:
+        instead = suggest_name(currency, MINOR_DIGITS)
+        raise InputError(f"`{currency}` is not a currency of ISO 4217; {instead}")
+    digits = MINOR_DIGITS[currency]
+    if len(fraction) > digits:
+        raise InputError(f"`{text}` has more than {digits} digits after the point of {currency}")
+    minor = int(whole + fraction.ljust(digits, "0"))
+    if minor > AMOUNT_MAX:
+        raise InputError(f"`{text}` is more than any account holds")
+    return -minor if sign else minor, currency
+
+
+def parse_decimal(text: str) -> int:
+    """Return a decimal such as `23` or `0.6` in millionths.
+
+    Raises:
+        InputError: it is not a decimal number of at most six digits after the point.
+    """
+    match = _DECIMAL.fullmatch(text)
+    if match is None:
+        raise InputError(f"`{text}` is not a decimal number with at most 6 digits after the point")
+    millionths = int(match[2]) * MILLIONTHS + int((match[3] or "").ljust(6, "0"))
+    return -millionths if match[1] else millionths
+
+
+def format_money(minor: int, currency: str) -> str:
+    """Return an amount as a brand file writes it: the inverse of `parse_money`."""
+    digits = MINOR_DIGITS[currency]
+    sign = "-" if minor < 0 else ""
+    text = str(abs(minor)).rjust(digits + 1, "0")
+    if digits == 0:
+        return f"{sign}{text} {currency}"
+    return f"{sign}{text[:-digits]}.{text[-digits:]} {currency}"
