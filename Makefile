@@ -38,7 +38,7 @@ check: $(VENV)/.dev ## check format, lint, types, imports, docs and the house ru
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/mkdocs build --quiet --strict
+	$(BIN)/mkdocs build --strict
 	$(BIN)/python -m pytest --quiet tests/test_tidy.py tests/test_docs.py
 
 suites: $(VENV)/.suites $(VENV)/.clients ## run the slow suites (all, or SUITE=name for tests/suites/test_name.py)
