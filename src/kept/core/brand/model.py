@@ -1,4 +1,4 @@
-"""The brand folder as values: one struct for each file, one field for each key that a brand may write.
+"""The brand folder as values: one struct for each file, one field for each key of the format.
 
 These structs are the published format: JSON Schemas for editors are generated from them, the
 loader fills them from YAML, and a key that is not here is an error with a suggestion. Texts that
@@ -73,14 +73,14 @@ TypeText: TypeAlias = Annotated[
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What all parts of a brand have in common: frozen, and no unknown keys.
 
-    msgspec does not inherit `kw_only`, so each part says it again.
+    msgspec does not inherit `kw_only`, and type checkers want `frozen` said again.
     """
 
 
 # -- brand.yaml ---------------------------------------------------------------------------------
 
 
-class LegalEntity(_Part, kw_only=True):
+class LegalEntity(_Part, frozen=True, kw_only=True):
     """A company of the group; consent given to one does not cover another."""
 
     name: str
@@ -89,19 +89,19 @@ class LegalEntity(_Part, kw_only=True):
     lawful_basis_notice: str = ""
 
 
-class Placement(_Part, kw_only=True):
+class Placement(_Part, frozen=True, kw_only=True):
     """A place where a decision is asked: a web banner, a till, a desk, billing, or outbound."""
 
     kind: Literal["inbound", "gate", "outbound"]
     channel: str = ""
-    """The channel whose consent an inbound placement needs; empty where showing is not contacting."""
+    """The channel whose consent it needs; empty where showing is not contacting."""
     shows: int = 1
     reveals: Literal["proven", "never"] = "proven"
     asks: tuple[str, ...] = ()
     """The traits that this placement may ask the customer for, best first (a web form, a till)."""
 
 
-class BrandFile(_Part, kw_only=True):
+class BrandFile(_Part, frozen=True, kw_only=True):
     """`brand.yaml`: who the brand is."""
 
     brand: str
@@ -125,7 +125,7 @@ class BrandFile(_Part, kw_only=True):
 # -- sources.yaml -------------------------------------------------------------------------------
 
 
-class Namespace(_Part, kw_only=True):
+class Namespace(_Part, frozen=True, kw_only=True):
     """A kind of identifier and how far it may be trusted."""
 
     strength: Literal["strong", "medium", "weak"]
@@ -138,18 +138,18 @@ class Namespace(_Part, kw_only=True):
     trait: str = ""
     """A trait that carries this identifier, such as `email`."""
     object: str = ""
-    """The kind of object that this identifier names; it finds the owner of events that name no one."""
+    """The kind of object that it names; it finds the owner of events that name no one."""
 
 
-class Rhythm(_Part, kw_only=True):
+class Rhythm(_Part, frozen=True, kw_only=True):
     """How often a source is expected to be heard, and when its silence makes its facts unknown."""
 
     every: DurationText
     stale_after: DurationText
 
 
-class Signature(_Part, kw_only=True):
-    """How a webhook proves who sent it. Secrets are references (`env:NAME`, `file:PATH`), never values."""
+class Signature(_Part, frozen=True, kw_only=True):
+    """How a webhook proves who sent it; secrets are references (`env:NAME`, `file:PATH`)."""
 
     scheme: Literal["standard_webhooks", "hmac_sha256", "hmac_sha1", "token"]
     secret: str
@@ -157,8 +157,8 @@ class Signature(_Part, kw_only=True):
     prefix: str = ""
 
 
-class Mapping(_Part, kw_only=True):
-    """How one kind of foreign payload becomes an event; paths are dotted, such as `body.data.id`."""
+class Mapping(_Part, frozen=True, kw_only=True):
+    """How one kind of foreign payload becomes an event; paths are dotted: `body.data.id`."""
 
     event: str
     when: dict[str, str | int | bool | tuple[str, ...]] = {}
@@ -169,7 +169,7 @@ class Mapping(_Part, kw_only=True):
     constants: dict[str, str | int | bool] = {}
 
 
-class Source(_Part, kw_only=True):
+class Source(_Part, frozen=True, kw_only=True):
     """A touchpoint: which event names it may send and which identifiers it may vouch for."""
 
     kind: Literal["browser", "server", "webhook", "import"]
@@ -187,7 +187,7 @@ class Source(_Part, kw_only=True):
     mappings: tuple[Mapping, ...] = ()
 
 
-class SourcesFile(_Part, kw_only=True):
+class SourcesFile(_Part, frozen=True, kw_only=True):
     """`sources.yaml`: the touchpoints and the identifiers that they speak of."""
 
     namespaces: dict[str, Namespace]
@@ -199,7 +199,7 @@ class SourcesFile(_Part, kw_only=True):
 Match: TypeAlias = dict[str, str | int | bool | tuple[str | int | bool, ...]]
 
 
-class ObjectEvent(_Part, kw_only=True):
+class ObjectEvent(_Part, frozen=True, kw_only=True):
     """What one event does to an object: which fields it sets, from which property or constant."""
 
     set: dict[str, str | int | bool] = {}
@@ -207,7 +207,7 @@ class ObjectEvent(_Part, kw_only=True):
     where: Match = {}
 
 
-class ObjectKind(_Part, kw_only=True):
+class ObjectKind(_Part, frozen=True, kw_only=True):
     """Something with a state that a customer has: a bill, a parcel, a subscription, a case."""
 
     key: str
@@ -218,7 +218,7 @@ class ObjectKind(_Part, kw_only=True):
     offers: str = ""
 
 
-class Feature(_Part, kw_only=True):
+class Feature(_Part, frozen=True, kw_only=True):
     """A derived fact: one aggregate over events, all time or within a sliding window.
 
     Exactly one of `count`, `sum`, `min`, `max`, `first`, `last`, `distinct`, `top` or `dwell` is
@@ -247,7 +247,7 @@ class Feature(_Part, kw_only=True):
     personal: bool = False
 
 
-class Trait(_Part, kw_only=True):
+class Trait(_Part, frozen=True, kw_only=True):
     """Something a customer or a source told us: a name, a birthday, an address."""
 
     type: TypeText
@@ -257,7 +257,7 @@ class Trait(_Part, kw_only=True):
     """How to ask for it, by locale; a trait without a question is never asked for."""
 
 
-class FactsFile(_Part, kw_only=True):
+class FactsFile(_Part, frozen=True, kw_only=True):
     """`facts.yaml`: what is known of a customer, and how it follows from events."""
 
     traits: dict[str, Trait] = {}
@@ -268,14 +268,14 @@ class FactsFile(_Part, kw_only=True):
 # -- cohorts.yaml -------------------------------------------------------------------------------
 
 
-class Cohort(_Part, kw_only=True):
+class Cohort(_Part, frozen=True, kw_only=True):
     """A group of customers; a customer is in the first cohort whose condition holds."""
 
     when: ExpressionText
     description: str = ""
 
 
-class CohortsFile(_Part, kw_only=True):
+class CohortsFile(_Part, frozen=True, kw_only=True):
     """`cohorts.yaml`: cohorts in order of precedence, and segments that may overlap."""
 
     cohorts: dict[str, Cohort]
@@ -286,7 +286,7 @@ class CohortsFile(_Part, kw_only=True):
 # -- consent.yaml -------------------------------------------------------------------------------
 
 
-class Purpose(_Part, kw_only=True):
+class Purpose(_Part, frozen=True, kw_only=True):
     """Why a customer may be contacted, and on which lawful basis."""
 
     basis: Literal[
@@ -300,7 +300,7 @@ class Purpose(_Part, kw_only=True):
     """Channels that the basis covers; empty means every one."""
 
 
-class Channel(_Part, kw_only=True):
+class Channel(_Part, frozen=True, kw_only=True):
     """A way to reach a customer, what it costs and which trait holds the address."""
 
     adapter: Literal["files", "smtp", "webhook", "inbox", "call_list"]
@@ -312,13 +312,13 @@ class Channel(_Part, kw_only=True):
     """References such as `url: env:KEPT_SMS_URL`; never secrets themselves."""
 
 
-class Topic(_Part, kw_only=True):
+class Topic(_Part, frozen=True, kw_only=True):
     """What a message is about, so that a customer can mute one without leaving."""
 
     description: str
 
 
-class Wording(_Part, kw_only=True):
+class Wording(_Part, frozen=True, kw_only=True):
     """A version of the text that a customer agreed to."""
 
     purpose: str
@@ -326,7 +326,7 @@ class Wording(_Part, kw_only=True):
     text: dict[str, str]
 
 
-class ConsentFile(_Part, kw_only=True):
+class ConsentFile(_Part, frozen=True, kw_only=True):
     """`consent.yaml`: purposes, topics, wordings and channels."""
 
     purposes: dict[str, Purpose]
@@ -340,7 +340,7 @@ class ConsentFile(_Part, kw_only=True):
 # -- contact.yaml -------------------------------------------------------------------------------
 
 
-class Scope(_Part, kw_only=True):
+class Scope(_Part, frozen=True, kw_only=True):
     """Which actions a hold, cap or quiet time is about; every part given must match."""
 
     purposes: tuple[str, ...] = ()
@@ -351,7 +351,7 @@ class Scope(_Part, kw_only=True):
     promotional: bool | None = None
 
 
-class Hold(_Part, kw_only=True):
+class Hold(_Part, frozen=True, kw_only=True):
     """A rule that hushes while its condition holds; unknown counts as on."""
 
     while_: ExpressionText = msgspec.field(name="while")
@@ -364,7 +364,7 @@ class Hold(_Part, kw_only=True):
     """The kind of object whose own condition hushes only what is about that object."""
 
 
-class Cap(_Part, kw_only=True):
+class Cap(_Part, frozen=True, kw_only=True):
     """At most `count` contacts in any window of this length."""
 
     count: int
@@ -372,7 +372,7 @@ class Cap(_Part, kw_only=True):
     covers: Scope
 
 
-class QuietHours(_Part, kw_only=True):
+class QuietHours(_Part, frozen=True, kw_only=True):
     """A part of the customer's own day in which nothing covered leaves."""
 
     start: ClockText
@@ -380,7 +380,7 @@ class QuietHours(_Part, kw_only=True):
     covers: Scope
 
 
-class ContactFile(_Part, kw_only=True):
+class ContactFile(_Part, frozen=True, kw_only=True):
     """`contact.yaml`: holds, caps, quiet hours, and how much choice is too much."""
 
     holds: dict[str, Hold] = {}
@@ -402,8 +402,8 @@ Kind: TypeAlias = Literal[
 ]
 
 
-class Terms(_Part, kw_only=True):
-    """The terms of an offer as data, from which every headline is generated (story of honest offers)."""
+class Terms(_Part, frozen=True, kw_only=True):
+    """The terms of an offer as data, from which every headline is generated."""
 
     kind: Literal["price", "subscription", "credit", "bundle", "free"]
     currency: str = ""
@@ -423,7 +423,7 @@ class Terms(_Part, kw_only=True):
     """A fact behind any scarcity that the offer claims; without one, none may be claimed."""
 
 
-class Action(_Part, kw_only=True):
+class Action(_Part, frozen=True, kw_only=True):
     """Something the brand may do: an offer, an experience, a greeting, a survey, a message, a call.
 
     `measure` is a step of another system (a late fee, a suspension) that asks before it is taken.
@@ -450,13 +450,16 @@ class Action(_Part, kw_only=True):
     expires: ExpressionText = ""
     valid_for: DurationText = "7 days"
     repeat: DurationText = ""
-    """How long after a contact the same action (about the same object) may come again; empty: never."""
+    """How long after a contact the same action, about the same object, may come again.
+
+    Empty: never.
+    """
     rest: DurationText = ""
     """How long after any contact of the same kind this one waits."""
     urgent: bool = False
     """Whether quiet hours do not apply (a safety notice, a table in fifteen minutes)."""
     sets: dict[str, ExpressionText] = {}
-    """Fields of the object in play that become true once the message leaves, such as a grace date."""
+    """Fields of the object that become true once the message leaves, such as a grace date."""
     withdraws: tuple[str, ...] = ()
     holdout_percent: int = 0
     needs_approval: bool = False
@@ -473,7 +476,7 @@ class Action(_Part, kw_only=True):
 # -- catalog/*.yaml -----------------------------------------------------------------------------
 
 
-class Product(_Part, kw_only=True):
+class Product(_Part, frozen=True, kw_only=True):
     """A product, place or plan that offers are about, as data."""
 
     product: str
@@ -483,13 +486,13 @@ class Product(_Part, kw_only=True):
     details: dict[str, Any] = {}
 
 
-class BrandTexts(_Part, kw_only=True):
+class BrandTexts(_Part, frozen=True, kw_only=True):
     """A brand folder as texts: path within the folder -> content."""
 
     files: dict[str, str]
 
 
-class Brand(_Part, kw_only=True):
+class Brand(_Part, frozen=True, kw_only=True):
     """A whole brand folder, parsed and well-formed but not yet checked or compiled."""
 
     brand: BrandFile
