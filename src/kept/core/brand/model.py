@@ -162,6 +162,8 @@ class Mapping(_Part, frozen=True, kw_only=True):
 
     event: str
     when: dict[str, str | int | bool | tuple[str, ...]] = {}
+    """Path -> what must stand there: a value, one of several, or `/PATTERN/`, a regular expression
+    to be found in the text. The first mapping of a source whose `when` holds makes the event."""
     message_id: str = ""
     occurred_at: str = ""
     identifiers: dict[str, str] = {}
@@ -447,6 +449,9 @@ class Action(_Part, frozen=True, kw_only=True):
     channels: tuple[str, ...] = ()
     placements: tuple[str, ...] = ()
     template: str = ""
+    """The first part of the names of its texts: `templates/NAME.CHANNEL.LOCALE.liquid`, or
+    `templates/NAME.LOCALE.liquid` for the channels that have no text of their own. A first line
+    `Subject: …` with an empty line after it is the subject of an e-mail and no part of the body."""
     expires: ExpressionText = ""
     valid_for: DurationText = "7 days"
     repeat: DurationText = ""
