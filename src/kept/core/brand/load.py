@@ -6,7 +6,7 @@ the business of `check`. The core reads no files; a text comes with its path in 
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -26,6 +26,8 @@ from kept.core.brand.positions import Path, Positions
 from kept.core.brand.suggest import suggest_name
 from kept.core.brand.yaml_tree import check_characters, parse_tree
 from kept.errors import InvalidBrandError, Problem
+
+_Loaded = TypeVar("_Loaded")
 
 FILES_MAX: Final = 5_000
 """No brand folder has more files."""
@@ -87,6 +89,26 @@ def read_brand(texts: Mapping[str, str]) -> Reading:
         doubtful=frozenset(reader.doubtful),
         is_whole=reader.is_whole,
     )
+
+
+def load_struct(text: str, file: str, kind: type[_Loaded]) -> _Loaded:
+    """Return one YAML text as a struct, such as a story, by the same rules as a brand's files.
+
+    Raises:
+        InvalidBrandError: with everything that is wrong with the text's form.
+    """
+    problems: list[Problem] = []
+    positions = Positions()
+    text = text.removeprefix("\ufeff")
+    root = parse_tree(text, file, problems)
+    if not problems:
+        positions.add_file(file, text, root)
+        value = fill_struct(
+            kind, root, file, positions=positions, problems=problems, doubtful=set()
+        )
+        if not problems:
+            return value
+    raise InvalidBrandError(problems)
 
 
 def decode_texts(contents: Mapping[str, bytes]) -> dict[str, str]:
@@ -219,15 +241,10 @@ class _Reader:
             # The file's name is the best guess at a name that is missing.
             name = file.rpartition("/")[2].removesuffix(".yaml")
         if name in known:
-            line, column = self.positions.at(file, (kind,))
+            message = f"the {kind} `{name}` is already in {self.positions.file_of(kind, name)}"
+            suggestion = f"give each {kind} a name of its own"
             self.problems.append(
-                Problem(
-                    file=file,
-                    line=line,
-                    column=column,
-                    message=f"the {kind} `{name}` is already in {self.positions.file_of(kind, name)}",
-                    suggestion=f"give each {kind} a name of its own",
-                )
+                self.positions.problem(file, (kind,), message, suggestion=suggestion)
             )
             return
         known[name] = thing

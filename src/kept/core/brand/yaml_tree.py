@@ -65,10 +65,9 @@ Node: TypeAlias = ScalarNode | SequenceNode | MappingNode
 class _RefusedError(Exception):
     """Carries the problem that ends the reading of a file; it never leaves this module."""
 
-    def __init__(self, message: str, mark: yaml.Mark | None, suggestion: str = "") -> None:
+    def __init__(self, message: str, event: yaml.Event, suggestion: str = "") -> None:
         self.message = message
-        self.line = mark.line + 1 if mark else 0
-        self.column = mark.column + 1 if mark else 0
+        self.line, self.column = _place_of(event)
         self.suggestion = suggestion
         super().__init__(message)
 
@@ -163,6 +162,11 @@ def _syntax_problem(error: yaml.MarkedYAMLError, file: str, text: str) -> Proble
     )
 
 
+def _place_of(event: yaml.Event) -> tuple[int, int]:
+    mark = event.start_mark
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
+
+
 class _Builder:
     """Builds the tree from parser events without recursion, and stops at the first excess."""
 
@@ -172,7 +176,7 @@ class _Builder:
         self.root: Node | None = None
         self.open: list[SequenceNode | MappingNode] = []
         self.keys: list[ScalarNode | None] = []
-        """For each open node the key that waits for its value; None in a sequence or before a key."""
+        """For each open node the key that waits for its value, if any."""
         self.seen: list[dict[str, int]] = []
         """For each open node the keys so far, with their lines."""
         self.node_count = 0
@@ -182,41 +186,49 @@ class _Builder:
         for event in events:
             self._refuse_surprises(event)
             if isinstance(event, yaml.ScalarEvent):
-                mark = event.start_mark
-                style = event.style or ""
-                self._add(ScalarNode(event.value, mark.line + 1, mark.column + 1, style), event)
+                node = ScalarNode(event.value, *_place_of(event), style=event.style or "")
+                self._refuse_text(node, event)
+                self._add(node, event)
             elif isinstance(event, yaml.SequenceStartEvent):
-                mark = event.start_mark
-                self._begin(SequenceNode([], mark.line + 1, mark.column + 1), event)
+                self._begin(SequenceNode([], *_place_of(event)), event)
             elif isinstance(event, yaml.MappingStartEvent):
-                mark = event.start_mark
-                self._begin(MappingNode([], mark.line + 1, mark.column + 1), event)
+                self._begin(MappingNode([], *_place_of(event)), event)
             elif isinstance(event, yaml.SequenceEndEvent | yaml.MappingEndEvent):
                 self.open.pop()
                 self.keys.pop()
                 self.seen.pop()
         return self.root
 
+    @staticmethod
+    def _refuse_text(node: ScalarNode, event: yaml.Event) -> None:
+        if len(node.text) > SCALAR_MAX:
+            message = f"a text of {len(node.text):,} characters; at most {SCALAR_MAX:,} are taken"
+            raise _RefusedError(message, event)
+        # An escape such as "\0" in double quotes brings in what the file itself may not hold.
+        for character in node.text:
+            if character != "\n" and _refusal(character, tabs=True, first=False) is not None:
+                message = f"the escape for U+{ord(character):04X}, which no text may hold"
+                raise _RefusedError(message, event, "remove it")
+
     def _refuse_surprises(self, event: yaml.Event) -> None:
-        mark = event.start_mark
         if isinstance(event, yaml.AliasEvent):
             message = f"the alias `*{event.anchor}`; aliases are not taken"
-            raise _RefusedError(message, mark, "write the value out")
+            raise _RefusedError(message, event, "write the value out")
         if isinstance(event, yaml.DocumentStartEvent) and self.root is not None:
-            raise _RefusedError("a second document", mark, "put it into a file of its own")
+            raise _RefusedError("a second document", event, "put it into a file of its own")
         if not isinstance(event, yaml.NodeEvent):
             return
         if event.anchor is not None:
             message = f"the anchor `&{event.anchor}`; anchors are not taken"
-            raise _RefusedError(message, mark, "remove it")
+            raise _RefusedError(message, event, "remove it")
         tag = getattr(event, "tag", None)
         if tag not in {None, "!"}:
-            raise _RefusedError(f"the tag `{tag}`; tags are not taken", mark, "remove it")
+            raise _RefusedError(f"the tag `{tag}`; tags are not taken", event, "remove it")
 
     def _begin(self, node: SequenceNode | MappingNode, event: yaml.Event) -> None:
         if len(self.open) >= DEPTH_MAX:
             message = f"more than {DEPTH_MAX} levels, one inside the other"
-            raise _RefusedError(message, event.start_mark)
+            raise _RefusedError(message, event)
         self._add(node, event)
         self.open.append(node)
         self.keys.append(None)
@@ -226,9 +238,7 @@ class _Builder:
         self.node_count += 1
         if self.node_count > NODES_MAX:
             message = f"more than {NODES_MAX:,} keys and values"
-            raise _RefusedError(message, event.start_mark, "split the file")
-        if isinstance(node, ScalarNode):
-            self._refuse_text(node, event)
+            raise _RefusedError(message, event, "split the file")
         if not self.open:
             self.root = node
             return
@@ -244,17 +254,7 @@ class _Builder:
             self.keys[-1] = node
         else:
             message = "a list or mapping as a key"
-            raise _RefusedError(message, event.start_mark, "a key is a single word or text")
-
-    def _refuse_text(self, node: ScalarNode, event: yaml.Event) -> None:
-        if len(node.text) > SCALAR_MAX:
-            message = f"a text of {len(node.text):,} characters; at most {SCALAR_MAX:,} are taken"
-            raise _RefusedError(message, event.start_mark)
-        # An escape such as "\0" in double quotes brings in what the file itself may not hold.
-        for character in node.text:
-            if character != "\n" and _refusal(character, tabs=True, first=False) is not None:
-                message = f"the escape for U+{ord(character):04X}, which no text may hold"
-                raise _RefusedError(message, event.start_mark, "remove it")
+            raise _RefusedError(message, event, "a key is a single word or text")
 
     def _add_entry(self, parent: MappingNode, key: ScalarNode, node: Node) -> None:
         seen = self.seen[-1]
