@@ -8,6 +8,7 @@ import re
 from typing import Final
 
 from kept.core.brand.suggest import suggest_name
+from kept.core.policy.types import currency_digits
 from kept.errors import InputError
 
 MICROSECONDS_PER_SECOND: Final = 1_000_000
@@ -24,23 +25,19 @@ AMOUNT_MAX: Final = 10**15
 """No amount has more minor units: sums of a thousand such stay exact in 64 bits."""
 MILLIONTHS: Final = 1_000_000
 
-_CURRENCIES: Final = {
-    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
-    2: (
-        "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD "
-        "CAD CDF CHF CNY COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP "
-        "GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD "
-        "LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB "
-        "PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC "
-        "SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VES WST XCD XCG YER ZAR ZMW ZWG"
-    ),
-    3: "BHD IQD JOD KWD LYD OMR TND",
-    4: "CLF UYW",
-}
-MINOR_DIGITS: Final[dict[str, int]] = {
-    currency: digits for digits, names in _CURRENCIES.items() for currency in names.split()
-}
-"""Currency -> digits after the decimal point, as in ISO 4217."""
+CURRENCIES: Final = frozenset(
+    (
+        "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP "
+        "BYN BZD CAD CDF CHF CLF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD "
+        "FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY "
+        "KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP "
+        "MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR "
+        "RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT "
+        "TND TOP TRY TTD TWD TZS UAH UGX USD UYI UYU UZS VES VND VUV WST XAF XCD XCG XOF XPF YER "
+        "ZAR ZMW ZWG"
+    ).split()
+)
+"""The currencies of ISO 4217 that anybody is paid in."""
 
 _DURATION: Final = re.compile(r"(\d{1,12}) ([A-Za-z]+)", re.ASCII)
 _MONEY: Final = re.compile(r"(-?)(\d{1,18})(?:\.(\d{1,9}))? ([A-Za-z]{3})", re.ASCII)
@@ -75,10 +72,10 @@ def parse_money(text: str) -> tuple[int, str]:
     if match is None:
         raise InputError(f"`{text}` is not an amount; write it with its currency, like `9.99 EUR`")
     sign, whole, fraction, currency = match[1], match[2], match[3] or "", match[4]
-    if currency not in MINOR_DIGITS:
-        instead = suggest_name(currency, MINOR_DIGITS)
+    if currency not in CURRENCIES:
+        instead = suggest_name(currency, CURRENCIES)
         raise InputError(f"`{currency}` is not a currency of ISO 4217; {instead}")
-    digits = MINOR_DIGITS[currency]
+    digits = currency_digits(currency)
     if len(fraction) > digits:
         raise InputError(f"`{text}` has more than {digits} digits after the point of {currency}")
     minor = int(whole + fraction.ljust(digits, "0"))
@@ -102,7 +99,7 @@ def parse_decimal(text: str) -> int:
 
 def format_money(minor: int, currency: str) -> str:
     """Return an amount as a brand file writes it: the inverse of `parse_money`."""
-    digits = MINOR_DIGITS[currency]
+    digits = currency_digits(currency)
     sign = "-" if minor < 0 else ""
     text = str(abs(minor)).rjust(digits + 1, "0")
     if digits == 0:
