@@ -121,8 +121,8 @@ class Store(Protocol):
     def load_part_events(self, part_ids: Sequence[int], *, newest: int = 0) -> list[StoredEvent]:
         """Return all events (or the `newest` ones) of these parts in stream order."""
 
-    def forget_claims(self, *, before_hour: int) -> int:
-        """Drop de-duplication keys of hours before this one; return how many."""
+    def forget_claims(self, *, before_hour: int, limit: int = 0) -> int:
+        """Drop de-duplication keys of hours before this one (at most `limit`, if given); return how many."""
 
     # -- identity
 
@@ -218,6 +218,20 @@ class Store(Protocol):
     def load_setting(self, name: str) -> bytes | None:
         """Return a small named value."""
 
+    # -- stops that must outlive a restore
+
+    def append_guard(self, record: bytes) -> None:
+        """Keep an opt-out or an erasure outside of the backups too, durable with this transaction; twice is once.
+
+        The record must let the stop be applied again, and must name people by lookup keys only.
+        """
+
+    def load_guard(self) -> list[bytes]:
+        """Return the stops that are kept and that this store does not contain (after a restore), oldest first.
+
+        Whoever opens the store applies each and appends it again in the same transaction, before anything is sent.
+        """
+
     # -- reads for people and pages, safe from any thread
 
     def read_decision(self, decision_id: int) -> DecisionRow | None:
@@ -239,7 +253,7 @@ class Store(Protocol):
         """Copy the store online into a new file, yielding progress from 0 to 1; the copy is verified."""
 
 
-Record: TypeAlias = Literal["event", "state", "message", "decision", "quarantine"]
+Record: TypeAlias = Literal["event", "state", "identifier", "message", "decision", "quarantine"]
 
 
 class Vault(Protocol):

@@ -1,0 +1,32 @@
+"""Records as bytes: what every store adapter writes between the port's structs and the vault.
+
+MessagePack by field name: a reader of a later version fills a new field with its default and
+passes over a field that is gone.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from kept.core.event import Event, Identifier
+from kept.core.message import Message
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+
+encode_event: Final = _ENCODER.encode
+decode_event: Final = msgspec.msgpack.Decoder(Event).decode
+
+encode_identifier: Final = _ENCODER.encode
+decode_identifier: Final = msgspec.msgpack.Decoder(Identifier).decode
+
+encode_message: Final = _ENCODER.encode
+decode_message: Final = msgspec.msgpack.Decoder(Message).decode
+
+encode_texts: Final = _ENCODER.encode
+decode_texts: Final = msgspec.msgpack.Decoder(dict[str, str]).decode
+
+encode_detail: Final = _ENCODER.encode
+decode_detail: Final = msgspec.msgpack.Decoder(dict[str, Any]).decode
+
+encode_ids: Final = msgspec.json.Encoder().encode
+"""A list of ids as JSON: one parameter however many they are, for `json_each`."""

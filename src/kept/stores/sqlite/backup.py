@@ -1,0 +1,159 @@
+"""Backup of a living store, verified; and restore into a folder, with the later stops kept."""
+
+import queue
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from threading import Thread
+from typing import Final, LiteralString
+
+from kept.errors import SettingsError, StoreError
+from kept.stores.guard_log import append_guard_file, digest_record, read_guard_file
+from kept.stores.sqlite.connections import open_reader, translate
+from kept.stores.sqlite.folder import (
+    DATABASE_NAME,
+    GUARD_NAME,
+    FolderLock,
+    sync_file,
+    sync_folder,
+)
+from kept.stores.sqlite.migrations import read_version
+
+PAGES_A_STEP: Final = 256
+_COPY_SHARE: Final = 0.8
+"""How much of the whole the copying is; the rest is verifying."""
+
+
+def back_up(source: Path, target: Path, *, counts: LiteralString) -> Iterator[float]:
+    """Copy a database that is in use into a new file, verify the copy, and sync it.
+
+    The copy is of one instant. It is written under another name first, so that a file of the
+    wanted name is always a whole backup.
+    """
+    if target.exists():
+        raise SettingsError(f"{target} exists; name a new file for the backup")
+    partial = target.with_name(target.name + ".partial")
+    try:
+        partial.unlink(missing_ok=True)
+        with closing(open_reader(source)) as connection:
+            # A read transaction: commits go on, and this connection does not see them.
+            connection.execute("BEGIN")
+            expected = dict(connection.execute(counts).fetchall())
+            yield from _copy(connection, partial)
+        yield _COPY_SHARE
+        _verify(partial, counts=counts, expected=expected)
+        sync_file(partial)
+        partial.rename(target)
+        sync_folder(target.parent)
+    except sqlite3.Error as error:
+        raise translate(error, path=target) from error
+    except OSError as error:
+        raise StoreError(f"the backup {target} cannot be written: {error.strerror}") from error
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+    yield 1.0
+
+
+def restore_backup(backup: Path, folder: Path, *, replace: bool = False) -> None:
+    """Put a backup into a data folder; stops that its guard log holds are kept, and wait there.
+
+    A folder that a process uses is refused. So is one that holds a database, unless `replace` says
+    that it may go: it is then kept beside under another name.
+    """
+    lock = FolderLock(folder)
+    try:
+        database = folder / DATABASE_NAME
+        aside = folder / f"{DATABASE_NAME}.replaced"
+        if database.exists() and not replace:
+            raise SettingsError(
+                f"{database} exists, and restoring would replace it; restore into another folder, "
+                f"or say `--replace` to keep it as {aside.name}"
+            )
+        if database.exists() and aside.exists():
+            raise SettingsError(f"{aside} is left from an earlier restore; move it away first")
+        partial = folder / f"{DATABASE_NAME}.partial"
+        _verify(backup)
+        shutil.copyfile(backup, partial)
+        _verify(partial)
+        sync_file(partial)
+        for suffix in ("-wal", "-shm", ""):
+            old = folder / (DATABASE_NAME + suffix)
+            if old.exists():
+                old.rename(folder / (aside.name + suffix))
+        partial.rename(database)
+        sync_folder(folder)
+    except sqlite3.Error as error:
+        raise translate(error, path=backup) from error
+    except OSError as error:
+        raise StoreError(f"{backup} cannot be restored: {error.strerror}") from error
+    finally:
+        lock.release()
+
+
+def merge_guard(guard: Path, folder: Path) -> int:
+    """Add the stops of another guard log to a folder's own; return how many were new to it."""
+    lock = FolderLock(folder)
+    try:
+        if not guard.exists():
+            raise SettingsError(f"there is no guard log {guard}")
+        records, _ = read_guard_file(guard)
+        known, length = read_guard_file(folder / GUARD_NAME)
+        digests = {digest_record(record) for record in known}
+        new = [record for record in records if digest_record(record) not in digests]
+        append_guard_file(folder / GUARD_NAME, new, at=length)
+        sync_folder(folder)
+        return len(new)
+    finally:
+        lock.release()
+
+
+def _copy(connection: sqlite3.Connection, partial: Path) -> Iterator[float]:
+    """Copy in steps on a thread of its own, yielding how far it is."""
+    steps: queue.SimpleQueue[float | BaseException | None] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            with closing(sqlite3.connect(partial, check_same_thread=False)) as copy:
+                # The copy is synced as a whole at the end; a crash before leaves no backup.
+                copy.execute("PRAGMA synchronous = OFF")
+                connection.backup(
+                    copy,
+                    pages=PAGES_A_STEP,
+                    progress=lambda _, left, total: steps.put(1 - left / max(total, 1)),
+                )
+                # One file, without a log beside it.
+                copy.execute("PRAGMA journal_mode = DELETE").fetchone()
+        except sqlite3.Error as error:
+            steps.put(error)
+        else:
+            steps.put(None)
+
+    thread = Thread(target=run, name="kept-backup", daemon=True)
+    thread.start()
+    while (step := steps.get()) is not None:
+        if isinstance(step, BaseException):
+            raise step
+        yield step * _COPY_SHARE
+    thread.join()
+
+
+def _verify(
+    path: Path, *, counts: LiteralString = "", expected: dict[str, int] | None = None
+) -> None:
+    """Refuse a file that is not a whole database of ours, or lacks what it should hold."""
+    if not path.exists():
+        raise SettingsError(f"there is no backup {path}")
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as copy:
+            if read_version(copy, path=path) == 0:
+                raise SettingsError(f"{path} is not a backup: it is empty")
+            found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            if found != "ok":
+                raise StoreError(f"{path} is damaged: {found}")
+            if expected is not None and dict(copy.execute(counts).fetchall()) != expected:
+                raise StoreError(f"{path} does not hold what the store held; back up again")
+    except sqlite3.DatabaseError as error:
+        raise translate(error, path=path) from error

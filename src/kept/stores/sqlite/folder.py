@@ -1,0 +1,62 @@
+"""The folder of a store: the names of its files, and the lock that keeps it to one process."""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Final
+
+from kept.errors import SettingsError
+
+DATABASE_NAME: Final = "kept.db"
+GUARD_NAME: Final = "optouts.log"
+LOCK_NAME: Final = "lock"
+
+
+class FolderLock:
+    """Held by the one process that may write a folder; the system lets go when the process dies."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take the lock, or say which process holds it."""
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise SettingsError(
+                f"the data folder {folder} cannot be used ({error.strerror}); "
+                "name a folder that this user may write"
+            ) from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(self._file, 20, 0).decode(errors="replace").strip()
+            os.close(self._file)
+            raise SettingsError(
+                f"the data folder {folder} is in use by process {holder or 'of unknown id'}; "
+                "stop that one first, or name another folder"
+            ) from error
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let another process in; releasing twice does nothing."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable: a file that was synced may otherwise lose its name."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_file(path: Path) -> None:
+    """Make a file's content durable."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,116 @@
+"""Which events and decisions a part has: an index that is written behind, sorted.
+
+Entries are led by a bucket, a span of consecutive ids, so that a sorted generation falls on few
+pages however long the history is. What is not in the index yet is kept in memory as two plain
+arrays, and read back from the tables when the store is opened.
+"""
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, LiteralString
+
+from kept.stores.codecs import encode_ids
+from kept.stores.sqlite.backlog import GENERATION_ROWS, Backlog
+from kept.stores.sqlite.session import Session
+
+KIND_EVENT: Final = 0
+KIND_DECISION: Final = 1
+
+_BUCKET_BITS: Final = 18
+_MARK_NAMES: Final = {KIND_EVENT: "event index", KIND_DECISION: "decision index"}
+
+Fetch = Callable[[LiteralString, tuple[Any, ...]], list[Any]]
+
+
+class PartIndex:
+    """The index of one kind of item."""
+
+    def __init__(
+        self,
+        session: Session,
+        queries: Mapping[str, LiteralString],
+        *,
+        kind: int,
+        load_tail: LiteralString,
+    ) -> None:
+        """Load the parts of the items after the mark."""
+        self._session = session
+        self._kind = kind
+        self._find_buckets = queries["find_index_buckets"]
+        self._find_entries = queries["find_index_entries"]
+        self._save_mark = queries["save_mark"]
+        self._backlog = Backlog(session, queries["insert_index_entry"])
+        self._backlog_until = 0
+        mark = session.fetch_one(queries["load_mark"], (_MARK_NAMES[kind],))
+        tail = session.fetch(load_tail, (mark[0] if mark else 0,))
+        # Items and their parts; one attribute, so that a reading thread sees both change at once.
+        self._tail = (
+            array("q", [item_id for item_id, _ in tail]),
+            array("q", [part_id for _, part_id in tail]),
+        )
+        self._committed_length = len(tail)
+
+    def add(self, item_id: int, part_id: int) -> None:
+        """Note an item of this transaction; ids grow."""
+        items, parts = self._tail
+        parts.append(part_id)
+        items.append(item_id)
+
+    def find(self, part_ids: Sequence[int], *, newest: int, fetch: Fetch) -> list[int]:
+        """Return the ids of all (or the `newest`) items of these parts, in ascending order."""
+        wanted = frozenset(part_ids)
+        # Memory before disk: what moves over in between is then seen twice, not never.
+        items, parts = self._tail
+        found = {item for item, part in zip(items[:], parts[:], strict=False) if part in wanted}
+        packed = encode_ids(list(wanted)).decode()
+        for (bucket,) in fetch(self._find_buckets, (self._kind,)):
+            if newest and _count_from(found, (bucket + 1) << _BUCKET_BITS) >= newest:
+                break
+            rows = fetch(self._find_entries, (self._kind, bucket, packed))
+            found.update(item_id for (item_id,) in rows)
+        ascending = sorted(found)
+        return ascending[-newest:] if newest else ascending
+
+    def write_behind(self, row_count: int) -> None:
+        """Write a piece of the generation that waits, if one does."""
+        if self._backlog.is_empty:
+            return
+        self._backlog.write_piece(row_count)
+        if self._backlog.is_written:
+            name = _MARK_NAMES[self._kind]
+            self._session.write(self._save_mark, (name, self._backlog_until))
+
+    def committed(self) -> None:
+        """Let go of what is in the index now, and begin the next generation."""
+        items, parts = self._tail
+        self._committed_length = len(items)
+        was_waiting = not self._backlog.is_empty
+        self._backlog.committed()
+        if not self._backlog.is_empty:
+            return
+        if was_waiting:
+            count = bisect_right(items, self._backlog_until)
+            items, parts = self._tail = (items[count:], parts[count:])
+            self._committed_length = len(items)
+        if len(items) >= GENERATION_ROWS:
+            self._backlog_until = items[-1]
+            kind = self._kind
+            rows = [
+                (kind, item >> _BUCKET_BITS, part, item)
+                for item, part in zip(items, parts, strict=True)
+            ]
+            rows.sort()
+            self._backlog.fill(rows)
+
+    def rolled_back(self) -> None:
+        """Take back the items of this transaction."""
+        items, parts = self._tail
+        del items[self._committed_length :]
+        del parts[self._committed_length :]
+        self._backlog.rolled_back()
+
+
+def _count_from(items: set[int], least: int) -> int:
+    """Return how many ids are not below one."""
+    return sum(item >= least for item in items)

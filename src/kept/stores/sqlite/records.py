@@ -1,0 +1,185 @@
+"""Decisions, quarantine, audit, brands and settings in SQLite."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, LiteralString
+
+from kept.ports import AuditEntry, BrandRow, DecisionRow, Quarantined, Vault
+from kept.stores.codecs import (
+    decode_detail,
+    decode_texts,
+    encode_detail,
+    encode_ids,
+    encode_texts,
+)
+from kept.stores.sqlite.connections import Readers
+from kept.stores.sqlite.part_index import KIND_DECISION, PartIndex
+from kept.stores.sqlite.session import Session
+
+
+class Records:
+    """What is kept to be looked up later; decision ids are counted in memory."""
+
+    def __init__(
+        self,
+        session: Session,
+        readers: Readers,
+        *,
+        vault: Vault,
+        queries: Mapping[str, LiteralString],
+    ) -> None:
+        """Find the highest decision id."""
+        self._session = session
+        self._readers = readers
+        self._vault = vault
+        self._queries = queries
+        self._insert_decision = queries["insert_decision"]
+        self._index = PartIndex(
+            session, queries, kind=KIND_DECISION, load_tail=queries["load_parts_of_decisions"]
+        )
+        self._rows: list[tuple[int, int, int, str, bytes]] = []
+        self._committed_last: int
+        (self._committed_last,) = session.fetch_one(queries["find_last_decision"])
+        self._last = self._committed_last
+
+    def append_decision(
+        self, *, part_id: int, decided_at: int, placement: str, trace: bytes, decision_id: int
+    ) -> None:
+        """Keep a decision; ids come from `next_decision_id` and grow."""
+        self._session.require_transaction()
+        if decision_id <= self._last:
+            raise AssertionError(f"decision {decision_id} comes after decision {self._last}")
+        self._last = decision_id
+        sealed = self._vault.seal(part_id, "decision", trace)
+        self._rows.append((decision_id, part_id, decided_at, placement, sealed))
+
+    def next_decision_id(self) -> int:
+        """Return the id that the next decision shall have."""
+        return self._last + 1
+
+    def quarantine(
+        self, *, source: str, received_at: int, code: str, detail: str, payload: bytes
+    ) -> int:
+        """Keep an event that could not be taken; return its id."""
+        sealed = self._vault.seal(0, "quarantine", payload)
+        row = (source, received_at, code, detail, sealed)
+        return self._session.write_returning(self._queries["insert_quarantined"], row)
+
+    def set_quarantine_state(
+        self, quarantine_id: int, state: Literal["held", "replayed", "dropped"]
+    ) -> None:
+        """Note what became of a quarantined event."""
+        self._session.write(self._queries["set_quarantine_state"], (state, quarantine_id))
+
+    def append_audit(self, *, at: int, actor: str, verb: str, detail: dict[str, Any]) -> int:
+        """Keep what an operator did; return its id."""
+        row = (at, actor, verb, encode_detail(detail))
+        return self._session.write_returning(self._queries["insert_audit_entry"], row)
+
+    def save_brand(self, row: BrandRow) -> None:
+        """Keep the texts of a brand folder that comes into force."""
+        values = (row.version, row.in_force_at, encode_texts(row.texts))
+        self._session.write(self._queries["save_brand"], values)
+
+    def load_brand(self, version: str | None = None) -> BrandRow | None:
+        """Return a brand by version, or the one last in force."""
+        if version is None:
+            row = self._session.fetch_one(self._queries["load_brand_in_force"])
+        else:
+            row = self._session.fetch_one(self._queries["load_brand"], (version,))
+        if row is None:
+            return None
+        return BrandRow(version=row[0], in_force_at=row[1], texts=decode_texts(row[2]))
+
+    def save_setting(self, name: str, value: bytes) -> None:
+        """Keep a small named value: hashed keys, brakes, the control of imports."""
+        self._session.write(self._queries["save_setting"], (name, value))
+
+    def load_setting(self, name: str) -> bytes | None:
+        """Return a small named value."""
+        row = self._session.fetch_one(self._queries["load_setting"], (name,))
+        return row[0] if row else None
+
+    def read_decision(self, decision_id: int) -> DecisionRow | None:
+        """Return a stored decision."""
+        rows = self._fetch(self._queries["read_decision"], (decision_id,))
+        return self._decode_decision(rows[0]) if rows else None
+
+    def read_decisions(self, part_ids: Sequence[int], *, newest: int) -> list[DecisionRow]:
+        """Return the newest decisions of these parts, newest first."""
+        if newest <= 0:
+            return []
+        found = self._index.find(part_ids, newest=newest, fetch=self._fetch)
+        rows = self._fetch(self._queries["read_decisions"], (encode_ids(found).decode(),))
+        # Memory may name an id whose transaction was rolled back and given to another part since.
+        wanted = frozenset(part_ids)
+        return [self._decode_decision(row) for row in rows if row[1] in wanted]
+
+    def read_quarantine(self, *, after: int, limit: int) -> list[Quarantined]:
+        """Return quarantined events in order of their ids."""
+        rows = self._fetch(self._queries["read_quarantine"], (after, limit))
+        return [
+            Quarantined(
+                quarantine_id=quarantine_id,
+                source=source,
+                received_at=received_at,
+                code=code,
+                detail=detail,
+                payload=self._vault.open(0, "quarantine", sealed),
+                state=state,
+            )
+            for quarantine_id, source, received_at, code, detail, sealed, state in rows
+        ]
+
+    def read_audit(self, *, newest: int) -> list[AuditEntry]:
+        """Return the newest audit entries, newest first."""
+        rows = self._fetch(self._queries["read_audit"], (max(newest, 0),))
+        return [
+            AuditEntry(
+                entry_id=entry_id, at=at, actor=actor, verb=verb, detail=decode_detail(packed)
+            )
+            for entry_id, at, actor, verb, packed in rows
+        ]
+
+    def read_counts(self) -> dict[str, int]:
+        """Return how many events, parts, customers, messages by state and quarantined there are."""
+        return dict(self._fetch(self._queries["read_counts"], ()))
+
+    def flush(self) -> None:
+        """Write the decisions of this transaction so far, and a piece of their index."""
+        rows = self._rows
+        if not rows:
+            return
+        self._session.write_all(self._insert_decision, rows)
+        for row in rows:
+            self._index.add(row[0], row[1])
+        self._index.write_behind(len(rows))
+        rows.clear()
+
+    def committed(self) -> None:
+        """Keep the highest decision id."""
+        self._committed_last = self._last
+        self._index.committed()
+
+    def rolled_back(self) -> None:
+        """Go back to the highest decision id before this transaction."""
+        self._rows.clear()
+        self._last = self._committed_last
+        self._index.rolled_back()
+
+    def _fetch(self, sql: LiteralString, parameters: tuple[Any, ...]) -> list[Any]:
+        """Read on a connection of its own, or inside the transaction if that is the caller's."""
+        if self._session.is_ours:
+            self._session.flush()
+            return self._session.fetch(sql, parameters)
+        return self._readers.fetch(sql, parameters)
+
+    def _decode_decision(self, row: tuple[int, int, int, str, bytes]) -> DecisionRow:
+        """Return a row as a decision."""
+        decision_id, part_id, decided_at, placement, sealed = row
+        return DecisionRow(
+            decision_id=decision_id,
+            part_id=part_id,
+            decided_at=decided_at,
+            placement=placement,
+            trace=self._vault.open(part_id, "decision", sealed),
+        )

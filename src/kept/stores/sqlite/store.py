@@ -1,0 +1,143 @@
+"""The store on SQLite: the port's methods, each from the room that it belongs to."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final, LiteralString
+
+from kept.ports import Vault
+from kept.stores.queries import load_queries
+from kept.stores.sqlite.backup import back_up
+from kept.stores.sqlite.checkpoints import Checkpoints
+from kept.stores.sqlite.claims import Claims
+from kept.stores.sqlite.connections import Readers, open_reader, translate
+from kept.stores.sqlite.derived import Derived
+from kept.stores.sqlite.folder import DATABASE_NAME, GUARD_NAME, FolderLock, sync_folder
+from kept.stores.sqlite.guards import Guards
+from kept.stores.sqlite.identity import Identity
+from kept.stores.sqlite.messages import Messages
+from kept.stores.sqlite.migrations import migrate, read_version
+from kept.stores.sqlite.records import Records
+from kept.stores.sqlite.session import Session
+from kept.stores.sqlite.stream import Stream
+
+_FILES: Final = ("stream", "identity", "derived", "messages", "records")
+
+
+class SqliteStore:
+    """One brand's durable memory in one folder; implements `ports.Store`.
+
+    The rooms hold the work; this class names which room each method of the port comes from.
+    """
+
+    def __init__(self, folder: Path, *, vault: Vault) -> None:
+        """Open the store in a folder, making it if there is none."""
+        self._path = path = folder / DATABASE_NAME
+        self._queries = queries = _load_queries()
+        # Whatever is open already is closed again if the rest cannot be opened.
+        with ExitStack() as opened:
+            opened.callback(FolderLock(folder).release)
+            _check_file(path)
+            session = Session(path)
+            opened.callback(session.close)
+            migrate(session.connection, path=path)
+            sync_folder(folder)
+            readers = Readers(path)
+            opened.callback(readers.close)
+            claims = Claims(session, queries)
+            stream = Stream(session, vault, queries)
+            identity = Identity(session, vault, queries)
+            records = Records(session, readers, vault=vault, queries=queries)
+            guards = Guards(session, folder / GUARD_NAME, queries=queries)
+            checkpoints = Checkpoints(session)
+            opened.callback(checkpoints.stop)
+            self._opened = opened.pop_all()
+        session.participants += (claims, stream, identity, records, guards, checkpoints)
+
+        self.transaction = session.transaction
+        self.claim = claims.claim
+        self.forget_claims = claims.forget_claims
+        self.append_guard = guards.append_guard
+        self.load_guard = guards.load_guard
+        self._take_stream(stream)
+        self._take_identity(identity)
+        self._take_derived(Derived(session, vault, queries))
+        self._take_messages(Messages(session, vault, queries))
+        self._take_records(records)
+
+    def close(self) -> None:
+        """Release the store; what was acknowledged is durable already."""
+        self._opened.close()
+
+    def backup(self, path: str) -> Iterator[float]:
+        """Copy the store online into a new file, yielding progress to 1; the copy is verified."""
+        return back_up(self._path, Path(path), counts=self._queries["read_counts"])
+
+    def _take_stream(self, stream: Stream) -> None:
+        self.append_event = stream.append_event
+        self.last_sequence = stream.last_sequence
+        self.load_events = stream.load_events
+        self.load_part_events = stream.load_part_events
+
+    def _take_identity(self, identity: Identity) -> None:
+        self.find_parts = identity.find_parts
+        self.add_part = identity.add_part
+        self.load_customer = identity.load_customer
+        self.load_parts = identity.load_parts
+        self.load_links = identity.load_links
+        self.save_link = identity.save_link
+        self.move_parts = identity.move_parts
+
+    def _take_derived(self, derived: Derived) -> None:
+        self.load_states = derived.load_states
+        self.save_states = derived.save_states
+        self.load_mark = derived.load_mark
+        self.iterate_states = derived.iterate_states
+        self.save_wakes = derived.save_wakes
+        self.load_due_wakes = derived.load_due_wakes
+
+    def _take_messages(self, messages: Messages) -> None:
+        self.save_messages = messages.save_messages
+        self.load_message = messages.load_message
+        self.load_open_messages = messages.load_open_messages
+        self.load_due_messages = messages.load_due_messages
+        self.load_messages_in = messages.load_messages_in
+        self.load_message_by_provider_id = messages.load_message_by_provider_id
+
+    def _take_records(self, records: Records) -> None:
+        self.append_decision = records.append_decision
+        self.next_decision_id = records.next_decision_id
+        self.quarantine = records.quarantine
+        self.set_quarantine_state = records.set_quarantine_state
+        self.append_audit = records.append_audit
+        self.save_brand = records.save_brand
+        self.load_brand = records.load_brand
+        self.save_setting = records.save_setting
+        self.load_setting = records.load_setting
+        self.read_decision = records.read_decision
+        self.read_decisions = records.read_decisions
+        self.read_quarantine = records.read_quarantine
+        self.read_audit = records.read_audit
+        self.read_counts = records.read_counts
+
+
+def _load_queries() -> dict[str, LiteralString]:
+    """Return the queries of all rooms; a name stands once."""
+    return {
+        name: sql for file in _FILES for name, sql in load_queries(f"sqlite/{file}.sql").items()
+    }
+
+
+def _check_file(path: Path) -> None:
+    """Refuse a file that is not ours before anything in it is changed."""
+    if not path.exists():
+        return
+    try:
+        connection = open_reader(path)
+        try:
+            read_version(connection, path=path)
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise translate(error, path=path) from error

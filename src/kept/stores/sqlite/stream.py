@@ -1,0 +1,103 @@
+"""The stream of events in SQLite."""
+
+from collections.abc import Mapping, Sequence
+from typing import LiteralString
+
+from kept.core.event import Event
+from kept.errors import StoreError
+from kept.ports import StoredEvent, Vault
+from kept.stores.codecs import decode_event, encode_event, encode_ids
+from kept.stores.sqlite.derived import STATES_MARK
+from kept.stores.sqlite.part_index import KIND_EVENT, PartIndex
+from kept.stores.sqlite.session import Session
+
+
+class Stream:
+    """Events in the order in which they were taken; the sequence is counted in memory."""
+
+    def __init__(
+        self, session: Session, vault: Vault, queries: Mapping[str, LiteralString]
+    ) -> None:
+        """Find the end of the stream and make sure that none of its last events is missing."""
+        self._session = session
+        self._seal = vault.seal
+        self._open = vault.open
+        self._insert = queries["insert_event"]
+        self._load = queries["load_events"]
+        self._load_by_sequence = queries["load_events_by_sequence"]
+        self._index = PartIndex(
+            session, queries, kind=KIND_EVENT, load_tail=queries["load_parts_of_events"]
+        )
+        self._rows: list[tuple[int, int, bytes]] = []
+        self._committed_last: int
+        (self._committed_last,) = session.fetch_one(queries["find_last_sequence"])
+        self._last = self._committed_last
+        self._check_tail(queries)
+
+    def append_event(self, part_id: int, event: Event) -> int:
+        """Add an event to the stream and return its sequence, which grows by one each time."""
+        self._session.require_transaction()
+        sequence = self._last = self._last + 1
+        self._rows.append((sequence, part_id, self._seal(part_id, "event", encode_event(event))))
+        return sequence
+
+    def last_sequence(self) -> int:
+        """Return the sequence of the newest event, 0 if there is none."""
+        return self._last
+
+    def load_events(self, *, after: int, limit: int) -> list[StoredEvent]:
+        """Return events in stream order from `after` (exclusive)."""
+        self.flush()
+        return self._decode(self._session.fetch(self._load, (after, limit)))
+
+    def load_part_events(self, part_ids: Sequence[int], *, newest: int = 0) -> list[StoredEvent]:
+        """Return all events (or the `newest` ones) of these parts in stream order."""
+        self.flush()
+        sequences = self._index.find(part_ids, newest=newest, fetch=self._session.fetch)
+        packed = encode_ids(sequences).decode()
+        return self._decode(self._session.fetch(self._load_by_sequence, (packed,)))
+
+    def flush(self) -> None:
+        """Write the events that this transaction has appended so far, and a piece of the index."""
+        rows = self._rows
+        if not rows:
+            return
+        self._session.write_all(self._insert, rows)
+        for sequence, part_id, _ in rows:
+            self._index.add(sequence, part_id)
+        self._index.write_behind(len(rows))
+        rows.clear()
+
+    def committed(self) -> None:
+        """Keep the end of the stream."""
+        self._committed_last = self._last
+        self._index.committed()
+
+    def rolled_back(self) -> None:
+        """Go back to the end of the stream before this transaction."""
+        self._rows.clear()
+        self._last = self._committed_last
+        self._index.rolled_back()
+
+    def _check_tail(self, queries: Mapping[str, LiteralString]) -> None:
+        """Refuse a stream that ends before its mark or lacks events after it."""
+        row = self._session.fetch_one(queries["load_mark"], (STATES_MARK,))
+        mark = row[0] if row else 0
+        (count,) = self._session.fetch_one(queries["count_events_after"], (mark,))
+        if count != self._last - mark:
+            raise StoreError(
+                f"the stream in {self._session.path} is damaged: states hold events up to {mark}, "
+                f"the newest event is {self._last}, but {count} lie between; restore a backup"
+            )
+
+    def _decode(self, rows: list[tuple[int, int, bytes]]) -> list[StoredEvent]:
+        """Return rows as events."""
+        unseal = self._open
+        return [
+            StoredEvent(
+                sequence=sequence,
+                part_id=part_id,
+                event=decode_event(unseal(part_id, "event", body)),
+            )
+            for sequence, part_id, body in rows
+        ]
