@@ -22,7 +22,7 @@ from kept.core.brand.scalars import (
     read_any,
     read_scalar,
 )
-from kept.core.brand.suggest import suggest_name
+from kept.core.brand.suggest import nearest_name, suggest_name
 from kept.core.brand.yaml_tree import MappingNode, Node, ScalarNode, SequenceNode
 from kept.errors import Problem
 
@@ -106,21 +106,22 @@ class _Filler:
         where = f" in `{path[-1]}`" if path else ""
         fields = {field.encode_name: field for field in wanted.fields}
         values: dict[str, Any] = {}
+        meant: set[str] = set()
         for key, child in entries:
             field = fields.get(key.text)
             if field is None:
                 suggestion = suggest_name(key.text, fields)
                 self.refuse(key, f"unknown key `{key.text}`{where}", suggestion)
+                meant.add(nearest_name(key.text, fields))
                 # It may be the misspelt name of any key, so nothing here can be relied on.
                 self.doubtful.add((self.file, path))
             else:
                 values[field.name] = self.fill_or_replace(field.type, child, (*path, key.text))
         for name, field in fields.items():
             if field.required and field.name not in values:
-                problem = self.positions.problem(
-                    self.file, path, f"the key `{name}` is missing{where}"
-                )
-                self.problems.append(problem)
+                if name not in meant:
+                    message = f"the key `{name}` is missing{where}"
+                    self.problems.append(self.positions.problem(self.file, path, message))
                 self.doubtful.add((self.file, (*path, name)))
                 values[field.name] = _placeholder(field.type)
         return wanted.cls(**values)

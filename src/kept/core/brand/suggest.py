@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from typing import Final
 
 _LISTED_MAX: Final = 8
+_LIKENESS_MIN: Final = 0.6
 
 
 def suggest_name(name: str, known: Iterable[str], *, empty: str = "") -> str:
@@ -18,12 +19,18 @@ def suggest_name(name: str, known: Iterable[str], *, empty: str = "") -> str:
     names = sorted(set(known))
     if not names:
         return empty
-    lowered = {candidate.lower(): candidate for candidate in reversed(names)}
-    near = get_close_matches(name.lower(), list(lowered), n=1, cutoff=0.6)
+    near = nearest_name(name, names)
     if near:
-        return f"did you mean `{lowered[near[0]]}`?"
+        return f"did you mean `{near}`?"
     if len(names) <= _LISTED_MAX:
         return "known are " + ", ".join(f"`{candidate}`" for candidate in names)
     return f"{len(names)} are known, among them " + ", ".join(
         f"`{candidate}`" for candidate in names[:_LISTED_MAX]
     )
+
+
+def nearest_name(name: str, known: Iterable[str]) -> str:
+    """Return the known name that is most like another, or an empty text if none is like it."""
+    lowered = {candidate.lower(): candidate for candidate in sorted(known, reverse=True)}
+    near = get_close_matches(name.lower(), list(lowered), n=1, cutoff=_LIKENESS_MIN)
+    return lowered[near[0]] if near else ""
