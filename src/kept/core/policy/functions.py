@@ -103,7 +103,7 @@ _FUNCTIONS: Final = (
             _takes("decimal", "decimal", result="decimal"),
             _takes("money", "money", result="decimal"),
         ),
-        meaning="The first number divided by the second, to six digits; NULL where the second is 0.",
+        meaning="The first number divided by the second, to six digits; NULL where that is 0.",
         example="ratio(returns_90d, orders_90d) > 0.5",
     ),
     Function(
@@ -289,20 +289,19 @@ _AGGREGATIONS: Final = (
     Aggregation(
         name="sum",
         form="sum(kind, value, condition)",
-        meaning="The sum of a value over those objects; NULLs are passed over, and of none it is 0.",
+        meaning="The sum of a value over those objects; NULLs are passed over; of none it is 0.",
         example="sum(bill, amount, paid_at IS NULL) > money '100.00 EUR'",
     ),
     Aggregation(
         name="min",
         form="min(kind, value, condition)",
-        meaning="The least value over those objects; NULLs are passed over, and of none it is NULL.",
+        meaning="The least value over those objects; NULLs are passed over; of none it is NULL.",
         example="days_until(min(bill, due_at, paid_at IS NULL)) < 3",
     ),
     Aggregation(
         name="max",
         form="max(kind, value, condition)",
-        meaning="The greatest value over those objects; NULLs are passed over, and of none it is "
-        "NULL.",
+        meaning="The greatest value over those objects; NULLs are passed over; of none it is NULL.",
         example="days_since(max(parcel, sent_at)) < 2",
     ),
 )

@@ -6,7 +6,7 @@ zone), and does it change as time passes. `bounds` are the smallest and largest 
 they show which additions need no check.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal as OneLiteral
 from typing import TypeAlias
 
@@ -254,7 +254,7 @@ def facts_read(expression: Expression) -> frozenset[str]:
 
 
 def fields_read(expression: Expression) -> frozenset[str]:
-    """Return the fields of `about` and other namespaces that it may read, such as `about.ends_at`."""
+    """Return the fields, such as `about.ends_at`, that it may read from its namespaces."""
     return frozenset(
         f"{node.space}.{node.name}" for node in walk(expression.root) if isinstance(node, FieldRef)
     )
@@ -267,15 +267,25 @@ def objects_read(expression: Expression) -> frozenset[str]:
 
 def reads_zone(expression: Expression) -> bool:
     """Return whether it needs the customer's time zone."""
-    return any(isinstance(node, Call) and is_local(node) for node in walk(expression.root))
+    return any(
+        isinstance(node, Call) and needs_zone(node.function, node.arguments)
+        for node in walk(expression.root)
+    )
 
 
-def is_local(call: Call) -> bool:
-    """Return whether a call needs the customer's time zone.
+def meets_now(function: str, arguments: Sequence[Node]) -> bool:
+    """Return whether a function itself depends on now, whatever its arguments do."""
+    if function in {"local_hour", "local_weekday"}:
+        return not arguments
+    return function in {"local_today", "years_since"} or function.endswith(("_since", "_until"))
+
+
+def needs_zone(function: str, arguments: Sequence[Node]) -> bool:
+    """Return whether a function needs the customer's time zone.
 
     That is true of every `local_` function, and where a date is measured against now.
     """
-    if call.function.startswith("local_"):
+    if function.startswith("local_"):
         return True
-    measures_now = call.function in {"days_since", "days_until", "years_since"}
-    return measures_now and call.arguments[0].type.kind == "date"
+    measures_now = function in {"days_since", "days_until", "years_since"}
+    return measures_now and arguments[0].type.kind == "date"

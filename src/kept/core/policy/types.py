@@ -38,10 +38,11 @@ TIMESTAMP_MIN: Final = DATE_MIN * DAY
 TIMESTAMP_MAX: Final = (DATE_MAX + 1) * DAY - 1
 
 _NO_MINOR_UNIT: Final = frozenset(
-    "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split()
+    {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG"}
+    | {"RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"}
 )
-_THREE_DIGITS: Final = frozenset("BHD IQD JOD KWD LYD OMR TND".split())
-_FOUR_DIGITS: Final = frozenset("CLF UYW".split())
+_THREE_DIGITS: Final = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
+_FOUR_DIGITS: Final = frozenset({"CLF", "UYW"})
 
 
 class Type(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,31 @@
+"""Replaces what is constant by its value, so that nothing is computed twice."""
+
+from kept.core.policy.evaluate import UNKNOWN, Row, compile_expression
+from kept.core.policy.literals import Wrong, constant
+from kept.core.policy.tree import (
+    Arithmetic,
+    Between,
+    Call,
+    Compare,
+    Expression,
+    IsNull,
+    Literal,
+    Node,
+    Not,
+    OneOf,
+    needs_zone,
+)
+
+
+def fold(node: Node) -> Node | Wrong:
+    """Return a node, or its value where all its operands are constant."""
+    if not isinstance(node, Arithmetic | Between | Call | Compare | IsNull | Not | OneOf):
+        return node
+    if node.timed or not all(isinstance(child, Literal) for child in node.children):
+        return node
+    if isinstance(node, Call) and needs_zone(node.function, node.arguments):
+        return node
+    value = compile_expression(Expression(text="", root=node))(Row())
+    if value is UNKNOWN:
+        return Wrong(message=f"this constant does not fit the type {node.type}")
+    return constant(value, of=node.type)

@@ -1,0 +1,242 @@
+"""Compiles a checked expression to the source of the instant at which it may next change.
+
+A decision that holds now may end by itself: a cool-off passes, a bill falls overdue. The source
+made here gives the first instant after now at which any comparison with time in the expression can
+turn, so that a wake can be set for that very second and nobody has to be scanned. It is never later
+than the truth, and for plain comparisons such as `days_since(t) < 7` it is exact.
+"""
+
+import operator
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, TypeAlias
+
+from kept.core.policy.build import UNIT_OF
+from kept.core.policy.to_python import ROW, Names, NullTest, PythonWriter
+from kept.core.policy.tree import (
+    Aggregate,
+    Between,
+    Call,
+    Coalesce,
+    Compare,
+    Comparison,
+    Expression,
+    Literal,
+    Node,
+    OneOf,
+    meets_now,
+    needs_zone,
+)
+from kept.core.policy.zones import NEVER
+
+_Step: TypeAlias = tuple[Node, int]
+"""A whole number that time does not change, and 1 more or 0: the comparison turns where a function
+of time reaches their sum, or leaves it."""
+
+_MIRRORED: Final[dict[Comparison, Comparison]] = {
+    "=": "=",
+    "<>": "<>",
+    "<": ">",
+    "<=": ">=",
+    ">": "<",
+    ">=": "<=",
+}
+_TURNS_AT: Final[dict[Comparison, tuple[int, ...]]] = {
+    ">=": (0,),
+    "<": (0,),
+    ">": (1,),
+    "<=": (1,),
+    "=": (0, 1),
+    "<>": (0, 1),
+}
+_COMPARED: Final[dict[Comparison, Callable[[int, int], bool]]] = {
+    "=": operator.eq,
+    "<>": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_CYCLES: Final = {"local_hour": range(24), "local_weekday": range(1, 8)}
+
+
+def emit_next_change(
+    expression: Expression, names: Names, *, now: str = "now", zone: str = "zone"
+) -> str | None:
+    """Return the source of the next instant at which an expression may change, or of `NEVER`.
+
+    `None` is returned for an expression that does not depend on time at all.
+    """
+    if not expression.root.timed:
+        return None
+    writer = _Writer(names, now=now, zone=zone)
+    return _least(writer.changes(expression.root))
+
+
+class _Writer:
+    """Collects the sources of the instants at which parts of an expression change."""
+
+    def __init__(self, names: Names, *, now: str, zone: str) -> None:
+        self.python = PythonWriter(names, now=now, zone=zone)
+        self.names = names
+        self.now = now
+        self.zone = zone
+
+    def changes(self, node: Node) -> list[str]:
+        """Return sources of instants; between now and the first of them a node keeps its value."""
+        if not node.timed:
+            return []
+        if isinstance(node, Compare | Between | OneOf):
+            exact = self._turns(node)
+            if exact is not None:
+                return exact
+        if isinstance(node, Aggregate):
+            return self._over_rows(node)
+        inner = [change for child in node.children for change in self.changes(child)]
+        if isinstance(node, Call) and meets_now(node.function, node.arguments):
+            inner.append(self._next_value(node))
+        return list(dict.fromkeys(inner))
+
+    def _over_rows(self, node: Aggregate) -> list[str]:
+        rows = self.names.rows[node.object]
+        changes = [change for child in node.children for change in self.changes(child)]
+        return [f"min([{_least(changes)} for {ROW} in {rows}], default={NEVER})"]
+
+    # -- comparisons of one function of time with what time does not change --------------------
+
+    def _turns(self, node: Compare | Between | OneOf) -> list[str] | None:
+        """Return when a comparison of a plain shape turns, or `None` for any other shape."""
+        clock, steps = _read_shape(node)
+        if clock is None:
+            return None
+        if clock.function in _CYCLES:
+            return self._turns_of_cycle(clock, node)
+        tests: list[NullTest] = []
+        start = [self.python.given(argument, tests) for argument in clock.arguments]
+        reached = [self._sum(step, plus, tests) for step, plus in steps]
+        parts = [*clock.arguments, *(step for step, _ in steps)]
+        if needs_zone(clock.function, clock.arguments):
+            source = self._at_dates(clock, start, reached)
+        else:
+            source = self._at_instants(clock, start[0], reached)
+        return [self._steady(source, tests, parts)]
+
+    def _sum(self, step: Node, plus: int, tests: list[NullTest]) -> str:
+        if isinstance(step, Literal) and isinstance(step.value, int):
+            return f"({step.value + plus})"
+        source = self.python.given(step, tests)
+        return f"({source} + 1)" if plus else source
+
+    def _at_instants(self, clock: Call, start: str, reached: list[str]) -> str:
+        unit = UNIT_OF[clock.function]
+        if clock.function.endswith("_since"):
+            found = [f"{start} + {step} * {unit}" for step in reached]
+        else:
+            # What remains is still the step at this instant, and less a microsecond later.
+            found = [f"{start} - {step} * {unit} + 1" for step in reached]
+        if len(found) > 1:
+            return f"k_next_of({self.now}, {', '.join(found)})"
+        name = self.python.temporary()
+        return f"({name} if {self.now} < ({name} := {found[0]}) < {NEVER} else {NEVER})"
+
+    def _at_dates(self, clock: Call, start: list[str], reached: list[str]) -> str:
+        match clock.function:
+            case "days_since":
+                days = [f"{start[0]} + {step}" for step in reached]
+            case "days_until":
+                days = [f"{start[0]} - {step} + 1" for step in reached]
+            case "years_since":
+                days = [f"k_anniversary({start[0]}, {step})" for step in reached]
+            case _:
+                days = reached
+        return f"k_next_at_dates({self.zone}, {self.now}, {', '.join(days)})"
+
+    def _turns_of_cycle(self, clock: Call, node: Compare | Between | OneOf) -> list[str] | None:
+        """Return when the hour or the weekday enters or leaves those that fulfil a comparison."""
+        every = _CYCLES[clock.function]
+        fulfil = _fulfilling(node, every)
+        if fulfil is None:
+            return None
+        if len(fulfil) in {0, len(every)}:
+            return []
+        values = "".join(f"{value}, " for value in fulfil)
+        return [f"k_next_at_{clock.function[6:]}s({self.zone}, {self.now}, ({values}))"]
+
+    # -- everything else: when the function of time itself has another value -----------------------
+
+    def _next_value(self, clock: Call) -> str:
+        if clock.function == "local_hour":
+            return f"k_next_hour({self.zone}, {self.now})"
+        if needs_zone(clock.function, clock.arguments):
+            return f"k_next_date({self.zone}, {self.now})"
+        tests: list[NullTest] = []
+        start, unit = self.python.given(clock.arguments[0], tests), UNIT_OF[clock.function]
+        if clock.function.endswith("_since"):
+            source = f"({self.now} + {unit} - ({self.now} - {start}) % {unit})"
+        else:
+            source = f"({self.now} + ({start} - {self.now}) % {unit} + 1)"
+        return self._steady(source, tests, clock.arguments)
+
+    def _steady(self, source: str, tests: list[NullTest], parts: Sequence[Node]) -> str:
+        """Return an instant that never comes where a part is NULL or unknown, for it stays so."""
+        if tests:
+            source = f"({NEVER} if {' or '.join(test.null for test in tests)} else {source})"
+        if any(part.unknowable for part in parts):
+            source = f"k_steady(lambda: {source})"
+        return source
+
+
+def _least(sources: list[str]) -> str:
+    if not sources:
+        return str(NEVER)
+    return sources[0] if len(sources) == 1 else f"min({', '.join(sources)})"
+
+
+def _read_shape(node: Compare | Between | OneOf) -> tuple[Call | None, list[_Step]]:
+    """Return the function of time that a node compares, and where the comparison turns.
+
+    The function is `None` where the shape is not plain: both sides change with time, or the
+    function stands within a calculation.
+    """
+    steps: list[_Step]
+    match node:
+        case Between(operand=operand, low=low, high=high):
+            steps = [(low, 0), (high, 1)]
+        case OneOf(operand=operand, values=values):
+            of = operand.type
+            literals = [Literal(type=of, value=value) for value in values]
+            steps = [(literal, plus) for literal in literals for plus in (0, 1)]
+        case Compare(op=op, left=operand, right=other):
+            if other.timed:
+                operand, other, op = other, operand, _MIRRORED[op]
+            steps = [(other, plus) for plus in _TURNS_AT[op]]
+    clock = _plain_clock(operand)
+    if clock is None or any(step.timed for step, _ in steps):
+        return None, []
+    return clock, steps
+
+
+def _plain_clock(node: Node) -> Call | None:
+    """Return a node as a function of now with arguments that time does not change, or `None`.
+
+    `coalesce(days_since(t), 999)` is as good as its first operand: where that is NULL, the value
+    does not change with time.
+    """
+    if isinstance(node, Coalesce) and not any(part.timed for part in node.operands[1:]):
+        node = node.operands[0]
+    if not isinstance(node, Call) or not meets_now(node.function, node.arguments):
+        return None
+    return None if any(argument.timed for argument in node.arguments) else node
+
+
+def _fulfilling(node: Compare | Between | OneOf, every: Iterable[int]) -> list[int] | None:
+    """Return the values that fulfil a comparison with constants, or `None` if it has others."""
+    match node:
+        case OneOf(values=values):
+            return [value for value in every if value in values]
+        case Between(low=Literal(value=int(low)), high=Literal(value=int(high))):
+            return [value for value in every if low <= value <= high]
+        case Compare(op=op, right=Literal(value=int(constant))):
+            return [value for value in every if _COMPARED[op](value, constant)]
+        case Compare(op=op, left=Literal(value=int(constant))):
+            return [value for value in every if _COMPARED[op](constant, value)]
+    return None
