@@ -9,12 +9,13 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
+# `x-reads` tells the loader by which rule a text is read; published schemas do without it.
 ExpressionText: TypeAlias = Annotated[
     str,
     msgspec.Meta(
         description="a SQL expression",
         examples=["days_until(about.ends_at) BETWEEN 0 AND 30 AND NOT about.renewed"],
-        extra={"reads": "expression"},
+        extra_json_schema={"x-reads": "expression"},
     ),
 ]
 DurationText: TypeAlias = Annotated[
@@ -23,7 +24,7 @@ DurationText: TypeAlias = Annotated[
         description="a duration such as `7 days`",
         pattern=r"^\d+ (second|minute|hour|day|week)s?$",
         examples=["7 days"],
-        extra={"reads": "duration"},
+        extra_json_schema={"x-reads": "duration"},
     ),
 ]
 MoneyText: TypeAlias = Annotated[
@@ -32,7 +33,7 @@ MoneyText: TypeAlias = Annotated[
         description="an amount such as `9.99 EUR`",
         pattern=r"^-?\d+(\.\d+)? [A-Z]{3}$",
         examples=["9.99 EUR"],
-        extra={"reads": "money"},
+        extra_json_schema={"x-reads": "money"},
     ),
 ]
 DecimalText: TypeAlias = Annotated[
@@ -41,7 +42,7 @@ DecimalText: TypeAlias = Annotated[
         description="a decimal number such as `0.6`",
         pattern=r"^-?\d+(\.\d{1,6})?$",
         examples=["0.6"],
-        extra={"reads": "decimal"},
+        extra_json_schema={"x-reads": "decimal"},
     ),
 ]
 ClockText: TypeAlias = Annotated[

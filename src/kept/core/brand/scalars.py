@@ -75,7 +75,7 @@ def read_scalar(wanted: inspect.Type, node: ScalarNode) -> Any:
             f"`{node.text}` is not one of {len(known)} words", suggest_name(node.text, known)
         )
     if isinstance(wanted, inspect.Metadata):
-        rule = str((wanted.extra or {}).get("reads", ""))
+        rule = rule_of(wanted)
         pattern = cast("inspect.StrType", wanted.type).pattern
         return _read_text(node, rule=rule, pattern=pattern, kind=describe_type(wanted))
     return _read_text(node)
@@ -132,9 +132,14 @@ def describe_type(wanted: inspect.Type) -> str:
     return "a text"
 
 
+def rule_of(wanted: inspect.Metadata) -> str:
+    """Return by which rule a text is read: `expression`, `duration` …; empty for any text."""
+    return str((wanted.extra_json_schema or {}).get("x-reads", ""))
+
+
 def placeholder_text(wanted: inspect.Metadata) -> str:
     """Return a text that satisfies the type's rule, in place of one that does not."""
-    rule = str((wanted.extra or {}).get("reads", ""))
+    rule = rule_of(wanted)
     return _READERS[rule][1] if rule in _READERS else ""
 
 
