@@ -18,12 +18,13 @@ _SUSPECT: Final = re.compile(
     r"[^\n\t\u0020-\u007e\u00a1-\u00ac\u00ae-\u034e\u0350-\u0588\u2010-\u2027\u2030-\u205e\u20a0-\u20bf]"
 )
 """Anything but the letters and signs of which it is plain that they are harmless."""
+_LINE_BREAKS: Final = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _SPACES: Final = re.compile(r"\s+")
 
 
 def clean_text(text: str) -> str:
     """Return text for a body: line breaks stay, control and reordering characters go."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = _LINE_BREAKS.sub("\n", text)
     if _SUSPECT.search(text) is None:
         return text
     return "".join(character for character in text if not _is_harmful(character))
@@ -31,6 +32,7 @@ def clean_text(text: str) -> str:
 
 def clean_line(text: str) -> str:
     """Return text for a header or a title: one line, and nothing in it that nobody sees."""
+    text = _LINE_BREAKS.sub("\n", text)
     if _SUSPECT.search(text) is not None:
         text = "".join(
             character for index, character in enumerate(text) if _is_visible(text, index)
@@ -64,9 +66,10 @@ def _is_visible(text: str, index: int) -> bool:
         return _joins(text, index)
     if character in _INVISIBLE_LETTERS:
         return False
-    category = unicodedata.category(character)
-    # Line and paragraph separators and other white space become one space each, later.
-    return category not in ("Cc", "Cf", "Cs", "Co", "Cn") or character in "\n\r\t\v\f\x85"
+    # Line breaks and tabs become spaces later.
+    return (
+        unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Cn") or character in "\n\t"
+    )
 
 
 def _joins(text: str, index: int) -> bool:

@@ -110,15 +110,15 @@ def split_source(text: str, where: Where) -> Source:
     header: dict[str, Piece] = {}
     problems: list[Problem] = []
     offset = 0
-    for line in text.splitlines(keepends=True):
+    for line in text.split("\n"):
         if line.strip() in ("", "---"):
-            offset += len(line)
+            offset += len(line) + 1
             break
         problem = _read_line(line, offset, header)
         if problem:
             message, suggestion = problem
             problems.append(where.problem_at(text, offset, message=message, suggestion=suggestion))
-        offset += len(line)
+        offset += len(line) + 1
     return Source(
         header=header, body=Piece(text=text[offset:], offset=offset), problems=tuple(problems)
     )
@@ -131,7 +131,7 @@ def _means_header(key: str) -> bool:
 
 def _read_line(line: str, offset: int, header: dict[str, Piece]) -> tuple[str, str] | None:
     """Add a line to the header, or return what is wrong with it and what to do."""
-    match = _HEADER_LINE.match(line.rstrip("\n"))
+    match = _HEADER_LINE.match(line)
     if match is None:
         return (
             "this line belongs to no header",

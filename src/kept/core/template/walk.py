@@ -152,7 +152,12 @@ class Walk:
             if scope[head].name is None:
                 return None
             words[0] = scope[head].name or ""
-        return ".".join(str(word) for word in words)
+        name = str(words[0])
+        for word in words[1:]:
+            # The first and the last item of a list are described like any other.
+            if word not in ("first", "last") or self._schema.get(name) != "list":
+                name += f".{word}"
+        return name
 
     def _is_known(self, name: str) -> bool:
         """Return whether the schema knows a name, or something above it of which anything goes."""
