@@ -31,9 +31,13 @@ class Signal(_Part):
     occurred: str = ""
     """When it happened, if not now: an instant, or an offset such as `-2 days`."""
     message_id: str = ""
+    body: dict[str, Any] = {}
+    """Of a webhook: the foreign payload as it arrives; the source's mappings make the event of it."""
     times: int = 1
+    """How often it is sent. `{n}` within its texts stands for the number of the repetition, from 1."""
     every: str = ""
-    """With `times`: the distance between repetitions, such as `5 minutes`, starting at the step's time."""
+    """With `times`: the distance between repetitions, such as `5 minutes`, starting at the step's time
+    (of imported signals: at `occurred`)."""
 
 
 class Ask(_Part):
