@@ -1,0 +1,167 @@
+"""Requests of the Segment family of SDKs, as events.
+
+One bad item never spoils the rest: each is read on its own, and what cannot be taken is handed
+back with its bytes, to be kept, mended and read again. Only a request that is too large, is no JSON
+at all or comes from nobody is refused as a whole, because several SDKs drop a refused batch and
+one ends its process.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, Final, TypeAlias
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from kept.core.touchpoint import Touchpoint
+from kept.core.touchpoint_item import Rejected, WireItem, parse_time
+from kept.errors import InvalidEventError, NotAllowedError
+from kept.web.wire.batch import BAD_JSON, Batch, Parsed, parse_batch, read_batch
+from kept.web.wire.body import TooLargeError, open_body, read_data
+from kept.web.wire.keys import KeyRing, offered_keys
+from kept.web.wire.routes import Route
+from kept.web.wire.split import split_object
+
+# The headers by which a prefetching machine gives itself away.
+_TOLD: Final = (
+    (b"user-agent", "userAgent"),
+    (b"sec-purpose", "secPurpose"),
+    (b"purpose", "purpose"),
+)
+
+Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
+"""As ASGI gives them: names in lower case."""
+
+
+class _Signed(msgspec.Struct, rename="camel"):
+    """The one member of a body that says who sends it."""
+
+    write_key: str | None = None
+
+
+_SIGNED: Final = msgspec.json.Decoder(_Signed)
+
+
+def parse_request(
+    route: Route,
+    *,
+    headers: Headers,
+    query: str,
+    body: bytes,
+    keys: KeyRing,
+    touchpoints: Mapping[str, Touchpoint],
+    received_at: int,
+) -> Parsed:
+    """Return the events of a request to one of the SDKs' paths.
+
+    Raises `NotAllowedError` where no known write key is offered, or where a page on a foreign
+    origin uses it, and `InvalidEventError` (`TooLargeError`) where nothing in the body can be read.
+    """
+    named = dict(headers)
+    parameters = _read_query(query) if query else {}
+    is_pixel = route.kind == "pixel"
+    if is_pixel:
+        text = read_data(parameters.get("data", ""))
+    else:
+        text = open_body(
+            body,
+            encoding=named.get(b"content-encoding", b"").decode("latin-1"),
+            content_type=named.get(b"content-type", b"").decode("latin-1"),
+        )
+    touchpoint = _find_touchpoint(named, parameters, text, keys=keys, touchpoints=touchpoints)
+    check_origin(touchpoint, named.get(b"origin"))
+    batch = read_batch(text) if route.kind == "batch" else None
+    is_single = batch is None
+    if batch is None:
+        context = _describe_pixel(named) if is_pixel else None
+        batch = Batch(items=[text], shared=WireItem(type=route.type, context=context))
+    batch = _date_batch(batch, named)
+    parsed = parse_batch(batch, touchpoint, received_at=received_at, gpc=read_gpc(headers))
+    if is_single:
+        _refuse_unreadable(parsed)
+    return parsed
+
+
+def _date_batch(batch: Batch, named: Mapping[bytes, bytes]) -> Batch:
+    """Return a batch with the `SentAt` that some SDKs put into a header."""
+    if batch.shared.sent_at is not None or b"sentat" not in named:
+        return batch
+    sent_at = parse_time(named[b"sentat"].decode("latin-1"))
+    if isinstance(sent_at, Rejected):
+        return batch
+    return msgspec.structs.replace(
+        batch, shared=msgspec.structs.replace(batch.shared, sent_at=sent_at)
+    )
+
+
+def _refuse_unreadable(parsed: Parsed) -> None:
+    """Raise where the only event of a request is too large, or no JSON object at all."""
+    for each in parsed.rejected:
+        if each.rejected.code == "event.too_large":
+            raise TooLargeError(each.rejected.detail)
+        if each.rejected.code in {"event.not_json", "event.not_an_object"}:
+            raise InvalidEventError(each.rejected.detail)
+
+
+def _describe_pixel(named: Mapping[bytes, bytes]) -> dict[str, Any]:
+    """Return what the request for a picture tells of whoever fetched it."""
+    return {
+        name: named[header].decode("latin-1")[:500] for header, name in _TOLD if header in named
+    }
+
+
+def read_gpc(headers: Headers) -> bool:
+    """Return whether a browser says that data may be neither sold nor shared (`Sec-GPC: 1`)."""
+    return (b"sec-gpc", b"1") in headers
+
+
+def check_origin(touchpoint: Touchpoint, origin: bytes | None) -> None:
+    """Refuse a page on an origin that the source does not list; an origin without port has any."""
+    allowed = touchpoint.source.origins
+    if not allowed or origin is None:
+        return
+    text = origin.decode("latin-1").lower()
+    scheme, _, host = text.partition("://")
+    without_port = f"{scheme}://{host.rpartition(':')[0]}" if ":" in host else text
+    if text not in allowed and without_port not in allowed:
+        raise NotAllowedError(
+            f"pages on {text[:100]} may not use the key of {touchpoint.name}; "
+            "list the origin in sources.yaml if they may"
+        )
+
+
+def _find_touchpoint(
+    named: Mapping[bytes, bytes],
+    parameters: Mapping[str, str],
+    text: bytes,
+    *,
+    keys: KeyRing,
+    touchpoints: Mapping[str, Touchpoint],
+) -> Touchpoint:
+    """Return the touchpoint whose key the request offers anywhere."""
+    for key in chain(offered_keys(named, parameters), _signature(text)):
+        source = keys.find(key)
+        if source in touchpoints and source is not None:
+            return touchpoints[source]
+    raise NotAllowedError(
+        "no known write key came with the request; send it as the user of HTTP Basic "
+        "authentication, as a Bearer token, or as `writeKey` in the body"
+    )
+
+
+def _signature(text: bytes) -> Iterator[str]:
+    """Yield the write key that stands in a body, looked for only when nothing else was offered."""
+    try:
+        key = _SIGNED.decode(text).write_key
+    except BAD_JSON:
+        # One bad item must not hide who sent the others.
+        key = split_object(text).get("writeKey", b"").strip(b'"').decode(errors="replace")
+    if key:
+        yield key
+
+
+def _read_query(query: str) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(query, max_num_fields=100))
+    except ValueError:
+        raise InvalidEventError("the query has more than 100 parameters") from None
