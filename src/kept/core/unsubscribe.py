@@ -1,0 +1,140 @@
+"""Leaving with one click (RFC 8058): signed links, the headers and the footer that carry them.
+
+A token names who leaves what, and proves that we wrote it. It holds no address and never expires:
+a letter may be read a year later, and to leave is always allowed. It stays good as long as the
+secret that signed it is kept; secrets are changed by putting a new one before the old ones.
+"""
+
+import hashlib
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from kept.core.template.render import Rendered
+from kept.errors import SettingsError
+
+SECRET_BYTES_MIN: Final = 32
+TOKEN_LENGTH_MAX: Final = 1_000
+PATH: Final = "/u/"
+_VERSION: Final = "1"
+_MAC_BYTES: Final = 16
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+_LEAVE: Final[Mapping[str, str]] = {
+    "de": "Abmelden",
+    "en": "Unsubscribe",
+    "es": "Darse de baja",
+    "fr": "Se désabonner",
+    "it": "Annulla l'iscrizione",
+    "nl": "Afmelden",
+    "pt": "Cancelar subscrição",
+}
+
+
+class Departure(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """Who leaves what: the part, and the scope of the consent that is withdrawn."""
+
+    part_id: int
+    entity: str
+    purpose: str
+    channel: str
+    message_id: str
+    """The message whose link was followed."""
+
+
+def make_token(departure: Departure, secret: bytes) -> str:
+    """Return a token that `read_token` turns back, safe to put into a URL."""
+    if len(secret) < SECRET_BYTES_MIN:
+        raise SettingsError(
+            f"the secret that signs unsubscribe links has {len(secret)} bytes; "
+            f"give it at least {SECRET_BYTES_MIN}"
+        )
+    payload = msgspec.msgpack.encode(departure)
+    return f"{_VERSION}.{_to_text(payload)}.{_to_text(_sign(payload, secret))}"
+
+
+def read_token(token: str, secrets: Sequence[bytes]) -> Departure | None:
+    """Return what a token says, or None if none of these secrets signed exactly this token."""
+    if len(token) > TOKEN_LENGTH_MAX or not token.isascii():
+        return None
+    version, _, rest = token.partition(".")
+    payload_text, _, mac_text = rest.partition(".")
+    payload, mac = _to_bytes(payload_text), _to_bytes(mac_text)
+    if version != _VERSION or not payload or not mac:
+        return None
+    if not any(
+        len(secret) >= SECRET_BYTES_MIN and hmac.compare_digest(mac, _sign(payload, secret))
+        for secret in secrets
+    ):
+        return None
+    try:
+        return msgspec.msgpack.decode(payload, type=Departure)
+    except msgspec.MsgspecError:
+        # Signed by us, but in a form that this version does not know.
+        return None
+
+
+def make_link(base_url: str, token: str) -> str:
+    """Return the address at which a customer leaves; it is the same for people and for machines."""
+    parts = urlsplit(base_url)
+    is_private = parts.scheme == "http" and parts.hostname in _LOOPBACK
+    if not parts.hostname or not (parts.scheme == "https" or is_private) or parts.query:
+        raise SettingsError(
+            f"unsubscribe links need an https address to begin with, and {base_url!r} is none"
+        )
+    return base_url.rstrip("/") + PATH + token
+
+
+def make_headers(link: str) -> dict[str, str]:
+    """Return the two headers of RFC 8058; the mail server's DKIM signature must cover both."""
+    return {
+        "List-Unsubscribe": f"<{link}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
+
+
+def is_one_click(form: Mapping[str, object]) -> bool:
+    """Return whether a posted form is the one-click request that RFC 8058 describes."""
+    return form.get("List-Unsubscribe") == "One-Click"
+
+
+def add_footer(rendered: Rendered, *, link: str, imprint: str, locale: str) -> Rendered:
+    """Return a message that says who sent it and how to leave.
+
+    A template that shows the link itself is left as it is.
+    """
+    word = _LEAVE.get(locale.partition("-")[0].lower(), _LEAVE["en"])
+    text, html = rendered.text, rendered.html
+    if link not in text:
+        text = f"{text.rstrip()}\n\n-- \n{imprint}\n{word}: {link}\n"
+    if html and escape(link) not in html:
+        footer = (
+            f'<p style="font-size:small">{escape(imprint)}<br>'
+            f'<a href="{escape(link)}">{escape(word)}</a></p>'
+        )
+        body, end, rest = html.rpartition("</body>")
+        html = f"{body}{footer}{end}{rest}" if end else html + footer
+    return msgspec.structs.replace(rendered, text=text, html=html)
+
+
+def _sign(payload: bytes, secret: bytes) -> bytes:
+    """Return the signature of a payload; the prefix keeps it from meaning anything elsewhere."""
+    return hmac.digest(secret, b"kept.unsubscribe.1\0" + payload, hashlib.sha256)[:_MAC_BYTES]
+
+
+def _to_text(content: bytes) -> str:
+    return urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def _to_bytes(text: str) -> bytes | None:
+    """Return what a text encodes, None if it is not exactly the text that we would write for it."""
+    try:
+        content = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError:
+        return None
+    return content if _to_text(content) == text else None
