@@ -43,6 +43,8 @@ class Signal(_Part):
 class Ask(_Part):
     """A question to `/v1/decide`, or with `may_i` to `/v1/may-i`."""
 
+    source: str = ""
+    """The touchpoint that asks; what it vouches for is proof, the rest is a claim."""
     placement: str = ""
     may_i: bool = False
     identifiers: dict[str, str] = {}
