@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar, cast
 
 from msgspec import inspect
 
-from kept.core.brand.positions import Path, Positions
+from kept.core.brand.positions import KeyPath, Positions
 from kept.core.brand.scalars import (
     Refusal,
     check_key,
@@ -49,7 +49,7 @@ def fill_struct(
     *,
     positions: Positions,
     problems: list[Problem],
-    doubtful: set[tuple[str, Path]],
+    doubtful: set[tuple[str, KeyPath]],
 ) -> _Filled:
     """Return a struct filled from the tree of a file, adding what is wrong to `problems`.
 
@@ -80,14 +80,14 @@ class _Filler:
         file: str,
         positions: Positions,
         problems: list[Problem],
-        doubtful: set[tuple[str, Path]],
+        doubtful: set[tuple[str, KeyPath]],
     ) -> None:
         self.file = file
         self.positions = positions
         self.problems = problems
         self.doubtful = doubtful
 
-    def fill(self, wanted: inspect.Type, node: Node, path: Path) -> Any:
+    def fill(self, wanted: inspect.Type, node: Node, path: KeyPath) -> Any:
         """Return the value, or `_INVALID` after reporting why there is none."""
         if isinstance(wanted, inspect.Metadata) and not isinstance(wanted.type, inspect.StrType):
             wanted = wanted.type
@@ -98,7 +98,7 @@ class _Filler:
             return self.refuse(node, f"{describe_node(node)} where {describe_type(wanted)} belongs")
         return self.accept(node, read_scalar(wanted, node))
 
-    def fill_struct(self, wanted: inspect.StructType, node: Node, path: Path) -> Any:
+    def fill_struct(self, wanted: inspect.StructType, node: Node, path: KeyPath) -> Any:
         """Return a struct; unknown and missing keys are problems."""
         entries = self.entries(node, path)
         if entries is None:
@@ -112,9 +112,10 @@ class _Filler:
             if field is None:
                 suggestion = suggest_name(key.text, fields)
                 self.refuse(key, f"unknown key `{key.text}`{where}", suggestion)
-                meant.add(nearest_name(key.text, fields))
-                # It may be the misspelt name of any key, so nothing here can be relied on.
-                self.doubtful.add((self.file, path))
+                near = nearest_name(key.text, fields)
+                meant.add(near)
+                # Without a likely key it may be any, so that nothing here can be relied on.
+                self.doubtful.add((self.file, (*path, near) if near else path))
             else:
                 values[field.name] = self.fill_or_replace(field.type, child, (*path, key.text))
         for name, field in fields.items():
@@ -126,7 +127,7 @@ class _Filler:
                 values[field.name] = _placeholder(field.type)
         return wanted.cls(**values)
 
-    def fill_dict(self, wanted: inspect.DictType, node: Node, path: Path) -> Any:
+    def fill_dict(self, wanted: inspect.DictType, node: Node, path: KeyPath) -> Any:
         """Return a dict; its keys are names that the brand chooses."""
         entries = self.entries(node, path)
         if entries is None:
@@ -142,7 +143,7 @@ class _Filler:
             values[name] = self.fill_or_replace(wanted.value_type, child, (*path, key.text))
         return values
 
-    def fill_list(self, wanted: inspect.VarTupleType, node: Node, path: Path) -> Any:
+    def fill_list(self, wanted: inspect.VarTupleType, node: Node, path: KeyPath) -> Any:
         """Return a tuple of any length."""
         if is_nothing(node):
             return ()
@@ -157,7 +158,7 @@ class _Filler:
             self.doubtful.add((self.file, path))
         return tuple(value for value in values if value is not _INVALID)
 
-    def fill_row(self, wanted: inspect.TupleType, node: Node, path: Path) -> Any:
+    def fill_row(self, wanted: inspect.TupleType, node: Node, path: KeyPath) -> Any:
         """Return a tuple of fixed length."""
         kinds = wanted.item_types
         if not isinstance(node, SequenceNode) or len(node.items) != len(kinds):
@@ -168,7 +169,7 @@ class _Filler:
             for index, (kind, item) in enumerate(zip(kinds, node.items, strict=True))
         )
 
-    def fill_union(self, wanted: inspect.UnionType, node: Node, path: Path) -> Any:
+    def fill_union(self, wanted: inspect.UnionType, node: Node, path: KeyPath) -> Any:
         """Return a value of the member that the node looks like."""
         if is_nothing(node) and any(isinstance(kind, inspect.NoneType) for kind in wanted.types):
             return None
@@ -179,7 +180,7 @@ class _Filler:
         seen = node if isinstance(node, ScalarNode) else ScalarNode("", node.line, node.column, "'")
         return self.fill(choose_type(wanted.types, seen), node, path)
 
-    def fill_any(self, wanted: inspect.AnyType, node: Node, path: Path) -> Any:
+    def fill_any(self, wanted: inspect.AnyType, node: Node, path: KeyPath) -> Any:
         """Return what the node says by itself."""
         if isinstance(node, MappingNode):
             return self.fill_dict(inspect.DictType(inspect.StrType(), wanted), node, path)
@@ -190,7 +191,7 @@ class _Filler:
             ]
         return self.accept(node, read_any(node))
 
-    def fill_or_replace(self, wanted: inspect.Type, node: Node, path: Path) -> Any:
+    def fill_or_replace(self, wanted: inspect.Type, node: Node, path: KeyPath) -> Any:
         """Return the value, or a harmless one in its place after reporting why."""
         value = self.fill(wanted, node, path)
         if value is not _INVALID:
@@ -198,7 +199,7 @@ class _Filler:
         self.doubtful.add((self.file, path))
         return _placeholder(wanted)
 
-    def entries(self, node: Node, path: Path) -> list[tuple[ScalarNode, Node]] | None:
+    def entries(self, node: Node, path: KeyPath) -> list[tuple[ScalarNode, Node]] | None:
         """Return the keys and values of a node; a key without a value has none of its own."""
         if isinstance(node, MappingNode):
             return node.entries

@@ -22,7 +22,7 @@ from kept.core.brand.model import (
     Product,
     SourcesFile,
 )
-from kept.core.brand.positions import Path, Positions
+from kept.core.brand.positions import KeyPath, Positions
 from kept.core.brand.suggest import suggest_name
 from kept.core.brand.yaml_tree import check_characters, parse_tree
 from kept.errors import InvalidBrandError, Problem
@@ -57,10 +57,10 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     brand: Brand
     positions: Positions
     problems: tuple[Problem, ...]
-    doubtful: frozenset[tuple[str, Path]]
+    doubtful: frozenset[tuple[str, KeyPath]]
     """(file, path) of every value that had to be replaced by a harmless one."""
     is_whole: bool
-    """Whether every file could be read at all, so that nothing that others refer to is missing."""
+    """Whether each file that a brand has once could be read, so that others can refer to it."""
 
 
 def load_brand(texts: Mapping[str, str]) -> Brand:
@@ -172,7 +172,7 @@ class _Reader:
         self.version = version_of(texts)
         self.positions = Positions()
         self.problems: list[Problem] = []
-        self.doubtful: set[tuple[str, Path]] = set()
+        self.doubtful: set[tuple[str, KeyPath]] = set()
         self.is_whole = True
 
     def read(self) -> Brand:
@@ -214,13 +214,13 @@ class _Reader:
 
     def _read_file(self, file: str, kind: type[msgspec.Struct]) -> msgspec.Struct:
         text = self.texts.get(file, "").removeprefix("\ufeff")
-        count = len(self.problems)
-        root = parse_tree(text, file, self.problems)
-        if root is None and len(self.problems) > count:
-            self.is_whole = False
-        self.positions.add_file(file, text, root)
         problems = self.problems
+        count = len(problems)
+        root = parse_tree(text, file, problems)
+        self.positions.add_file(file, text, root)
         if root is None and (len(problems) > count or file not in self.texts):
+            self.is_whole = self.is_whole and file not in FILE_KINDS
+            self.doubtful.add((file, ()))
             # What is missing follows from the file being unreadable, so it is not worth a word.
             problems = []
         return fill_struct(
@@ -235,9 +235,7 @@ class _Reader:
     def _keep(
         self, known: dict[str, Any], kind: str, name: str, *, file: str, thing: msgspec.Struct
     ) -> None:
-        if (file, ()) in self.doubtful and not name:
-            return
-        if (file, (kind,)) in self.doubtful:
+        if (file, (kind,)) in self.doubtful or not name:
             # The file's name is the best guess at a name that is missing.
             name = file.rpartition("/")[2].removesuffix(".yaml")
         if name in known:
@@ -254,8 +252,7 @@ class _Reader:
         found = check_characters(text, file, tabs=True)
         if found:
             self.problems.extend(found)
-            self.is_whole = False
-            return
+            self.doubtful.add((file, ()))
         name = file.removeprefix(TEMPLATES).removesuffix(TEMPLATE_ENDING)
         templates[name] = text.removeprefix("\ufeff").replace("\r\n", "\n")
         self.positions.add_file(file, text, None)
@@ -272,7 +269,6 @@ class _Reader:
         )
 
     def _report_unknown(self, file: str) -> None:
-        self.is_whole = False
         known = [*FILE_KINDS, *(f"{folder}/NAME.yaml" for folder in FOLDER_KINDS)]
         if file.endswith(".yml"):
             suggestion = f"rename it to {file.removesuffix('.yml')}.yaml"

@@ -8,7 +8,7 @@ import msgspec
 from kept.core.brand.yaml_tree import MappingNode, Node, ScalarNode, SequenceNode
 from kept.errors import Problem, Severity
 
-Path: TypeAlias = tuple[str | int, ...]
+KeyPath: TypeAlias = tuple[str | int, ...]
 """Keys and list indexes from the top of a file down, such as `("holds", "unhappy", "while")`."""
 
 START: Final = (1, 1)
@@ -27,7 +27,7 @@ class Positions:
 
     def __init__(self) -> None:
         """Know nothing yet."""
-        self._places: dict[str, dict[Path, _Place]] = {}
+        self._places: dict[str, dict[KeyPath, _Place]] = {}
         self._lines: dict[str, list[str]] = {}
         self._names: dict[tuple[str, str], str] = {}
 
@@ -37,7 +37,7 @@ class Positions:
         places = self._places.setdefault(file, {})
         if root is None:
             return
-        waiting: list[tuple[Path, _Place]] = [((), _Place(root.line, root.column, root))]
+        waiting: list[tuple[KeyPath, _Place]] = [((), _Place(root.line, root.column, root))]
         while waiting:
             path, place = waiting.pop()
             places[path] = place
@@ -60,11 +60,11 @@ class Positions:
         """Return the file of an `action`, `product` or `template`; empty if there is none."""
         return self._names.get((kind, name), "")
 
-    def has(self, file: str, path: Path) -> bool:
+    def has(self, file: str, path: KeyPath) -> bool:
         """Return whether the file writes this key."""
         return path in self._places.get(file, {})
 
-    def at(self, file: str, path: Path) -> tuple[int, int]:
+    def at(self, file: str, path: KeyPath) -> tuple[int, int]:
         """Return (line, column) of a key, or of the nearest one above it that is written."""
         places = self._places.get(file, {})
         for length in range(len(path), 0, -1):
@@ -73,12 +73,12 @@ class Positions:
                 return place.line, place.column
         return START
 
-    def at_value(self, file: str, path: Path) -> tuple[int, int]:
+    def at_value(self, file: str, path: KeyPath) -> tuple[int, int]:
         """Return (line, column) of the value of a key, or of the nearest key above it."""
         place = self._places.get(file, {}).get(path)
         return (place.value.line, place.value.column) if place else self.at(file, path)
 
-    def inside(self, file: str, path: Path, line: int, column: int) -> tuple[int, int]:
+    def inside(self, file: str, path: KeyPath, line: int, column: int) -> tuple[int, int]:
         """Return where a place within a text stands in the file that holds the text.
 
         YAML folds lines and strips indentation, so offsets do not carry over. What it keeps is the
@@ -103,7 +103,7 @@ class Positions:
     def problem(
         self,
         file: str,
-        path: Path,
+        path: KeyPath,
         message: str,
         *,
         suggestion: str = "",
