@@ -11,7 +11,7 @@ from kept.errors import DiskFullError, StoreError
 
 BUSY_TIMEOUT_SECONDS: Final = 10
 PAGE_BYTES: Final = 4096
-WRITER_CACHE_KIB: Final = 128 * 1024
+WRITER_CACHE_KIB: Final = 32 * 1024
 READER_CACHE_KIB: Final = 4 * 1024
 STATEMENTS_CACHED: Final = 256
 IDLE_READERS_MAX: Final = 16

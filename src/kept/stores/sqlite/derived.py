@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, LiteralString
 
 from kept.ports import StateRow, Vault
-from kept.stores.codecs import encode_ids
 from kept.stores.sqlite.session import Session
 
 STATES_MARK: Final = "states"
@@ -19,6 +18,7 @@ class Derived:
         """Take the queries."""
         self._session = session
         self._vault = vault
+        self._load_state = queries["load_state"]
         self._load_states = queries["load_states"]
         self._iterate_states = queries["iterate_states"]
         self._save_state = queries["save_state"]
@@ -30,8 +30,8 @@ class Derived:
 
     def load_states(self, part_ids: Sequence[int]) -> list[StateRow]:
         """Return the stored states of these parts in order; parts without one are left out."""
-        packed = encode_ids(part_ids).decode()
-        return self._decode(self._session.fetch(self._load_states, (packed,)))
+        rows = self._session.fetch_by_ids(part_ids, one=self._load_state, many=self._load_states)
+        return self._decode(rows)
 
     def iterate_states(self, *, after: int, limit: int) -> list[StateRow]:
         """Return stored states in order of part ids, from `after` (exclusive)."""

@@ -23,6 +23,8 @@ class Identity:
         self._insert = queries["insert_part"]
         self._load_customer = queries["load_customer"]
         self._load_parts = queries["load_parts"]
+        self._load_part = queries["load_part"]
+        self._load_links_of_one = queries["load_links_of_one"]
         self._load_links = queries["load_links"]
         self._save_link = queries["save_link"]
         self._move_parts = queries["move_parts"]
@@ -62,11 +64,15 @@ class Identity:
 
     def load_parts(self, part_ids: Sequence[int]) -> list[Part]:
         """Return these parts in order of their ids; unknown ids are left out."""
-        return self._decode(self._session.fetch(self._load_parts, (_pack(part_ids),)))
+        rows = self._session.fetch_by_ids(part_ids, one=self._load_part, many=self._load_parts)
+        return self._decode(rows)
 
     def load_links(self, part_ids: Sequence[int]) -> list[Link]:
         """Return every link that touches one of these parts."""
-        return [Link(*row) for row in self._session.fetch(self._load_links, (_pack(part_ids),))]
+        rows = self._session.fetch_by_ids(
+            part_ids, one=self._load_links_of_one, many=self._load_links
+        )
+        return [Link(*row) for row in rows]
 
     def save_link(self, link: Link) -> None:
         """Remember evidence; of two with the same parts and kind, the earlier `first_at` stays."""
@@ -76,7 +82,7 @@ class Identity:
 
     def move_parts(self, part_ids: Sequence[int], *, customer_id: int) -> None:
         """Regroup: these parts now belong to this customer."""
-        self._session.write(self._move_parts, (customer_id, _pack(part_ids)))
+        self._session.write(self._move_parts, (customer_id, encode_ids(part_ids).decode()))
 
     def flush(self) -> None:
         """Do nothing: parts are written at once."""
@@ -100,8 +106,3 @@ class Identity:
             )
             for part_id, customer_id, claimed, sealed in rows
         ]
-
-
-def _pack(part_ids: Sequence[int]) -> str:
-    """Return ids as one parameter."""
-    return encode_ids(part_ids).decode()

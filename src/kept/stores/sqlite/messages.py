@@ -7,7 +7,7 @@ from typing import LiteralString
 
 from kept.core.message import Message
 from kept.ports import Vault
-from kept.stores.codecs import decode_message, encode_ids, encode_message
+from kept.stores.codecs import decode_message, encode_message
 from kept.stores.sqlite.session import Session
 
 
@@ -22,6 +22,7 @@ class Messages:
         self._vault = vault
         self._save = queries["save_message"]
         self._load = queries["load_message"]
+        self._load_open_of_one = queries["load_open_messages_of_one"]
         self._load_open = queries["load_open_messages"]
         self._load_due = queries["load_due_messages"]
         self._load_in = queries["load_messages_in"]
@@ -38,8 +39,10 @@ class Messages:
 
     def load_open_messages(self, part_ids: Sequence[int]) -> list[Message]:
         """Return the open messages of these parts, oldest first."""
-        packed = encode_ids(part_ids).decode()
-        return [self._decode(*row) for row in self._session.fetch(self._load_open, (packed,))]
+        rows = self._session.fetch_by_ids(
+            part_ids, one=self._load_open_of_one, many=self._load_open
+        )
+        return [self._decode(*row) for row in rows]
 
     def load_due_messages(self, *, now: int, channels: Sequence[str], limit: int) -> list[Message]:
         """Return what is queued and due, or leased for too long, earliest due first."""

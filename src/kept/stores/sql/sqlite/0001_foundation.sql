@@ -50,7 +50,7 @@ CREATE INDEX parts_by_customer ON parts (customer_id);
 CREATE TABLE links (
     part_a   INTEGER NOT NULL,
     part_b   INTEGER NOT NULL,
-    evidence TEXT NOT NULL CHECK (evidence IN ('vouched', 'claimed', 'apart')),
+    evidence TEXT NOT NULL,
     first_at INTEGER NOT NULL,
     PRIMARY KEY (part_a, part_b, evidence),
     CHECK (part_a < part_b)
@@ -84,7 +84,7 @@ CREATE TABLE messages (
     body         BLOB NOT NULL
 ) STRICT;
 CREATE INDEX messages_open_by_part ON messages (part_id)
-    WHERE state IN ('queued', 'leased', 'leaving', 'unknown');
+    WHERE state IN ('queued', 'leased', 'leaving');
 CREATE INDEX messages_due_by_channel ON messages (channel, due_at)
     WHERE state IN ('queued', 'leased');
 CREATE INDEX messages_by_state ON messages (state, queued_at);

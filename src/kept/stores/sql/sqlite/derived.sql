@@ -5,6 +5,10 @@
 SELECT part_id, applied_sequence, state FROM states
 WHERE part_id IN (SELECT value FROM json_each(?)) ORDER BY part_id;
 
+-- load_state --
+-- Return the stored state of one part.
+SELECT part_id, applied_sequence, state FROM states WHERE part_id = ?;
+
 -- iterate_states --
 -- Return stored states in order of their parts, after a part.
 SELECT part_id, applied_sequence, state FROM states WHERE part_id > ? ORDER BY part_id LIMIT ?;

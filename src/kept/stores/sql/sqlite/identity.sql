@@ -21,6 +21,17 @@ SELECT part_id, customer_id, claimed, identifier FROM parts WHERE customer_id = 
 SELECT part_id, customer_id, claimed, identifier FROM parts
 WHERE part_id IN (SELECT value FROM json_each(?)) ORDER BY part_id;
 
+-- load_part --
+-- Return one part by its id.
+SELECT part_id, customer_id, claimed, identifier FROM parts WHERE part_id = ?;
+
+-- load_links_of_one --
+-- Return every link that touches a part.
+SELECT part_a, part_b, evidence, first_at FROM links WHERE part_a = ?1
+UNION
+SELECT part_a, part_b, evidence, first_at FROM links WHERE part_b = ?1
+ORDER BY part_a, part_b, evidence;
+
 -- load_links --
 -- Return every link that touches one of these parts (a JSON list).
 SELECT part_a, part_b, evidence, first_at FROM links

@@ -18,7 +18,13 @@ SELECT part_id, body FROM messages WHERE message_id = ?;
 -- Return the open messages of these parts (a JSON list), oldest first.
 SELECT part_id, body FROM messages INDEXED BY messages_open_by_part
 WHERE part_id IN (SELECT value FROM json_each(?))
-    AND state IN ('queued', 'leased', 'leaving', 'unknown')
+    AND state IN ('queued', 'leased', 'leaving')
+ORDER BY queued_at, message_row;
+
+-- load_open_messages_of_one --
+-- Return the open messages of one part, oldest first.
+SELECT part_id, body FROM messages INDEXED BY messages_open_by_part
+WHERE part_id = ? AND state IN ('queued', 'leased', 'leaving')
 ORDER BY queued_at, message_row;
 
 -- load_due_messages --
