@@ -11,26 +11,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 import msgspec
 
 from kept.core.event import Event, Identifier
+from kept.core.identity import Link, Part
 from kept.core.message import Message, Outgoing, SendResult
-
-
-class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """What one first-seen identifier began: `claimed` if no source ever vouched for this use of it."""
-
-    part_id: int
-    customer_id: int
-    identifier: Identifier
-    claimed: bool = False
-
-
-class Link(msgspec.Struct, frozen=True, order=True):
-    """Evidence that two parts are one person (`apart`: that they are not), `part_a < part_b`."""
-
-    part_a: int
-    part_b: int
-    evidence: Literal["vouched", "claimed", "apart"]
-    first_at: int
-    """Event time (µs) of the earliest evidence."""
 
 
 class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,12 @@ ALIASED: Final = "Aliased"
 CONSENT_UPDATED: Final = "Segment Consent Preference Updated"
 MESSAGE_LEAVING: Final = "Message Leaving"
 MESSAGE_SETTLED: Final = "Message Settled"
+MESSAGE_DELIVERED: Final = "Message Delivered"
+MESSAGE_OPENED: Final = "Message Opened"
+MESSAGE_CLICKED: Final = "Message Clicked"
+MESSAGE_BOUNCED: Final = "Message Bounced"
+MESSAGE_COMPLAINED: Final = "Message Complained"
+MESSAGE_REPLIED: Final = "Message Replied"
 CONTACT_REPORTED: Final = "Contact Reported"
 OFFER_SHOWN: Final = "Offer Shown"
 OFFER_DECLINED: Final = "Offer Declined"
@@ -56,6 +62,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Strongest first, and those that the source vouches for before those that it merely claims."""
     vouched_count: int = 0
     """How many of `identifiers`, from the first on, the source vouches for."""
+    claim_hour: int = 0
+    """The hour (since 1970) that the sender itself stamped, which a retry does not change; 0 for none."""
     properties: dict[str, Any] = {}
     traits: dict[str, Any] = {}
     context: dict[str, Any] = {}

@@ -14,9 +14,10 @@ MessageState: TypeAlias = Literal[
     "queued", "leased", "leaving", "delivered", "failed", "unknown", "withdrawn", "expired"
 ]
 
-OPEN_STATES: Final[frozenset[str]] = frozenset({"queued", "leased", "leaving", "unknown"})
+OPEN_STATES: Final[frozenset[str]] = frozenset({"queued", "leased", "leaving"})
 WITHDRAWABLE_STATES: Final[frozenset[str]] = frozenset({"queued", "leased"})
-IN_FLIGHT_STATES: Final[frozenset[str]] = frozenset({"leaving", "unknown"})
+IN_FLIGHT_STATES: Final[frozenset[str]] = frozenset({"leaving"})
+"""A message whose outcome is unclear stays `leaving`, and listed, until it is settled."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -27,7 +27,8 @@ class Contact(msgspec.Struct, array_like=True, frozen=True):
     """One contact that left or was reported: it occupies its cap slots from `attempt_at` on.
 
     `settled_at` is 0 while the attempt is in flight. `outcome` is "" (in flight), "delivered",
-    "failed" (the provider refused it: it never reached anybody, and its slot is free) or "unknown".
+    "failed" (the provider refused it: it never reached anybody, and its slot is free), "shadow" (Kept
+    only watched, and its slot is free too) or "unknown".
     """
 
     message_id: str
@@ -41,6 +42,8 @@ class Contact(msgspec.Struct, array_like=True, frozen=True):
     channel: str
     about: str = ""
     """`kind/key` of the object that it was about, or empty."""
+    answered_at: int = 0
+    """When a person (never a machine) opened, clicked or answered it."""
 
 
 class State(msgspec.Struct, array_like=True):

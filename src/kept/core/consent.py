@@ -1,0 +1,201 @@
+"""Permission: what a customer allowed, and what an action may therefore do (guarantee G2).
+
+Consents are kept under scope keys: `p|entity|purpose|channel` for a purpose (an empty channel
+stands for every one), `c|channel` for a whole channel, `t|topic` for a topic, `gpc` for a
+Sec-GPC signal, and `preferred_channel`. Within one part the latest word counts. Between parts the
+most restrictive one does, unless the customer opted in again after the parts had become one.
+Unknown means no.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from kept.core.event import CONSENT_UPDATED, Event
+from kept.core.reason import GlobalPrivacyControl, NoBasis, OptedOut, Reason
+from kept.core.state import Stamped
+
+CONSENT_GIVEN: Final = "Consent Given"
+CONSENT_WITHDRAWN: Final = "Consent Withdrawn"
+SUBSCRIBED: Final = "Subscribed"
+UNSUBSCRIBED: Final = "Unsubscribed"
+PREFERENCE_UPDATED: Final = "Preference Updated"
+MARKED_AS_SPAM: Final = "Email Marked as Spam"
+
+CONSENT_EVENTS: Final = frozenset(
+    {
+        CONSENT_UPDATED,
+        CONSENT_GIVEN,
+        CONSENT_WITHDRAWN,
+        SUBSCRIBED,
+        UNSUBSCRIBED,
+        PREFERENCE_UPDATED,
+        MARKED_AS_SPAM,
+    }
+)
+
+PREFERRED_CHANNEL: Final = "preferred_channel"
+GPC: Final = "gpc"
+_ANY: Final = "*"
+
+Categories = Mapping[str, tuple[str, str]]
+
+
+class PurposeRule(msgspec.Struct, frozen=True, kw_only=True):
+    """What permission needs to know of a purpose."""
+
+    purpose: str
+    basis: str
+    sale_or_sharing: bool = False
+    channels: frozenset[str] = frozenset()
+
+
+def purpose_key(entity: str, purpose: str, channel: str = "") -> str:
+    """Return the scope key of a purpose of a legal entity on a channel (or on every one)."""
+    return f"p|{entity}|{purpose}|{channel}"
+
+
+def channel_key(channel: str) -> str:
+    """Return the scope key of a whole channel."""
+    return f"c|{channel}"
+
+
+def topic_key(topic: str) -> str:
+    """Return the scope key of a topic."""
+    return f"t|{topic}"
+
+
+def read_consents(event: Event, categories: Categories) -> list[tuple[str, Stamped]]:
+    """Return what an event says about consent, as (scope key, stamped word) pairs."""
+    said = dict(_SAID[event.name](event, categories)) if event.name in _SAID else {}
+    if event.context.get("gpc") is True:
+        said[GPC] = True
+    wording = event.properties.get("wording")
+    source = f"{event.source}#{wording}" if isinstance(wording, str) else event.source
+    return [
+        (key, Stamped(value, event.occurred_at, event.event_key, source))
+        for key, value in said.items()
+    ]
+
+
+def _read_categories(event: Event, categories: Categories) -> Iterable[tuple[str, Any]]:
+    consent = event.context.get("consent")
+    told = consent.get("categoryPreferences") if isinstance(consent, dict) else None
+    if not isinstance(told, dict):
+        return
+    for category, (entity, purpose) in categories.items():
+        # An empty object refuses everything; a category that is not named stays as it was.
+        if category in told or not told:
+            yield purpose_key(entity, purpose), told.get(category) is True
+
+
+def _read_opt(event: Event, *, opted_in: bool) -> Iterable[tuple[str, Any]]:
+    told = {name: _text(event.properties, name) for name in ("entity", "purpose", "channel", "topic")}
+    if told["topic"]:
+        yield topic_key(told["topic"]), opted_in
+    elif told["purpose"]:
+        # An opt-in must name the entity that it is given to; an opt-out without one is for all.
+        entity = told["entity"] or ("" if opted_in else _ANY)
+        if entity:
+            yield purpose_key(entity, told["purpose"], told["channel"]), opted_in
+    elif told["channel"]:
+        yield channel_key(told["channel"]), opted_in
+
+
+def _read_preferences(event: Event, categories: Categories) -> Iterable[tuple[str, Any]]:
+    preferred = event.properties.get(PREFERRED_CHANNEL)
+    if isinstance(preferred, str):
+        yield PREFERRED_CHANNEL, preferred
+    for name, key_of in (("topics", topic_key), ("channels", channel_key)):
+        told = event.properties.get(name)
+        for scope, wanted in told.items() if isinstance(told, dict) else ():
+            if isinstance(wanted, bool):
+                yield key_of(scope), wanted
+
+
+def _text(properties: Mapping[str, Any], name: str) -> str:
+    value = properties.get(name)
+    return value if isinstance(value, str) else ""
+
+
+_SAID: Final[dict[str, Callable[[Event, Categories], Iterable[tuple[str, Any]]]]] = {
+    CONSENT_UPDATED: _read_categories,
+    CONSENT_GIVEN: lambda event, _: _read_opt(event, opted_in=True),
+    SUBSCRIBED: lambda event, _: _read_opt(event, opted_in=True),
+    CONSENT_WITHDRAWN: lambda event, _: _read_opt(event, opted_in=False),
+    UNSUBSCRIBED: lambda event, _: _read_opt(event, opted_in=False),
+    PREFERENCE_UPDATED: _read_preferences,
+    MARKED_AS_SPAM: lambda event, _: [(channel_key("email"), False)],
+}
+
+
+def combine_consents(
+    parts: Iterable[Mapping[str, Stamped]],
+    attached: Iterable[Mapping[str, Stamped]],
+    *,
+    joined_at: int,
+) -> dict[str, Stamped]:
+    """Return one customer's consents: the most restrictive of its parts' (guarantee G10).
+
+    An opt-in wins over another part's opt-out only if it is later, and was given after the parts
+    had become one customer (`joined_at`, µs), for only then does it speak for all of them.
+    Attached parts are claims: their opt-outs count, their opt-ins never do.
+    """
+    combined: dict[str, Stamped] = {}
+    for consents in parts:
+        for key, said in consents.items():
+            mine = combined.get(key)
+            combined[key] = said if mine is None else _stricter(key, mine, said, joined_at)
+    for consents in attached:
+        for key, said in consents.items():
+            if _restricts(key, said):
+                mine = combined.get(key)
+                if mine is None or not mine.is_later_than(said) or mine.at < joined_at:
+                    combined[key] = said
+    return combined
+
+
+def _restricts(key: str, said: Stamped) -> bool:
+    return (said.value is True) if key == GPC else (said.value is False)
+
+
+def _stricter(key: str, one: Stamped, other: Stamped, joined_at: int) -> Stamped:
+    later, earlier = (one, other) if one.is_later_than(other) else (other, one)
+    if key == PREFERRED_CHANNEL or later.value == earlier.value or _restricts(key, later):
+        return later
+    return later if later.at >= joined_at or not _restricts(key, earlier) else earlier
+
+
+def check_permission(
+    consents: Mapping[str, Stamped], *, entity: str, rule: PurposeRule, channel: str, topic: str
+) -> Reason | None:
+    """Return why an action of this purpose may not use this channel, or None when it may.
+
+    A refusal stands until the customer opts in again in the same scope, or, later, in a narrower
+    one: who refused marketing and then asked for it by e-mail gets it by e-mail.
+    """
+    if rule.channels and channel not in rule.channels:
+        return NoBasis(entity=entity, purpose=rule.purpose, channel=channel)
+    if rule.sale_or_sharing and _says(consents, GPC, wanted=True):
+        return GlobalPrivacyControl(purpose=rule.purpose)
+    narrow = purpose_key(entity, rule.purpose, channel)
+    wide = purpose_key(entity, rule.purpose)
+    for scope in (narrow, channel_key(channel), *((topic_key(topic),) if topic else ())):
+        if _says(consents, scope, wanted=False):
+            return OptedOut(scope=scope)
+    opted_in_at = max(
+        (consents[scope].at for scope in (narrow, wide) if _says(consents, scope, wanted=True)),
+        default=-1,
+    )
+    for scope in (wide, purpose_key(_ANY, rule.purpose, channel), purpose_key(_ANY, rule.purpose)):
+        if _says(consents, scope, wanted=False) and consents[scope].at >= opted_in_at:
+            return OptedOut(scope=scope)
+    if rule.basis == "consent" and opted_in_at < 0:
+        return NoBasis(entity=entity, purpose=rule.purpose, channel=channel)
+    return None
+
+
+def _says(consents: Mapping[str, Stamped], scope: str, *, wanted: bool) -> bool:
+    said = consents.get(scope)
+    return said is not None and said.value is wanted

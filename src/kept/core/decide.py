@@ -1,0 +1,387 @@
+"""Walk the layers: from one customer's facts to an answer, or to silence."""
+
+import msgspec
+
+from kept.core import layers
+from kept.core.decision import (
+    OUTBOUND,
+    SEMANTICS,
+    Chosen,
+    Considered,
+    Controls,
+    Decision,
+    Facts,
+    OutsideContact,
+    Request,
+)
+from kept.core.layers import Situation
+from kept.core.reason import (
+    AlreadyQueued,
+    ChoiceLimited,
+    FactUnknown,
+    Held,
+    NoBasis,
+    NotEligible,
+    NotOfferedHere,
+    Outranked,
+    QuietNow,
+    Reason,
+)
+from kept.core.rules import (
+    ActionRule,
+    Candidate,
+    ChannelRule,
+    HoldState,
+    Policy,
+    Rows,
+    Unknown,
+    Values,
+)
+from kept.core.values import NEVER
+
+
+class _Ranked(msgspec.Struct, frozen=True):
+    """An action that passed every layer that does not look at the channel."""
+
+    rule: ActionRule
+    candidate: Candidate
+    score: int
+
+
+def decide(
+    facts: Facts,
+    request: Request,
+    policy: Policy,
+    controls: Controls,
+    *,
+    customer_id: int,
+    now: int,
+    decision_id: int,
+) -> Decision:
+    """Return what to do for this customer at this placement, and why not everything else."""
+    told_unknown = _mask((*facts.unknown, *controls.stale_facts))
+    derived, unknown = policy.derive(facts.values, facts.objects, told_unknown, now, facts.zone)
+    values = [*facts.values, *derived]
+    cohort = derived[0]
+    holds = policy.evaluate_holds(values, facts.objects, unknown, now, facts.zone)
+    holds += _claimed_holds(facts, policy, holds, told_unknown, now)
+    evaluation = policy.evaluate_actions(values, facts.objects, unknown, now, facts.zone)
+    situation = Situation(
+        policy, facts, request, controls, holds, cohort, evaluation.pressure, now
+    )
+    considered: list[Considered] = []
+    if request.outside is not None:
+        chosen = _answer_outside(request.outside, situation, considered)
+        answer = None
+    else:
+        _note_unknown(evaluation.unknown_actions, situation, considered)
+        ranking, service = _rank(evaluation.candidates, situation, considered)
+        answer = ranking[0] if ranking else None
+        chosen = _choose(ranking, service, situation, considered)
+    return Decision(
+        decision_id=decision_id,
+        decided_at=now,
+        semantics=SEMANTICS,
+        brand_version=policy.version,
+        customer_id=customer_id,
+        request=request,
+        controls=controls,
+        facts=facts,
+        cohort=cohort,
+        holds=tuple(policy.holds[state.hold].hold for state in holds),
+        considered=tuple(considered),
+        answer=answer.rule.action if answer else "",
+        answer_about=answer.candidate.about if answer else "",
+        chosen=tuple(chosen),
+        valid_until=now + policy.answer_stable,
+    )
+
+
+def _mask(indexes: tuple[int, ...]) -> Unknown:
+    mask = 0
+    for index in indexes:
+        mask |= 1 << index
+    return mask
+
+
+def _claimed_holds(
+    facts: Facts, policy: Policy, holds: list[HoldState], unknown: Unknown, now: int
+) -> list[HoldState]:
+    """Return the holds that are on only by what is merely claimed: it may hush, and do no more."""
+    told, objects = facts.restricting_values, facts.restricting_objects
+    if told is None or objects is None:
+        return []
+    derived, unknown = policy.derive(told, objects, unknown, now, facts.zone)
+    claimed = policy.evaluate_holds([*told, *derived], objects, unknown, now, facts.zone)
+    on_already = {(state.hold, state.about) for state in holds}
+    return [state for state in claimed if (state.hold, state.about) not in on_already]
+
+
+def _note_unknown(
+    unknown_actions: list[int], at: Situation, considered: list[Considered]
+) -> None:
+    for index in unknown_actions:
+        rule = at.policy.actions[index]
+        if not at.request.actions or rule.action in at.request.actions:
+            names = layers.unknown_names(rule.facts, at)
+            considered.append(Considered(action=rule.action, reason=FactUnknown(facts=names)))
+
+
+def _is_asked(rule: ActionRule, about: str, request: Request) -> bool:
+    if request.actions and rule.action not in request.actions:
+        return False
+    return not request.about or about == request.about
+
+
+def _rank(
+    candidates: list[Candidate], at: Situation, considered: list[Considered]
+) -> tuple[list[_Ranked], list[_Ranked]]:
+    """Return the promotional ranking, best first, and the rest, each in order; note every no."""
+    ranking: list[_Ranked] = []
+    rest: list[_Ranked] = []
+    for candidate in candidates:
+        rule = at.policy.actions[candidate.action]
+        if not _is_asked(rule, candidate.about, at.request):
+            continue
+        score = layers.score_of(rule, candidate, at) if rule.promotional else 0
+        reason = _check_free_of_channel(rule, candidate, score, at)
+        if reason is not None:
+            considered.append(
+                Considered(
+                    action=rule.action, about=candidate.about, score=score or 0, reason=reason
+                )
+            )
+        elif rule.promotional:
+            ranking.append(_Ranked(rule, candidate, score or 0))
+        else:
+            rest.append(_Ranked(rule, candidate, 0))
+    # Ties by name, then by object: no engine and no order of files may matter.
+    ranking.sort(key=lambda one: (-one.score, one.rule.action, one.candidate.about))
+    rest.sort(key=lambda one: (one.rule.action, one.candidate.about))
+    return ranking, rest
+
+
+def _check_free_of_channel(
+    rule: ActionRule, candidate: Candidate, score: int | None, at: Situation
+) -> Reason | None:
+    is_gate = rule.kind == "measure"
+    return (
+        layers.check_relevance(rule, candidate.about, at)
+        or layers.check_eligibility(rule, candidate, at)
+        or (None if is_gate else layers.check_permitted_anywhere(rule, at))
+        or layers.check_holds(rule, candidate.about, at)
+        or layers.check_honesty(rule)
+        or (layers.check_worth(rule, candidate, score) if rule.promotional else None)
+    )
+
+
+def _choose(
+    ranking: list[_Ranked],
+    rest: list[_Ranked],
+    at: Situation,
+    considered: list[Considered],
+) -> list[Chosen]:
+    placement = at.policy.placements.get(at.request.placement)
+    kind = placement.kind if placement is not None else OUTBOUND
+    if kind == "gate":
+        return _choose_at_gate(rest, at, considered)
+    if kind == "inbound":
+        return _choose_shown(ranking, rest, at, considered)
+    return _choose_outbound(ranking, rest, at, considered)
+
+
+def _choose_at_gate(
+    rest: list[_Ranked], at: Situation, considered: list[Considered]
+) -> list[Chosen]:
+    chosen = []
+    for one in rest:
+        if at.request.placement in one.rule.placements:
+            chosen.append(_chosen(one))
+            considered.append(_considered(one, None))
+        else:
+            considered.append(_considered(one, NotOfferedHere(placement=at.request.placement)))
+    for name in at.request.actions:
+        if not any(mine.action == name for mine in considered):
+            considered.append(Considered(action=name, reason=NotEligible()))
+    return chosen
+
+
+def _choose_shown(
+    ranking: list[_Ranked],
+    rest: list[_Ranked],
+    at: Situation,
+    considered: list[Considered],
+) -> list[Chosen]:
+    placement = at.policy.placements[at.request.placement]
+    limit = min(placement.shows_max, at.policy.choice_limit)
+    shown: list[_Ranked] = []
+    categories: set[str] = set()
+    for position, one in enumerate(ranking):
+        reason: Reason | None = None
+        category = one.rule.category or one.rule.action
+        if placement.placement not in one.rule.placements:
+            reason = NotOfferedHere(placement=placement.placement)
+        elif position and not shown:
+            # The one answer is not shown here, and no placement answers differently: silence.
+            best = ranking[0]
+            reason = Outranked(by=best.rule.action, score=best.score)
+        elif category in categories or len(shown) >= limit:
+            reason = ChoiceLimited(limit=limit, category=one.rule.category)
+        else:
+            reason = layers.check_placement(one.rule, placement.placement, at)
+        considered.append(_considered(one, reason))
+        if reason is None:
+            shown.append(one)
+            categories.add(category)
+    told = []
+    for one in rest:
+        reason = (
+            layers.check_placement(one.rule, placement.placement, at)
+            if placement.placement in one.rule.placements
+            else NotOfferedHere(placement=placement.placement)
+        )
+        considered.append(_considered(one, reason))
+        if reason is None:
+            told.append(one)
+    return [_chosen(one) for one in (*told, *shown)]
+
+
+def _choose_outbound(
+    ranking: list[_Ranked],
+    rest: list[_Ranked],
+    at: Situation,
+    considered: list[Considered],
+) -> list[Chosen]:
+    chosen: list[Chosen] = []
+    for one in rest:
+        _send_or_note(one, at, considered, chosen)
+    for position, one in enumerate(ranking):
+        if position:
+            best = ranking[0]
+            outranked = Outranked(by=best.rule.action, score=best.score)
+            considered.append(_considered(one, outranked))
+        else:
+            _send_or_note(one, at, considered, chosen)
+    return chosen
+
+
+def _send_or_note(
+    one: _Ranked, at: Situation, considered: list[Considered], chosen: list[Chosen]
+) -> None:
+    found = _find_way(one, at)
+    if isinstance(found, Chosen):
+        chosen.append(found)
+        considered.append(_considered(one, None))
+    else:
+        considered.append(_considered(one, found))
+
+
+def _find_way(one: _Ranked, at: Situation) -> Chosen | Reason:
+    rule, candidate = one.rule, one.candidate
+    if not rule.channels:
+        return NotOfferedHere(placement=OUTBOUND)
+    reason = layers.check_leaving(rule, candidate.about, at)
+    if reason is not None:
+        return reason
+    permitted, refusal = layers.find_ways(rule, at)
+    ways, pressed = layers.find_leaving_ways(rule, permitted, at)
+    if not ways:
+        return refusal or pressed or NoBasis(entity=rule.entity, purpose=rule.purpose)
+    expires_at = min(candidate.expires_at or NEVER, at.now + rule.valid_for)
+    way = layers.choose_way(ways, expires_at=expires_at, at=at)
+    if way.due_at >= expires_at:
+        return QuietNow(quiet_hours="", until=way.due_at)
+    return _chosen(one, channel=way.channel, due_at=way.due_at, expires_at=expires_at)
+
+
+def _chosen(
+    one: _Ranked, *, channel: ChannelRule | None = None, due_at: int = 0, expires_at: int = 0
+) -> Chosen:
+    return Chosen(
+        action=one.rule.action,
+        about=one.candidate.about,
+        channel=channel.channel if channel else "",
+        due_at=due_at,
+        expires_at=expires_at or one.candidate.expires_at,
+        score=one.score,
+        benefit=one.candidate.benefit,
+        sets=dict(zip(one.rule.sets, one.candidate.sets, strict=True)),
+    )
+
+
+def _considered(one: _Ranked, reason: Reason | None) -> Considered:
+    return Considered(
+        action=one.rule.action, about=one.candidate.about, score=one.score, reason=reason
+    )
+
+
+def _answer_outside(
+    asked: OutsideContact, at: Situation, considered: list[Considered]
+) -> list[Chosen]:
+    """Decide a contact of a tool outside Kept by the same layers: permitted, held, pressure."""
+    rule = _outside_rule(asked, at.policy)
+    if rule is None:
+        reason: Reason = NoBasis(entity=asked.entity, purpose=asked.purpose, channel=asked.channel)
+        considered.append(Considered(action=asked.action, reason=reason))
+        return []
+    one = _Ranked(rule, Candidate(-1, "", 0, 0, None, 0), 0)
+    permitted, refusal = layers.find_ways(rule, at)
+    found: Reason | None = refusal or layers.check_holds(rule, "", at)
+    if found is None:
+        ways, found = layers.find_leaving_ways(rule, permitted, at)
+        if ways and ways[0].due_at > at.now:
+            found = QuietNow(quiet_hours="", until=ways[0].due_at)
+    considered.append(_considered(one, found))
+    return [] if found else [_chosen(one, channel=rule.channels[0], due_at=at.now)]
+
+
+def _outside_rule(asked: OutsideContact, policy: Policy) -> ActionRule | None:
+    purpose = policy.purposes.get(asked.purpose)
+    channel = policy.channels.get(asked.channel)
+    if purpose is None or channel is None or asked.entity not in policy.entities:
+        return None
+    return ActionRule(
+        index=-1,
+        action=asked.action or "outside",
+        kind=asked.kind,
+        entity=asked.entity,
+        purpose=asked.purpose,
+        topic=asked.topic,
+        category="",
+        about="",
+        promotional=asked.purpose in policy.promotional_purposes,
+        purpose_rule=purpose,
+        channels=(msgspec.structs.replace(channel, address=""),),
+        placements=frozenset(),
+        cost=0,
+        valid_for=NEVER,
+        repeat=0,
+        rest=0,
+        urgent=False,
+        holdout_percent=0,
+        needs_approval=False,
+        needs_benefit=False,
+        dishonest="",
+        sets=(),
+        facts=(),
+    )
+
+
+def next_change_of(decision: Decision, policy: Policy) -> int:
+    """Return the first instant after a decision at which it could come out otherwise by itself."""
+    facts, now = decision.facts, decision.decided_at
+    instants = [_next_change(policy, facts.values, facts.objects, now, facts.zone)]
+    if facts.restricting_values is not None and facts.restricting_objects is not None:
+        claimed = facts.restricting_values, facts.restricting_objects
+        instants.append(_next_change(policy, *claimed, now, facts.zone))
+    for one in decision.considered:
+        if one.reason is not None and one.reason.until > now:
+            # An action that is on its way already is looked at again when its message is settled.
+            if not isinstance(one.reason, AlreadyQueued | Held):
+                instants.append(one.reason.until)
+    return min(instants)
+
+
+def _next_change(policy: Policy, told: Values, objects: Rows, now: int, zone: str | None) -> int:
+    derived, _ = policy.derive(told, objects, 0, now, zone)
+    return policy.next_change([*told, *derived], objects, now, zone)

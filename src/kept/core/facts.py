@@ -1,0 +1,164 @@
+"""Read what a decision may know of a customer out of a state, at an instant.
+
+This is where time meets the state: windows are cut, and a slot that outgrew its limit becomes an
+unknown fact. Nothing else of the state reaches a decision.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from kept.core.decision import Facts
+from kept.core.fold.aggregate import OVERFLOWING
+from kept.core.fold.compile import FeaturePlan
+from kept.core.layers import DRAWS
+from kept.core.policy.zones import find_zone
+from kept.core.rules import Rows, Values
+from kept.core.state import Contact, State
+from kept.core.values import NEVER, Value
+
+TRAIT_PREFIX: Final = "trait."
+
+
+class FactPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Which facts are read, in which order; the order is the policy's."""
+
+    features: tuple[FeaturePlan, ...]
+    traits: tuple[str, ...]
+    object_kinds: tuple[str, ...]
+    object_fields: tuple[tuple[str, ...], ...]
+    """For each kind its fields; the first one is `key`."""
+    addresses: tuple[tuple[str, str], ...]
+    """(channel, name of the trait or namespace that holds its address)."""
+    zone_trait: str
+    region_trait: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the facts' names as conditions write them."""
+        traits = (f"{TRAIT_PREFIX}{name}" for name in self.traits)
+        return (*(feature.name for feature in self.features), *traits)
+
+
+def read_facts(
+    plan: FactPlan,
+    state: State,
+    restricting: State | None,
+    *,
+    identifiers: Mapping[str, str],
+    customer_id: int,
+    now: int,
+) -> Facts:
+    """Return a customer's facts at `now`.
+
+    Args:
+        identifiers: namespace -> value, of what sources vouched for.
+        restricting: the state that also holds what attached parts add; None without any.
+    """
+    unknown: list[int] = []
+    values = _read_values(plan, state, now, unknown)
+    zone = _text_trait(state, plan.zone_trait)
+    return Facts(
+        values=values,
+        objects=_read_objects(plan, state),
+        restricting_values=None if restricting is None else _read_values(plan, restricting, now, unknown),
+        restricting_objects=None if restricting is None else _read_objects(plan, restricting),
+        unknown=tuple(unknown),
+        zone=zone if zone is not None and find_zone(zone) is not None else None,
+        region=_text_trait(state, plan.region_trait),
+        consents=state.consents,
+        contacts=sorted(state.contacts.values(), key=_contact_order),
+        declines=state.declines,
+        addresses=_read_addresses(plan, state, identifiers),
+        draw=draw_of(customer_id),
+    )
+
+
+def _contact_order(contact: Contact) -> tuple[int, str]:
+    return (contact.attempt_at, contact.message_id)
+
+
+def draw_of(customer_id: int) -> int:
+    """Return a customer's number from 0 to 9,999, by which control groups are drawn."""
+    digest = hashlib.blake2b(customer_id.to_bytes(8), digest_size=8).digest()
+    return int.from_bytes(digest) % DRAWS
+
+
+def _read_values(plan: FactPlan, state: State, now: int, unknown: list[int]) -> Values:
+    slots = state.features
+    values: Values = []
+    for index, feature in enumerate(plan.features):
+        value = feature.aggregate.read(slots.get(feature.fingerprint), now)
+        if value is OVERFLOWING:
+            unknown.append(index)
+            value = None
+        values.append(value)  # type: ignore[arg-type]
+    traits = state.traits
+    for name in plan.traits:
+        told = traits.get(name)
+        values.append(None if told is None else told.value)
+    return values
+
+
+def _read_objects(plan: FactPlan, state: State) -> Rows:
+    rows: Rows = []
+    for kind, fields in zip(plan.object_kinds, plan.object_fields, strict=True):
+        objects = state.objects.get(kind)
+        if not objects:
+            rows.append([])
+            continue
+        rest = fields[1:]
+        of_kind: list[tuple[Value, ...]] = []
+        for key in sorted(objects):
+            known = objects[key]
+            of_kind.append(
+                (key, *(known[field].value if field in known else None for field in rest))
+            )
+        rows.append(of_kind)
+    return rows
+
+
+def _text_trait(state: State, name: str) -> str | None:
+    told = state.traits.get(name) if name else None
+    return told.value if told is not None and isinstance(told.value, str) else None
+
+
+def find_address(name: str, state: State, identifiers: Mapping[str, str]) -> str | None:
+    """Return a channel's address: what the customer told last, else what a source vouched for."""
+    told = _text_trait(state, name)
+    return told or identifiers.get(name)
+
+
+def _read_addresses(
+    plan: FactPlan, state: State, identifiers: Mapping[str, str]
+) -> dict[str, str]:
+    addresses: dict[str, str] = {}
+    for channel, name in plan.addresses:
+        address = find_address(name, state, identifiers)
+        if address:
+            is_closed = f"{channel}|{address}" in state.closed_addresses
+            addresses[channel] = "closed" if is_closed else "ok"
+    return addresses
+
+
+def next_slide(plan: FactPlan, state: State, now: int) -> int:
+    """Return the first instant after `now` at which a window slides over something."""
+    slots = state.features
+    changes = [
+        feature.aggregate.next_change(slots.get(feature.fingerprint), now)
+        for feature in plan.features
+        if feature.fingerprint in slots
+    ]
+    return min(changes, default=NEVER)
+
+
+def stale_fact_indexes(plan: FactPlan, stale_events: Sequence[str]) -> tuple[int, ...]:
+    """Return the facts that rest on any of these events, whose sources have fallen silent."""
+    silent = set(stale_events)
+    return tuple(
+        index
+        for index, feature in enumerate(plan.features)
+        if silent.intersection(feature.events)
+    )

@@ -1,0 +1,289 @@
+"""The aggregates of `facts.yaml`: how events add up to a feature, all time or within a window.
+
+Each aggregate has a slot (plain data that msgpack can carry), and four functions on it: fold one
+event, add two slots, read the value at an instant, and say when that value could next change.
+Folding and adding are commutative and associative, so the order of events cannot matter. Both use
+up their first slot: a slot belongs to one state, and the state takes the result in its place.
+
+A windowed aggregate keeps event-time buckets of the declared grain, and its window is the newest
+`window / grain` buckets, the one that now falls into included: exact by definition in every engine.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from kept.core.values import NEVER, SECOND, Value
+
+VALUES_MAX: Final = 1_000
+"""How many distinct values one slot counts before it reads as unknown."""
+VISITS_MAX: Final = 2_000
+"""How many events a dwell slot keeps; the newest stay."""
+
+
+class _Overflowing:
+    """The value of a slot that outgrew its limit: unknown, never a guess."""
+
+    def __repr__(self) -> str:
+        return "OVERFLOWING"
+
+
+OVERFLOWING: Final = _Overflowing()
+
+
+class Aggregate(Protocol):
+    """One feature's arithmetic. `slot` is None where no event was folded yet."""
+
+    def fold(self, slot: Any, value: Any, at: int, event_key: int) -> Any:
+        """Return the slot with one more event."""
+
+    def add(self, slot: Any, other: Any) -> Any:
+        """Return the sum of two slots."""
+
+    def read(self, slot: Any, now: int) -> Value | _Overflowing:
+        """Return the value at `now`."""
+
+    def next_change(self, slot: Any, now: int) -> int:
+        """Return the instant after `now` at which the value could change by itself, or NEVER."""
+
+
+Fold = Callable[[Any, Any, int, int], Any]
+Add = Callable[[Any, Any], Any]
+Finish = Callable[[Any], Any]
+
+
+def count_fold(slot: Any, value: Any, at: int, event_key: int) -> Any:
+    """Count events."""
+    return 1 if slot is None else slot + 1
+
+
+def sum_fold(slot: Any, value: Any, at: int, event_key: int) -> Any:
+    """Sum values."""
+    return value if slot is None else slot + value
+
+
+def min_fold(slot: Any, value: Any, at: int, event_key: int) -> Any:
+    """Keep the least value."""
+    return value if slot is None or value < slot else slot
+
+
+def max_fold(slot: Any, value: Any, at: int, event_key: int) -> Any:
+    """Keep the greatest value."""
+    return value if slot is None or value > slot else slot
+
+
+def first_fold(slot: Any, value: Any, at: int, event_key: int) -> Any:
+    """Keep the earliest event's value."""
+    return first_add(slot, [at, event_key, value])
+
+
+def last_fold(slot: Any, value: Any, at: int, event_key: int) -> Any:
+    """Keep the latest event's value."""
+    return last_add(slot, [at, event_key, value])
+
+
+def values_fold(slot: Any, value: Any, at: int, event_key: int) -> Any:
+    """Count events by value."""
+    if slot is None:
+        return {value: 1}
+    if isinstance(slot, dict):
+        slot[value] = slot.get(value, 0) + 1
+        return slot if len(slot) <= VALUES_MAX else ""
+    return ""
+
+
+def plus(slot: Any, other: Any) -> Any:
+    """Add two numbers."""
+    return slot + other
+
+
+def first_add(slot: Any, other: Any) -> Any:
+    """Return the earlier of two stamped values."""
+    return other if slot is None or other[:2] < slot[:2] else slot
+
+
+def last_add(slot: Any, other: Any) -> Any:
+    """Return the later of two stamped values."""
+    return other if slot is None or other[:2] > slot[:2] else slot
+
+
+def values_add(slot: Any, other: Any) -> Any:
+    """Add two counts by value; one that outgrows its limit stays overgrown (an empty text)."""
+    if not isinstance(slot, dict) or not isinstance(other, dict):
+        return ""
+    for value, count in other.items():
+        slot[value] = slot.get(value, 0) + count
+    return slot if len(slot) <= VALUES_MAX else ""
+
+
+def as_is(slot: Any) -> Any:
+    """Return a slot that is its own value."""
+    return slot
+
+
+def stamped_value(slot: Any) -> Any:
+    """Return the value of a stamped slot."""
+    return None if slot is None else slot[2]
+
+
+def distinct_count(slot: Any) -> Any:
+    """Return how many values were counted."""
+    return OVERFLOWING if not isinstance(slot, dict) else len(slot)
+
+
+def top_value(slot: Any) -> Any:
+    """Return the most frequent value; among equals the least."""
+    if slot is None:
+        return None
+    if not isinstance(slot, dict):
+        return OVERFLOWING
+    return min(slot, key=lambda value: (-slot[value], value))
+
+
+class Whole:
+    """An aggregate over all time."""
+
+    def __init__(self, fold: Fold, add: Add, finish: Finish, empty: Value) -> None:
+        """Take the arithmetic, and the value where no event was folded."""
+        self.fold: Fold = fold
+        self._add = add
+        self._finish = finish
+        self._empty = empty
+
+    def add(self, slot: Any, other: Any) -> Any:
+        """Return the sum of two slots."""
+        return self._add(slot, other)
+
+    def read(self, slot: Any, now: int) -> Value | _Overflowing:
+        """Return the value, which does not depend on now."""
+        value: Value | _Overflowing = self._empty if slot is None else self._finish(slot)
+        return value
+
+    def next_change(self, slot: Any, now: int) -> int:
+        """Return NEVER: only an event changes it."""
+        return NEVER
+
+
+class Windowed:
+    """An aggregate over the newest buckets of event time."""
+
+    def __init__(
+        self, fold: Fold, add: Add, finish: Finish, empty: Value, *, grain: int, buckets: int
+    ) -> None:
+        """Take the arithmetic of one bucket, the grain (µs) and how many buckets the window has."""
+        self._fold = fold
+        self._add = add
+        self._finish = finish
+        self._empty = empty
+        self._grain = grain
+        self._buckets = buckets
+
+    def fold(self, slot: Any, value: Any, at: int, event_key: int) -> Any:
+        """Return the slot with one more event in its bucket."""
+        bucket = at // self._grain
+        if slot is None:
+            return {bucket: self._fold(None, value, at, event_key)}
+        slot[bucket] = self._fold(slot.get(bucket), value, at, event_key)
+        return self._trimmed(slot)
+
+    def add(self, slot: Any, other: Any) -> Any:
+        """Return the sum of two slots, bucket by bucket."""
+        for bucket, content in other.items():
+            mine = slot.get(bucket)
+            slot[bucket] = content if mine is None else self._add(mine, content)
+        return self._trimmed(slot)
+
+    def _trimmed(self, slot: dict[int, Any]) -> dict[int, Any]:
+        # Cut by the newest bucket, not by now, so that the result is a function of the events.
+        # Now is never earlier than the newest event, so no window ever misses what is cut.
+        if len(slot) > self._buckets:
+            oldest = max(slot) - self._buckets
+            return {bucket: content for bucket, content in slot.items() if bucket > oldest}
+        return slot
+
+    def read(self, slot: Any, now: int) -> Value | _Overflowing:
+        """Return the value over the window that ends with the bucket of `now`."""
+        if not slot:
+            return self._empty
+        newest = now // self._grain
+        oldest = newest - self._buckets
+        total: Any = None
+        for bucket, content in slot.items():
+            if oldest < bucket <= newest:
+                # Reading must not change the slot, so that the first bucket is copied before adding.
+                total = self._copied(content) if total is None else self._add(total, content)
+        value: Value | _Overflowing = self._empty if total is None else self._finish(total)
+        return value
+
+    @staticmethod
+    def _copied(content: Any) -> Any:
+        return dict(content) if isinstance(content, dict) else content
+
+    def next_change(self, slot: Any, now: int) -> int:
+        """Return when the next bucket leaves (or, dated ahead, enters) the window."""
+        if not slot:
+            return NEVER
+        newest = now // self._grain
+        oldest = newest - self._buckets
+        change = NEVER
+        for bucket in slot:
+            if bucket > newest:
+                change = min(change, bucket * self._grain)
+            elif bucket > oldest:
+                change = min(change, (bucket + self._buckets) * self._grain)
+        return change
+
+
+class Dwell:
+    """Time spent on a value: gaps between consecutive events, each capped, within a window.
+
+    The slot is a sorted list of [at, event key, value]; the last event has no gap yet.
+    """
+
+    def __init__(self, *, window: int, grain: int, gap: int, seconds: bool) -> None:
+        """Take the window, grain and longest gap in µs; `seconds` reads the leading value's time."""
+        self._window = window
+        self._grain = grain
+        self._gap = gap
+        self._seconds = seconds
+
+    def fold(self, slot: Any, value: Any, at: int, event_key: int) -> Any:
+        """Return the slot with one more visit."""
+        visit = [at, event_key, value]
+        if slot and visit > slot[-1] and len(slot) < VISITS_MAX:
+            slot.append(visit)
+            return slot
+        return self.add(slot or [], [visit])
+
+    def add(self, slot: Any, other: Any) -> Any:
+        """Return both slots' visits in order, the newest that fit."""
+        merged = sorted([*slot, *other])
+        oldest = merged[-1][0] // self._grain * self._grain - self._window
+        return [visit for visit in merged if visit[0] > oldest][-VISITS_MAX:]
+
+    def _times(self, slot: Any, now: int) -> dict[Any, int]:
+        oldest = (now // self._grain + 1) * self._grain - self._window
+        times: dict[Any, int] = {}
+        for index, (at, _, value) in enumerate(slot):
+            if at < oldest or index + 1 == len(slot):
+                continue
+            times[value] = times.get(value, 0) + min(slot[index + 1][0] - at, self._gap)
+        return times
+
+    def read(self, slot: Any, now: int) -> Value | _Overflowing:
+        """Return the value with the most time (or its seconds); None (or 0) where there is none."""
+        times = self._times(slot, now) if slot else {}
+        if not times:
+            return 0 if self._seconds else None
+        top = min(times, key=lambda value: (-times[value], value))
+        if self._seconds:
+            return times[top] // SECOND
+        value: Value = top
+        return value
+
+    def next_change(self, slot: Any, now: int) -> int:
+        """Return when the oldest visit within the window leaves it."""
+        oldest = (now // self._grain + 1) * self._grain - self._window
+        for at, _, _ in slot or ():
+            if at >= oldest:
+                return int((at // self._grain) * self._grain + self._window)
+        return NEVER

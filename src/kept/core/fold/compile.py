@@ -1,0 +1,217 @@
+"""From `facts.yaml` to a fold plan: which event changes what.
+
+A feature is found in a state under its fingerprint (its name and the hash of its definition), so
+that a changed definition starts empty and is back-filled, and an unchanged one keeps its slot.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from kept.core.brand.model import Feature, Match, ObjectKind
+from kept.core.brand.units import parse_duration
+from kept.core.event import Event
+from kept.core.fold import aggregate as ag
+from kept.core.values import DAY, HOUR, MINUTE, SECOND, Reader, reader_for
+
+AGGREGATES: Final = ("count", "sum", "min", "max", "first", "last", "distinct", "top", "dwell")
+
+Getter = Callable[[Event], Any]
+
+
+class FeaturePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """One feature, ready to be folded and read."""
+
+    name: str
+    fingerprint: str
+    type: str
+    events: tuple[str, ...]
+    aggregate: ag.Aggregate
+    get: Getter
+    read_value: Reader | None
+    """None where the aggregate needs no value (a count)."""
+    where: tuple[tuple[str, frozenset[Any]], ...]
+
+
+class FieldPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """One field that an event sets on an object."""
+
+    field: str
+    get: Getter
+    read_value: Reader
+
+
+class ObjectPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What one event does to one kind of object."""
+
+    kind: str
+    key_property: str
+    where: tuple[tuple[str, frozenset[Any]], ...]
+    fields: tuple[FieldPlan, ...]
+
+
+def events_of(feature: Feature) -> tuple[str, tuple[str, ...]]:
+    """Return a feature's aggregate and its event names."""
+    for name in AGGREGATES:
+        events = getattr(feature, name)
+        if events:
+            return name, (events,) if isinstance(events, str) else tuple(events)
+    raise AssertionError("a checked feature has an aggregate")
+
+
+def feature_type(feature: Feature) -> str:
+    """Return the type of a feature's value."""
+    kind, _ = events_of(feature)
+    if kind in ("count", "distinct") or (kind == "dwell" and feature.by):
+        return "int"
+    if feature.type:
+        return feature.type
+    return "timestamp" if kind in ("first", "last") and feature.of in ("", "occurred_at") else "text"
+
+
+def compile_feature(name: str, feature: Feature) -> FeaturePlan:
+    """Return the plan of one feature."""
+    kind, events = events_of(feature)
+    value_type = feature_type(feature)
+    needs_value = kind != "count"
+    source = feature.of or "occurred_at"
+    definition = msgspec.json.encode(feature)
+    return FeaturePlan(
+        name=name,
+        fingerprint=f"{name}#{hashlib.sha256(definition).hexdigest()[:8]}",
+        type=value_type,
+        events=events,
+        aggregate=_build_aggregate(kind, feature),
+        get=getter(source, bare_is_property=True),
+        read_value=(
+            _reader_of(source, "text" if kind in ("distinct", "top", "dwell") else value_type)
+            if needs_value
+            else None
+        ),
+        where=compile_match(feature.where),
+    )
+
+
+def _reader_of(source: str, value_type: str) -> Reader:
+    # The event's own time is an instant already.
+    return (lambda raw: raw) if source == "occurred_at" else reader_for(value_type)
+
+
+def _build_aggregate(kind: str, feature: Feature) -> ag.Aggregate:
+    window = parse_duration(feature.window) if feature.window else 0
+    grain = parse_duration(feature.grain) if feature.grain else _default_grain(window)
+    if kind == "dwell":
+        return ag.Dwell(
+            window=window or 3650 * DAY,
+            grain=grain,
+            gap=parse_duration(feature.gap),
+            seconds=bool(feature.by),
+        )
+    fold, add, finish, empty = _ARITHMETIC[kind]
+    if not window:
+        return ag.Whole(fold, add, finish, empty)
+    return ag.Windowed(fold, add, finish, empty, grain=grain, buckets=max(1, window // grain))
+
+
+def _default_grain(window: int) -> int:
+    """Return the grain where none is declared: a day, or an hour or minute for short windows."""
+    for grain in (DAY, HOUR, MINUTE):
+        if window >= 2 * grain:
+            return grain
+    return SECOND if window else DAY
+
+
+_ARITHMETIC: Final[dict[str, tuple[ag.Fold, ag.Add, ag.Finish, Any]]] = {
+    "count": (ag.count_fold, ag.plus, ag.as_is, 0),
+    "sum": (ag.sum_fold, ag.plus, ag.as_is, 0),
+    "min": (ag.min_fold, min, ag.as_is, None),
+    "max": (ag.max_fold, max, ag.as_is, None),
+    "first": (ag.first_fold, ag.first_add, ag.stamped_value, None),
+    "last": (ag.last_fold, ag.last_add, ag.stamped_value, None),
+    "distinct": (ag.values_fold, ag.values_add, ag.distinct_count, 0),
+    "top": (ag.values_fold, ag.values_add, ag.top_value, None),
+}
+
+
+def compile_match(match: Match) -> tuple[tuple[str, frozenset[Any]], ...]:
+    """Return (property, allowed values) pairs; all must hold."""
+    return tuple(
+        (name, frozenset(wanted) if isinstance(wanted, tuple) else frozenset((wanted,)))
+        for name, wanted in match.items()
+    )
+
+
+def matches(where: tuple[tuple[str, frozenset[Any]], ...], properties: Mapping[str, Any]) -> bool:
+    """Return whether an event's properties are as a `where` wants them."""
+    for name, allowed in where:
+        value = properties.get(name)
+        # An unhashable value (a list, an object) equals no plain one.
+        if isinstance(value, (dict, list)) or value not in allowed:
+            return False
+    return True
+
+
+def getter(path: str, *, bare_is_property: bool = False) -> Getter:
+    """Return a function that takes a value out of an event by its path."""
+    if path == "occurred_at":
+        return lambda event: event.occurred_at
+    head, _, rest = path.partition(".")
+    if head in ("properties", "traits", "context") and rest:
+        if "." not in rest:
+            if head == "properties":
+                return lambda event: event.properties.get(rest)
+            return lambda event: getattr(event, head).get(rest)
+        steps = rest.split(".")
+        return lambda event: _walk(getattr(event, head), steps)
+    if bare_is_property:
+        return lambda event: event.properties.get(path)
+    raise AssertionError(f"a checked path begins with properties, traits or context: {path}")
+
+
+def _walk(value: Any, steps: Sequence[str]) -> Any:
+    for step in steps:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(step)
+    return value
+
+
+def compile_objects(kinds: Mapping[str, ObjectKind]) -> dict[str, tuple[ObjectPlan, ...]]:
+    """Return, for each event name, what it does to which kinds of objects."""
+    plans: dict[str, list[ObjectPlan]] = {}
+    for kind, declared in kinds.items():
+        readers = {field: reader_for(type_text) for field, type_text in declared.fields.items()}
+        for event_name, effect in declared.events.items():
+            plans.setdefault(event_name, []).append(
+                ObjectPlan(
+                    kind=kind,
+                    key_property=declared.key,
+                    where=compile_match(effect.where),
+                    fields=tuple(_compile_fields(effect.set, declared.fields, readers)),
+                )
+            )
+    return {name: tuple(steps) for name, steps in plans.items()}
+
+
+def _compile_fields(
+    assignments: Mapping[str, str | int | bool],
+    types: Mapping[str, str],
+    readers: Mapping[str, Reader],
+) -> Iterable[FieldPlan]:
+    for field, source in assignments.items():
+        if isinstance(source, str) and is_path(source):
+            read = _reader_of(source, types[field])
+            yield FieldPlan(field=field, get=getter(source), read_value=read)
+        else:
+            yield FieldPlan(field=field, get=_constant(source), read_value=readers[field])
+
+
+def is_path(text: str) -> bool:
+    """Return whether a text names a place in an event rather than being a constant."""
+    return text == "occurred_at" or text.partition(".")[0] in ("properties", "traits", "context")
+
+
+def _constant(value: Any) -> Getter:
+    return lambda event: value

@@ -1,0 +1,309 @@
+"""Fold one event into a state, and add states: the only places where a profile changes.
+
+Both are commutative, so late events, merging and unmerging are regrouping, not rewriting.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from kept.core.brand.model import FactsFile
+from kept.core.consent import CONSENT_EVENTS, Categories, combine_consents, read_consents
+from kept.core.event import (
+    CHANNEL_CLOSED,
+    CONTACT_REPORTED,
+    MESSAGE_CLICKED,
+    MESSAGE_LEAVING,
+    MESSAGE_OPENED,
+    MESSAGE_REPLIED,
+    MESSAGE_SETTLED,
+    OFFER_DECLINED,
+    SOURCE_SELF,
+    Event,
+)
+from kept.core.fold.compile import (
+    FeaturePlan,
+    ObjectPlan,
+    compile_feature,
+    compile_objects,
+    matches,
+)
+from kept.core.state import Contact, Stamped, State
+from kept.core.values import UNREADABLE, Reader, reader_for
+
+CONTACTS_MAX: Final = 400
+OBJECTS_MAX: Final = 300
+"""How many objects of one kind a part keeps: the ones heard of last."""
+
+
+class FoldPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A brand's facts, ready to fold: what each event name changes."""
+
+    features: dict[str, FeaturePlan]
+    by_event: dict[str, tuple[FeaturePlan, ...]]
+    objects: dict[str, tuple[ObjectPlan, ...]]
+    object_types: dict[str, dict[str, str]]
+    traits: dict[str, Reader]
+    by_fingerprint: dict[str, FeaturePlan]
+    categories: Categories
+    any_event: tuple[FeaturePlan, ...]
+    """Features over every event (`*`)."""
+
+
+def compile_fold(facts: FactsFile, categories: Categories) -> FoldPlan:
+    """Return the fold plan of a checked brand."""
+    features = {name: compile_feature(name, feature) for name, feature in facts.features.items()}
+    by_event: dict[str, list[FeaturePlan]] = {}
+    for plan in features.values():
+        for event_name in plan.events:
+            by_event.setdefault(event_name, []).append(plan)
+    return FoldPlan(
+        features=features,
+        by_event={name: tuple(plans) for name, plans in by_event.items() if name != "*"},
+        objects=compile_objects(facts.objects),
+        object_types={kind: dict(declared.fields) for kind, declared in facts.objects.items()},
+        traits={name: reader_for(trait.type) for name, trait in facts.traits.items()},
+        by_fingerprint={plan.fingerprint: plan for plan in features.values()},
+        categories=categories,
+        any_event=tuple(by_event.get("*", ())),
+    )
+
+
+def fold_event(plan: FoldPlan, state: State, event: Event) -> None:
+    """Add one event to a state."""
+    name = event.name
+    for feature in plan.by_event.get(name, ()):
+        _fold_feature(state.features, feature, event)
+    for feature in plan.any_event:
+        _fold_feature(state.features, feature, event)
+    for step in plan.objects.get(name, ()):
+        _fold_object(state, step, event)
+    if event.traits:
+        _fold_traits(plan, state.traits, event)
+    if name in CONSENT_EVENTS or "gpc" in event.context:
+        for key, said in read_consents(event, plan.categories):
+            _keep_later(state.consents, key, said)
+    if name in _OWN:
+        _OWN[name](plan, state, event)
+
+
+def _fold_feature(slots: dict[str, Any], feature: FeaturePlan, event: Event) -> None:
+    if feature.where and not matches(feature.where, event.properties):
+        return
+    value: Any = None
+    if feature.read_value is not None:
+        value = feature.read_value(feature.get(event))
+        if value is None or value is UNREADABLE:
+            return
+    fingerprint = feature.fingerprint
+    slots[fingerprint] = feature.aggregate.fold(
+        slots.get(fingerprint), value, event.occurred_at, event.event_key
+    )
+
+
+def _fold_object(state: State, step: ObjectPlan, event: Event) -> None:
+    key = event.properties.get(step.key_property)
+    if isinstance(key, int) and not isinstance(key, bool):
+        key = str(key)
+    if not isinstance(key, str) or not key or (step.where and not matches(step.where, event.properties)):
+        return
+    objects = state.objects.setdefault(step.kind, {})
+    fields = objects.get(key)
+    if fields is None:
+        fields = objects[key] = {}
+        if len(objects) > OBJECTS_MAX:
+            _drop_oldest_object(objects)
+    for assignment in step.fields:
+        value = assignment.read_value(assignment.get(event))
+        if value is not UNREADABLE and value is not None:
+            stamped = Stamped(value, event.occurred_at, event.event_key, event.source)
+            _keep_later(fields, assignment.field, stamped)
+
+
+def _drop_oldest_object(objects: dict[str, dict[str, Stamped]]) -> None:
+    def heard_at(key: str) -> tuple[int, str]:
+        return (max((said.at for said in objects[key].values()), default=2**62), key)
+
+    del objects[min(objects, key=heard_at)]
+
+
+def _fold_traits(plan: FoldPlan, traits: dict[str, Stamped], event: Event) -> None:
+    for name, raw in event.traits.items():
+        read_value = plan.traits.get(name)
+        if read_value is None:
+            continue
+        value = read_value(raw)
+        # A trait told as null is known to be none; one that cannot be read was not told.
+        if value is not UNREADABLE:
+            stamped = Stamped(value, event.occurred_at, event.event_key, event.source)
+            _keep_later(traits, name, stamped)
+
+
+def _keep_later(into: dict[str, Stamped], key: str, said: Stamped) -> None:
+    mine = into.get(key)
+    if mine is None or said.is_later_than(mine):
+        into[key] = said
+
+
+def _fold_leaving(plan: FoldPlan, state: State, event: Event) -> None:
+    if event.source != SOURCE_SELF:
+        return
+    _keep_contact(state.contacts, _contact_of(event, settled_at=0, outcome=""))
+    about = event.properties.get("about", "")
+    sets = event.properties.get("sets") or {}
+    kind, _, key = about.partition("/")
+    if sets and key:
+        fields = state.objects.setdefault(kind, {}).setdefault(key, {})
+        for field, value in sets.items():
+            stamped = Stamped(value, event.occurred_at, event.event_key, event.source)
+            _keep_later(fields, field, stamped)
+
+
+def _fold_settled(plan: FoldPlan, state: State, event: Event) -> None:
+    if event.source != SOURCE_SELF:
+        return
+    outcome = str(event.properties.get("outcome", ""))
+    _keep_contact(
+        state.contacts, _contact_of(event, settled_at=event.occurred_at, outcome=outcome)
+    )
+
+
+def _fold_reported(plan: FoldPlan, state: State, event: Event) -> None:
+    contact = _contact_of(event, settled_at=event.occurred_at, outcome="delivered")
+    _keep_contact(state.contacts, contact)
+
+
+def _contact_of(event: Event, *, settled_at: int, outcome: str) -> Contact:
+    told = event.properties
+    attempt_at = told.get("attempt_at")
+    return Contact(
+        message_id=str(told.get("message_id") or event.message_id),
+        attempt_at=attempt_at if isinstance(attempt_at, int) else event.occurred_at,
+        settled_at=settled_at,
+        outcome=outcome,
+        action=str(told.get("action", "")),
+        kind=str(told.get("kind", "")),
+        purpose=str(told.get("purpose", "")),
+        topic=str(told.get("topic", "")),
+        channel=str(told.get("channel", "")),
+        about=str(told.get("about", "")),
+    )
+
+
+def _keep_contact(contacts: dict[str, Contact], contact: Contact) -> None:
+    mine = contacts.get(contact.message_id)
+    if mine is None or _contact_order(contact) >= _contact_order(mine):
+        contacts[contact.message_id] = contact
+        if len(contacts) > CONTACTS_MAX:
+            oldest = min(contacts, key=lambda key: (contacts[key].attempt_at, key))
+            del contacts[oldest]
+
+
+def _contact_order(contact: Contact) -> tuple[int, int, int]:
+    # A later attempt is newer than the end of an earlier one, and an answer newer than both.
+    return (contact.attempt_at, contact.settled_at, contact.answered_at)
+
+
+def _fold_answered(plan: FoldPlan, state: State, event: Event) -> None:
+    mine = state.contacts.get(str(event.properties.get("message_id", "")))
+    if mine is None or event.source != SOURCE_SELF or event.properties.get("machine") is True:
+        return
+    if not mine.answered_at:
+        answered = msgspec.structs.replace(mine, answered_at=event.occurred_at)
+        state.contacts[mine.message_id] = answered
+
+
+def _fold_declined(plan: FoldPlan, state: State, event: Event) -> None:
+    action = event.properties.get("action")
+    if isinstance(action, str):
+        about = event.properties.get("about")
+        key = f"{action}|{about}" if isinstance(about, str) and about else action
+        said = Stamped(True, event.occurred_at, event.event_key, event.source)
+        _keep_later(state.declines, key, said)
+
+
+def _fold_closed(plan: FoldPlan, state: State, event: Event) -> None:
+    if event.source == SOURCE_SELF:
+        key = f"{event.properties.get('channel', '')}|{event.properties.get('address', '')}"
+        reason = str(event.properties.get("reason", ""))
+        said = Stamped(reason, event.occurred_at, event.event_key, event.source)
+        _keep_later(state.closed_addresses, key, said)
+
+
+_OWN: Final = {
+    MESSAGE_LEAVING: _fold_leaving,
+    MESSAGE_SETTLED: _fold_settled,
+    CONTACT_REPORTED: _fold_reported,
+    OFFER_DECLINED: _fold_declined,
+    CHANNEL_CLOSED: _fold_closed,
+    MESSAGE_OPENED: _fold_answered,
+    MESSAGE_CLICKED: _fold_answered,
+    MESSAGE_REPLIED: _fold_answered,
+}
+
+
+def add_states(plan: FoldPlan, state: State, other: State) -> State:
+    """Return the sum of two states, using both up: neither may be used afterwards.
+
+    Consents are added by the latest word here; what merging parts means for permission is
+    `consent.combine_consents`, which sees the parts apart.
+    """
+    for fingerprint, slot in other.features.items():
+        mine = state.features.get(fingerprint)
+        feature = plan.by_fingerprint.get(fingerprint)
+        if mine is None:
+            state.features[fingerprint] = slot
+        elif feature is not None:
+            state.features[fingerprint] = feature.aggregate.add(mine, slot)
+    _add_stamped(state.traits, other.traits)
+    for kind, objects in other.objects.items():
+        mine_of_kind = state.objects.setdefault(kind, {})
+        for key, fields in objects.items():
+            _add_stamped(mine_of_kind.setdefault(key, {}), fields)
+    _add_stamped(state.consents, other.consents)
+    for contact in other.contacts.values():
+        _keep_contact(state.contacts, contact)
+    _add_stamped(state.declines, other.declines)
+    _add_stamped(state.closed_addresses, other.closed_addresses)
+    return state
+
+
+def _add_stamped(into: dict[str, Stamped], other: Mapping[str, Stamped]) -> None:
+    for key, said in other.items():
+        _keep_later(into, key, said)
+
+
+def sum_states(
+    plan: FoldPlan, parts: list[State], attached: list[State], *, joined_at: int
+) -> tuple[State, State | None]:
+    """Return a customer's state, and with attached parts the state that only restricts.
+
+    All given states are used up. The second one also holds what attached parts add; holds are
+    judged by it, and nothing is revealed or permitted by it. None where nothing is attached.
+    """
+    consents = combine_consents(
+        [state.consents for state in parts],
+        [state.consents for state in attached],
+        joined_at=joined_at,
+    )
+    encoded = [_ENCODE(state) for state in parts] if attached else []
+    total = State()
+    for state in parts:
+        total = add_states(plan, total, state)
+    total.consents = consents
+    if not attached:
+        return total, None
+    restricting = State()
+    for state in [*(_DECODE(data) for data in encoded), *attached]:
+        restricting = add_states(plan, restricting, state)
+    restricting.consents = consents
+    return total, restricting
+
+
+_ENCODE = msgspec.msgpack.Encoder().encode
+_DECODE = msgspec.msgpack.Decoder(State).decode
+encode_state = _ENCODE
+"""Encode a state as msgpack."""
+decode_state = _DECODE
+"""Decode a state from msgpack."""

@@ -1,0 +1,323 @@
+"""Generate the functions that evaluate a whole brand: every condition and value in one go.
+
+A call costs more than a comparison, so all conditions become one function of local variables. What
+is generated has four functions, all of (facts, objects, mask of unknown facts, now, zone):
+`derive` (the cohort and the segments), `evaluate_holds`, `evaluate_actions`, and `next_change`.
+
+Unknown comes first: a condition whose facts are unknown is not evaluated at all. A hold then counts
+as on and an action as no (G12); an overflow counts as unknown too.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from kept.core.policy.next_change import emit_next_change
+from kept.core.policy.runtime import RUNTIME
+from kept.core.policy.to_python import Names, emit, emit_test
+from kept.core.policy.tree import Expression, facts_read, fields_read, objects_read
+from kept.core.rules import Candidate, Evaluation, HoldState
+from kept.core.scopes import COHORT, Order
+from kept.core.values import NEVER, Value
+
+_ARGUMENTS: Final = "F, O, U, now, zone"
+_FAILED: Final = "except Overflow:"
+
+
+class ActionCode(msgspec.Struct, frozen=True, kw_only=True):
+    """The checked expressions of one action; `offer` are its own terms as constants."""
+
+    about: str
+    when: Expression
+    value: Expression
+    p_accept: Expression
+    benefit: Expression | None
+    expires: Expression | None
+    sets: tuple[Expression, ...]
+    offer: Mapping[str, Value]
+
+
+class HoldCode(msgspec.Struct, frozen=True, kw_only=True):
+    """The checked expressions of one hold."""
+
+    about: str
+    while_: Expression
+    until: Expression | None
+
+
+class PolicyCode(msgspec.Struct, frozen=True, kw_only=True):
+    """All checked expressions of a brand, in the order of its rules."""
+
+    order: Order
+    cohorts: tuple[tuple[str, Expression], ...]
+    otherwise: str
+    segments: tuple[Expression, ...]
+    holds: tuple[HoldCode, ...]
+    actions: tuple[ActionCode, ...]
+    pressure: Expression
+
+
+class Generated(msgspec.Struct, frozen=True, kw_only=True):
+    """The compiled functions and their source, for those who want to read it."""
+
+    derive: Callable[..., Any]
+    evaluate_holds: Callable[..., Any]
+    evaluate_actions: Callable[..., Any]
+    next_change: Callable[..., Any]
+    source: str
+
+
+def generate(code: PolicyCode) -> Generated:
+    """Return the functions of a brand."""
+    writer = _Writer(code)
+    source = "\n\n".join(
+        (writer.derive(), writer.holds(), writer.actions(), writer.next_change())
+    )
+    names: dict[str, Any] = {
+        **RUNTIME, "Candidate": Candidate, "HoldState": HoldState, "Evaluation": Evaluation,
+    }  # fmt: skip
+    # The source is made of checked trees only: no text of the brand reaches it but as a literal.
+    exec(compile(source, "<policy>", "exec"), names)  # noqa: S102
+    return Generated(
+        derive=names["derive"],
+        evaluate_holds=names["evaluate_holds"],
+        evaluate_actions=names["evaluate_actions"],
+        next_change=names["next_change"],
+        source=source,
+    )
+
+
+class _Writer:
+    """Writes the functions' source."""
+
+    def __init__(self, code: PolicyCode) -> None:
+        self._code = code
+        order = code.order
+        self._index = {name: position for position, name in enumerate(order.names)}
+        self._bit = self._index | {
+            f"{kind}()": len(order.names) + position for position, kind in enumerate(order.kinds)
+        }
+        self._kind = {kind: position for position, kind in enumerate(order.kinds)}
+        self._subscripts = {
+            kind: {field: str(position) for position, field in enumerate(fields)}
+            for kind, fields in zip(order.kinds, order.fields, strict=True)
+        }
+
+    # -- what an expression reads
+
+    def mask_of(self, expressions: Iterable[Expression], about: str) -> int:
+        """Return the bits of everything that some expressions read."""
+        mask = 0
+        for expression in expressions:
+            for name in facts_read(expression):
+                mask |= 1 << self._bit[name]
+            for kind in objects_read(expression):
+                mask |= 1 << self._bit[f"{kind}()"]
+            if about and any(name.startswith("about.") for name in fields_read(expression)):
+                mask |= 1 << self._bit[f"{about}()"]
+        return mask
+
+    def _names(self, about: str = "", offer: Mapping[str, Value] | None = None) -> Names:
+        values = {name: f"f{position}" for name, position in self._index.items()}
+        if about:
+            for field, position in self._subscripts[about].items():
+                values[f"about.{field}"] = f"a[{position}]"
+        for field, constant in (offer or {}).items():
+            values[f"offer.{field}"] = f"({constant!r})"
+        rows = {kind: f"o{position}" for kind, position in self._kind.items()}
+        return Names(values=values, rows=rows, fields=self._subscripts)
+
+    def _locals(self, expressions: Sequence[Expression], abouts: Iterable[str] = ()) -> list[str]:
+        facts = sorted({self._index[n] for e in expressions for n in facts_read(e)})
+        kinds = {kind for e in expressions for kind in objects_read(e)} | {a for a in abouts if a}
+        return [
+            *(f"    f{position} = F[{position}]" for position in facts),
+            *(f"    o{p} = O[{p}]" for p in sorted(self._kind[kind] for kind in kinds)),
+        ]
+
+    # -- the functions
+
+    def derive(self) -> str:
+        """Return the source of `derive`: the cohort and the segments, and the bits still unknown."""
+        code = self._code
+        cohorts = [expression for _, expression in code.cohorts]
+        everything = [*cohorts, *code.segments]
+        cohort = self._index[COHORT]
+        lines = [f"def derive({_ARGUMENTS}):", *self._locals(everything)]
+        # The cohort is a fact of its own for segments, so that its local must exist.
+        lines += [f"    f{cohort} = None", "    try:"]
+        for name, expression in code.cohorts:
+            mask = self.mask_of([expression], "")
+            test = emit_test(expression, self._names())
+            # An earlier cohort that is unknown may be the one: then none can be told.
+            lines += [
+                f"        if f{cohort} is None:",
+                f"            if U & {mask}: raise Overflow",
+                f"            if {test}: f{cohort} = {name!r}",
+            ]
+        lines += [
+            f"        if f{cohort} is None: f{cohort} = {code.otherwise!r}",
+            f"    {_FAILED}",
+            f"        f{cohort} = None",
+            f"        U |= {1 << cohort}",
+        ]
+        names = [f"f{cohort}"]
+        for position, expression in enumerate(code.segments, start=cohort + 1):
+            mask = self.mask_of([expression], "")
+            lines += [
+                "    try:",
+                f"        if U & {mask}: raise Overflow",
+                f"        f{position} = bool({emit_test(expression, self._names())})",
+                f"    {_FAILED}",
+                f"        f{position} = None",
+                f"        U |= {1 << position}",
+            ]
+            names.append(f"f{position}")
+        lines.append(f"    return [{', '.join(names)}], U")
+        return "\n".join(lines)
+
+    def holds(self) -> str:
+        """Return the source of `evaluate_holds`."""
+        codes = self._code.holds
+        expressions = [e for hold in codes for e in (hold.while_, hold.until) if e is not None]
+        lines = [
+            f"def evaluate_holds({_ARGUMENTS}):",
+            *self._locals(expressions, (hold.about for hold in codes)),
+            "    H = []",
+        ]
+        for index, hold in enumerate(codes):
+            lines += self._about_hold(index, hold) if hold.about else self._plain_hold(index, hold)
+        lines.append("    return H")
+        return "\n".join(lines)
+
+    def _plain_hold(self, index: int, hold: HoldCode) -> list[str]:
+        mask = self.mask_of([hold.while_], "")
+        names = self._names()
+        until = f"{emit(hold.until, names)} or 0" if hold.until else "0"
+        return [
+            "    try:",
+            f"        if U & {mask}: H.append(HoldState({index}, True, None, 0))",
+            f"        elif {emit_test(hold.while_, names)}:",
+            f"            H.append(HoldState({index}, False, None, {until}))",
+            f"    {_FAILED} H.append(HoldState({index}, True, None, 0))",
+        ]
+
+    def _about_hold(self, index: int, hold: HoldCode) -> list[str]:
+        mask = self.mask_of([hold.while_], hold.about)
+        names = self._names(hold.about)
+        until = f"{emit(hold.until, names)} or 0" if hold.until else "0"
+        kind = self._kind[hold.about]
+        one = f"frozenset(({hold.about + '/'!r} + a[0],))"
+        return [
+            f"    if U & {mask}: H.append(HoldState({index}, True, None, 0))",
+            "    else:",
+            f"        for a in o{kind}:",
+            "            try:",
+            f"                if {emit_test(hold.while_, names)}:",
+            f"                    H.append(HoldState({index}, False, {one}, {until}))",
+            f"            {_FAILED} H.append(HoldState({index}, True, {one}, 0))",
+        ]
+
+    def actions(self) -> str:
+        """Return the source of `evaluate_actions`."""
+        codes = self._code.actions
+        pressure = self._code.pressure
+        expressions = [e for action in codes for e in _expressions_of(action)]
+        lines = [
+            f"def evaluate_actions({_ARGUMENTS}):",
+            *self._locals([*expressions, pressure], (action.about for action in codes)),
+            "    C = []",
+            "    K = []",
+            "    try:",
+            f"        P = None if U & {self.mask_of([pressure], '')} else {emit(pressure, self._names())}",
+            f"    {_FAILED} P = None",
+        ]
+        for index, action in enumerate(codes):
+            lines += self._action(index, action)
+        lines.append("    return Evaluation(C, K, P)")
+        return "\n".join(lines)
+
+    def _action(self, index: int, action: ActionCode) -> list[str]:
+        names = self._names(action.about, action.offer)
+        test = emit_test(action.when, names)
+        about = f"{action.about + '/'!r} + a[0]" if action.about else "''"
+        candidate = f"C.append(Candidate({index}, {about}, {self._amounts(action, names)}))"
+        known = self.mask_of([action.when], action.about)
+        lines = [f"    if U & {known}: K.append({index})"] if known else ["    if False: pass"]
+        if not action.about:
+            if not action.when.unknowable and not _is_unknowable(action):
+                return [*lines, f"    elif {test}: {candidate}"]
+            return [
+                *lines, "    else:", "        try:",
+                f"            if {test}: {candidate}",
+                f"        {_FAILED} K.append({index})",
+            ]  # fmt: skip
+        return [
+            *lines,
+            "    else:",
+            f"        for a in o{self._kind[action.about]}:",
+            "            try:",
+            f"                if {test}: {candidate}",
+            f"            {_FAILED} K.append({index})",
+        ]
+
+    def _amounts(self, action: ActionCode, names: Names) -> str:
+        parts = [
+            self._known(expression, action.about, names)
+            for expression in (action.value, action.p_accept, action.benefit)
+        ]
+        expires = "0" if action.expires is None else f"{emit(action.expires, names)} or 0"
+        sets = ", ".join(emit(expression, names) for expression in action.sets)
+        return f"{', '.join(parts)}, {expires}" + (f", ({sets},)" if sets else "")
+
+    def _known(self, expression: Expression | None, about: str, names: Names) -> str:
+        """Return the source of a value that is None where something it reads is unknown."""
+        if expression is None:
+            return "None"
+        mask = self.mask_of([expression], about)
+        source = emit(expression, names)
+        return f"None if U & {mask} else {source}" if mask else source
+
+    def next_change(self) -> str:
+        """Return the source of `next_change`."""
+        code = self._code
+        plain: list[tuple[str, Expression, Mapping[str, Value]]] = [
+            *(("", expression, {}) for _, expression in code.cohorts),
+            *(("", expression, {}) for expression in (*code.segments, code.pressure)),
+            *((hold.about, hold.while_, {}) for hold in code.holds),
+            *((a.about, e, a.offer) for a in code.actions for e in _expressions_of(a)),
+        ]
+        timed = [(about, e, offer) for about, e, offer in plain if e.root.timed]
+        lines = [
+            "def next_change(F, O, now, zone):",
+            *self._locals([e for _, e, _ in timed], (about for about, _, _ in timed)),
+            f"    N = {NEVER}",
+        ]
+        sources: dict[tuple[str, str], None] = {}
+        for about, expression, offer in timed:
+            names = self._names(about, offer)
+            change = emit_next_change(expression, names)
+            if change is not None:
+                sources[about, change] = None
+        for about, change in sources:
+            loop = f"    for a in o{self._kind[about]}:" if about else "    if True:"
+            lines += [
+                "    try:",
+                f"    {loop}",
+                f"            n = {change}",
+                "            if n < N: N = n",
+                f"    {_FAILED} pass",
+            ]
+        lines.append("    return N")
+        return "\n".join(lines)
+
+
+def _expressions_of(action: ActionCode) -> list[Expression]:
+    found = (action.when, action.value, action.p_accept, action.benefit, action.expires)
+    return [*(expression for expression in found if expression is not None), *action.sets]
+
+
+def _is_unknowable(action: ActionCode) -> bool:
+    return any(expression.unknowable for expression in _expressions_of(action))
+

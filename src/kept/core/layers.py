@@ -1,0 +1,340 @@
+"""The layers of a decision, each a pure answer about one action: None for yes, or the reason.
+
+Layer 1 relevant, 2 eligible, 3 permitted, 4 held, 5 pressure, 6 honest, 7 worth it. Layers 1 to 4,
+6 and 7 do not look at the channel a message would take, so that one ranking serves everywhere;
+pressure and quiet time belong to leaving, and are judged where a message would leave.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from kept.core.consent import PREFERRED_CHANNEL, check_permission
+from kept.core.contact import check_cap, last_contact_at, quiet_until
+from kept.core.decision import OUTBOUND, Brake, Controls, Facts, Request
+from kept.core.policy.zones import find_zone
+from kept.core.reason import (
+    AddressClosed,
+    AlreadyContacted,
+    AlreadyQueued,
+    Braked,
+    Declined,
+    Expired,
+    Held,
+    HeldOut,
+    HoldUnknown,
+    NeedsApproval,
+    NegativeBenefit,
+    NoAddress,
+    NoBasis,
+    NotProven,
+    NotWorthIt,
+    Reason,
+    Resting,
+    TermsMissing,
+    ZoneUnknown,
+)
+from kept.core.rules import ActionRule, Candidate, ChannelRule, HoldState, Policy
+from kept.core.values import DAY
+
+DRAWS: Final = 10_000
+"""A customer's draw is a number below this; a percent is a hundred draws."""
+RESPONSE_WINDOW: Final = 90 * DAY
+
+
+class Situation(msgspec.Struct, frozen=True):
+    """All that the layers look at besides the action."""
+
+    policy: Policy
+    facts: Facts
+    request: Request
+    controls: Controls
+    holds: list[HoldState]
+    cohort: str | None
+    pressure: int | None
+    now: int
+
+
+class Way(msgspec.Struct, frozen=True):
+    """A channel that a message may take, from `due_at` on."""
+
+    channel: ChannelRule
+    due_at: int
+
+
+def check_relevance(rule: ActionRule, about: str, at: Situation) -> Reason | None:
+    """Return why the action is beside the point for now: declined lately, or done already."""
+    declines = at.facts.declines
+    for key in (rule.action, f"{rule.action}|{about}"):
+        declined = declines.get(key)
+        if declined is not None and at.now < declined.at + at.policy.decline_rest:
+            return Declined(at=declined.at, until=declined.at + at.policy.decline_rest)
+    contacted_at = _contacted_at(rule, about, at)
+    # For a while after it was sent it stays the one answer, so that the customer who follows a
+    # message to the shop meets the same offer there.
+    if not contacted_at or (rule.promotional and at.now < contacted_at + at.policy.answer_stable):
+        return None
+    return _check_repeat(rule, contacted_at, at.now)
+
+
+def _contacted_at(rule: ActionRule, about: str, at: Situation) -> int:
+    return max(
+        (
+            contact.attempt_at
+            for contact in at.facts.contacts
+            if contact.action == rule.action
+            and contact.about == about
+            and contact.outcome != "failed"
+            and contact.message_id != at.request.message_id
+        ),
+        default=0,
+    )
+
+
+def _check_repeat(rule: ActionRule, contacted_at: int, now: int) -> Reason | None:
+    if not rule.repeat:
+        return AlreadyContacted(at=contacted_at)
+    if now < contacted_at + rule.repeat:
+        return AlreadyContacted(at=contacted_at, until=contacted_at + rule.repeat)
+    return None
+
+
+def check_leaving(rule: ActionRule, about: str, at: Situation) -> Reason | None:
+    """Return why no further message of the action may be made: one is on its way or was sent."""
+    for message in at.request.open_messages:
+        if (
+            message.action == rule.action
+            and message.about == about
+            and message.message_id != at.request.message_id
+        ):
+            return AlreadyQueued(message_id=message.message_id)
+    contacted_at = _contacted_at(rule, about, at)
+    if contacted_at:
+        refused = _check_repeat(rule, contacted_at, at.now)
+        if refused is not None:
+            return refused
+    if rule.rest:
+        rested_at = last_contact_at(at.facts.contacts, kind=rule.kind)
+        if rested_at and at.now < rested_at + rule.rest:
+            return Resting(at=rested_at, until=rested_at + rule.rest)
+    return None
+
+
+def check_eligibility(rule: ActionRule, candidate: Candidate, at: Situation) -> Reason | None:
+    """Return why a customer whose condition holds does not get the action: expired, or held out."""
+    if candidate.expires_at and candidate.expires_at <= at.now:
+        return Expired(at=candidate.expires_at)
+    if not rule.promotional:
+        return None
+    if at.facts.draw < at.policy.universal_control_percent * (DRAWS // 100):
+        return HeldOut(group="universal")
+    if rule.holdout_percent:
+        # Another draw for each action, so that its control group is a sample of all customers.
+        text = f"{rule.action}|{at.facts.draw}".encode()
+        draw = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) % DRAWS
+        if draw < rule.holdout_percent * (DRAWS // 100):
+            return HeldOut(group=rule.action)
+    return None
+
+
+def find_ways(rule: ActionRule, at: Situation) -> tuple[list[ChannelRule], Reason | None]:
+    """Return the channels that a message of the action may take, or why there is none."""
+    permitted: list[ChannelRule] = []
+    refusal: Reason | None = None
+    for channel in rule.channels:
+        if at.request.channel and channel.channel != at.request.channel:
+            continue
+        reason = _check_channel(rule, channel, at)
+        if reason is None:
+            permitted.append(channel)
+        # A missing address says less than a missing permission.
+        elif refusal is None or isinstance(refusal, NoAddress):
+            refusal = reason
+    return permitted, None if permitted else refusal
+
+
+def _check_channel(rule: ActionRule, channel: ChannelRule, at: Situation) -> Reason | None:
+    if channel.address:
+        address = at.facts.addresses.get(channel.channel)
+        if address is None:
+            return NoAddress(channel=channel.channel)
+        if address == "closed":
+            return AddressClosed(channel=channel.channel)
+    return check_permission(
+        at.facts.consents,
+        entity=rule.entity,
+        rule=rule.purpose_rule,
+        channel=channel.channel,
+        topic=rule.topic,
+    )
+
+
+def check_placement(rule: ActionRule, placement: str, at: Situation) -> Reason | None:
+    """Return why the action may not be shown at an inbound placement."""
+    asked = at.policy.placements[placement]
+    if asked.reveals == "proven" and not at.request.is_proven:
+        return NotProven()
+    return check_permission(
+        at.facts.consents,
+        entity=rule.entity,
+        rule=rule.purpose_rule,
+        channel=asked.channel,
+        topic=rule.topic,
+    )
+
+
+def check_permitted_anywhere(rule: ActionRule, at: Situation) -> Reason | None:
+    """Return why the action may reach the customer neither on a channel nor at a placement."""
+    permitted, refusal = find_ways(rule, at)
+    if permitted:
+        return None
+    for placement in sorted(rule.placements - {OUTBOUND}):
+        reason = check_placement(rule, placement, at)
+        if reason is None or isinstance(reason, NotProven):
+            return None
+        refusal = refusal or reason
+    return refusal or NoBasis(entity=rule.entity, purpose=rule.purpose)
+
+
+def check_holds(rule: ActionRule, about: str, at: Situation) -> Reason | None:
+    """Return the hold, brake or missing approval that hushes the action."""
+    for brake in at.controls.brakes:
+        if brake_covers(brake, rule, at):
+            return Braked(brake=brake.brake)
+    for state in at.holds:
+        hold = at.policy.holds[state.hold]
+        if state.about is not None and about not in state.about:
+            continue
+        if hold.scope.covers_some_channel(rule):
+            if state.is_unknown:
+                return HoldUnknown(hold=hold.hold, facts=_unknown_names(hold.facts, at))
+            return Held(hold=hold.hold, until=state.until)
+    if rule.needs_approval:
+        return NeedsApproval()
+    return None
+
+
+def _unknown_names(indexes: tuple[int, ...], at: Situation) -> tuple[str, ...]:
+    unknown = {*at.facts.unknown, *at.controls.stale_facts}
+    return tuple(at.policy.fact_names[index] for index in indexes if index in unknown)
+
+
+def unknown_names(indexes: tuple[int, ...], at: Situation) -> tuple[str, ...]:
+    """Return the names of those of these facts that are unknown just now."""
+    return _unknown_names(indexes, at)
+
+
+def brake_covers(brake: Brake, rule: ActionRule, at: Situation) -> bool:
+    """Return whether a brake stops the action for this customer, on whatever channel."""
+    match brake.scope:
+        case "all":
+            return True
+        case "action":
+            return brake.name == rule.action
+        case "purpose":
+            return brake.name == rule.purpose
+        case "region":
+            return at.facts.region is None or brake.name == at.facts.region
+        case "cohort":
+            # An unknown cohort or region may be the one that is braked (G12).
+            return at.cohort is None or brake.name == at.cohort
+    return False
+
+
+def find_leaving_ways(
+    rule: ActionRule, ways: list[ChannelRule], at: Situation
+) -> tuple[list[Way], Reason | None]:
+    """Return the permitted channels on which pressure allows a message, and from when on."""
+    open_ways: list[Way] = []
+    refusal: Reason | None = None
+    for channel in ways:
+        found = _check_pressure(rule, channel, at)
+        if isinstance(found, Way):
+            open_ways.append(found)
+        else:
+            refusal = refusal or found
+    return open_ways, None if open_ways else refusal
+
+
+def _check_pressure(rule: ActionRule, channel: ChannelRule, at: Situation) -> Way | Reason:
+    for brake in at.controls.brakes:
+        if brake.scope == "channel" and brake.name == channel.channel:
+            return Braked(brake=brake.brake)
+    others = [
+        contact for contact in at.facts.contacts if contact.message_id != at.request.message_id
+    ]
+    for cap in at.policy.caps:
+        if cap.scope.covers(rule, channel.channel):
+            reached = check_cap(cap, others, now=at.now)
+            if reached is not None:
+                return reached
+    due_at = at.now
+    if not rule.urgent:
+        for quiet in at.policy.quiet_hours:
+            if not quiet.scope.covers(rule, channel.channel):
+                continue
+            zone = find_zone(at.facts.zone) if at.facts.zone is not None else None
+            if zone is None:
+                return ZoneUnknown(quiet_hours=quiet.name)
+            ends_at = quiet_until(quiet, zone=zone, now=at.now)
+            due_at = max(due_at, ends_at or 0)
+    return Way(channel, due_at)
+
+
+def choose_way(ways: list[Way], *, expires_at: int, at: Situation) -> Way:
+    """Return the best of the open channels: in time, preferred, answered, cheap."""
+    preferred = at.facts.consents.get(PREFERRED_CHANNEL)
+    wanted = preferred.value if preferred is not None else ""
+    responses = dict(_responses(at))
+
+    def order(numbered: tuple[int, Way]) -> tuple[bool, bool, int, int, int]:
+        number, way = numbered
+        channel = way.channel.channel
+        return (
+            way.due_at >= expires_at,
+            channel != wanted,
+            -responses.get(channel, 0),
+            way.channel.cost,
+            number,
+        )
+
+    return min(enumerate(ways), key=order)[1]
+
+
+def _responses(at: Situation) -> Iterator[tuple[str, int]]:
+    """Yield each channel's share of answered contacts (per mille), where there are three or more."""
+    sent: dict[str, int] = {}
+    answered: dict[str, int] = {}
+    for contact in at.facts.contacts:
+        if contact.attempt_at > at.now - RESPONSE_WINDOW and contact.outcome != "failed":
+            sent[contact.channel] = sent.get(contact.channel, 0) + 1
+            if contact.answered_at:
+                answered[contact.channel] = answered.get(contact.channel, 0) + 1
+    for channel, count in sent.items():
+        if count >= 3:  # noqa: PLR2004 - fewer say nothing
+            yield channel, answered.get(channel, 0) * 1000 // count
+
+
+def check_honesty(rule: ActionRule) -> Reason | None:
+    """Return why the action's terms cannot be compared."""
+    return TermsMissing(detail=rule.dishonest) if rule.dishonest else None
+
+
+def score_of(rule: ActionRule, candidate: Candidate, at: Situation) -> int | None:
+    """Return an action's worth in minor units, None where part of it is unknown."""
+    if candidate.value is None or candidate.p_accept is None or at.pressure is None:
+        return None
+    return candidate.value * candidate.p_accept // 1_000_000 - at.pressure - rule.cost
+
+
+def check_worth(
+    rule: ActionRule, candidate: Candidate, score: int | None
+) -> Reason | None:
+    """Return why silence is better than the action."""
+    if rule.needs_benefit and (candidate.benefit is None or candidate.benefit < 0):
+        return NegativeBenefit(benefit=candidate.benefit or 0)
+    if score is None or score <= 0:
+        return NotWorthIt(score=score or 0)
+    return None

@@ -1,0 +1,158 @@
+"""A brand's actions and limits in the form that deciding needs: checked, typed and precomputed."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import msgspec
+
+from kept.core.consent import PurposeRule
+from kept.core.contact import CapRule, QuietRule, ScopeRule
+from kept.core.values import Value
+
+Values: TypeAlias = list[Value]
+"""Facts in the order of `Policy.fact_names`."""
+Rows: TypeAlias = list[list[tuple[Value, ...]]]
+"""Objects in the order of `Policy.object_kinds`; each row begins with the object's key."""
+Unknown: TypeAlias = int
+"""A bit for each fact (`1 << index`) that is unknown just now."""
+
+
+class Candidate(msgspec.Struct, frozen=True, array_like=True):
+    """An action whose condition holds, for one object in play (`about`, `kind/key`) or none.
+
+    Amounts are minor units; `p_accept` is in millionths; None means that the value is unknown or
+    NULL. `expires_at` is 0 where the action says nothing about it.
+    """
+
+    action: int
+    about: str
+    value: int | None
+    p_accept: int | None
+    benefit: int | None
+    expires_at: int
+    sets: tuple[Value, ...] = ()
+
+
+class HoldState(msgspec.Struct, frozen=True, array_like=True):
+    """A hold that is on, for the whole customer or for some objects only."""
+
+    hold: int
+    is_unknown: bool
+    about: frozenset[str] | None
+    until: int
+
+
+class ChannelRule(msgspec.Struct, frozen=True, kw_only=True):
+    """What choosing a channel needs to know of it."""
+
+    channel: str
+    cost: int
+    address: str
+    pulls: bool
+
+
+class ActionRule(msgspec.Struct, frozen=True, kw_only=True):
+    """One action, ready to be decided."""
+
+    index: int
+    action: str
+    kind: str
+    entity: str
+    purpose: str
+    topic: str
+    category: str
+    about: str
+    promotional: bool
+    purpose_rule: PurposeRule
+    channels: tuple[ChannelRule, ...]
+    placements: frozenset[str]
+    cost: int
+    valid_for: int
+    repeat: int
+    """µs after a contact until the same action may come again; 0 means never."""
+    rest: int
+    urgent: bool
+    holdout_percent: int
+    needs_approval: bool
+    needs_benefit: bool
+    dishonest: str
+    """Why its terms cannot be compared; empty where they can."""
+    sets: tuple[str, ...]
+    facts: tuple[int, ...]
+    """Indexes of the facts that its condition reads."""
+
+
+class HoldRule(msgspec.Struct, frozen=True, kw_only=True):
+    """One hold, ready to hush."""
+
+    hold: str
+    scope: ScopeRule
+    about: str
+    because: str
+    facts: tuple[int, ...]
+
+
+class PlacementRule(msgspec.Struct, frozen=True, kw_only=True):
+    """A place where decisions are asked."""
+
+    placement: str
+    kind: str
+    channel: str
+    shows_max: int
+    reveals: str
+    asks: tuple[str, ...]
+
+
+class Evaluation(msgspec.Struct, frozen=True):
+    """What the generated code says of one customer's facts."""
+
+    candidates: list[Candidate]
+    unknown_actions: list[int]
+    """Actions whose condition reads an unknown fact (or overflowed)."""
+    pressure: int | None
+    """What one more contact costs, in minor units; None where that is unknown."""
+
+
+Derive: TypeAlias = Callable[
+    [Values, Rows, Unknown, int, str | None], tuple[list[Any], Unknown]
+]
+"""(facts, objects, unknown, now, zone) -> the cohort (None if unknown), then each segment."""
+EvaluateHolds: TypeAlias = Callable[[Values, Rows, Unknown, int, str | None], list[HoldState]]
+EvaluateActions: TypeAlias = Callable[[Values, Rows, Unknown, int, str | None], Evaluation]
+NextChange: TypeAlias = Callable[[Values, Rows, int, str | None], int]
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that decides, compiled from one version of a brand folder."""
+
+    version: str
+    semantics: int
+    currency: str
+    fact_names: tuple[str, ...]
+    fact_types: tuple[str, ...]
+    object_kinds: tuple[str, ...]
+    object_fields: tuple[tuple[str, ...], ...]
+    """For each kind its fields; the first one is `key`."""
+    cohorts: tuple[str, ...]
+    actions: tuple[ActionRule, ...]
+    by_name: Mapping[str, ActionRule]
+    holds: tuple[HoldRule, ...]
+    caps: tuple[CapRule, ...]
+    quiet_hours: tuple[QuietRule, ...]
+    channels: Mapping[str, ChannelRule]
+    purposes: Mapping[str, PurposeRule]
+    promotional_purposes: frozenset[str]
+    entities: frozenset[str]
+    placements: Mapping[str, PlacementRule]
+    choice_limit: int
+    decline_rest: int
+    answer_stable: int
+    universal_control_percent: int
+    region_trait: str
+    zone_trait: str
+    derive: Derive
+    evaluate_holds: EvaluateHolds
+    evaluate_actions: EvaluateActions
+    next_change: NextChange
+    source_text: Any = ""
+    """The generated Python, for people who want to see it."""

@@ -1,0 +1,125 @@
+"""Write one message: the newest values into its template, or the gap that keeps it from going."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from kept.core.facts import find_address
+from kept.core.message import Message, Outgoing
+from kept.core.state import Stamped, State
+from kept.core.template.render import Missing, Rendered, Situation
+from kept.core.unsubscribe import Unsubscribe, list_unsubscribe_headers, make_token
+from kept.flows.customers import Customer
+from kept.flows.engine import Engine
+
+
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a message cannot be written: values that are not known, or the template's own fault."""
+
+    names: tuple[str, ...]
+
+
+def compose(engine: Engine, customer: Customer, message: Message, now: int) -> Outgoing | Gap:
+    """Return the message as it goes to the provider, or why it does not go."""
+    bundle = engine.bundle
+    state = customer.total(bundle.fold_plan)
+    channel = bundle.brand.consent.channels[message.channel]
+    address = find_address(channel.address, state, customer.identifiers) if channel.address else ""
+    if address is None:
+        return Gap(names=(f"address for {message.channel}",))
+    token = make_token(
+        Unsubscribe(
+            part_id=message.part_id,
+            entity=message.entity,
+            purpose=message.purpose,
+            channel=message.channel,
+            message_id=message.message_id,
+        ),
+        secret=engine.secret,
+    )
+    link = f"{engine.public_url}/u/{token}"
+    situation = situation_of(engine, customer, now, action=message.action, about=message.about)
+    values = dict(situation.values) | {"unsubscribe_url": link}
+    # What the message itself makes true (a grace date) is what it speaks of.
+    if message.sets:
+        values["about"] = values["about"] | message.sets
+    rendered = bundle.templates.render(
+        bundle.brand.actions[message.action].template or message.action,
+        message.channel,
+        msgspec.structs.replace(situation, values=values),
+    )
+    if isinstance(rendered, Missing):
+        return Gap(names=rendered.names)
+    if not isinstance(rendered, Rendered):
+        return Gap(names=(rendered.detail,))
+    return Outgoing(
+        message_id=message.message_id,
+        idempotency_key=message.message_id,
+        channel=message.channel,
+        action=message.action,
+        to=address,
+        sender=channel.sender.get(message.entity, ""),
+        subject=rendered.subject or rendered.title,
+        text=rendered.text,
+        html=rendered.html,
+        headers=list_unsubscribe_headers(link) if message.promotional else {},
+        data={"about": message.about, "kind": message.kind, "purpose": message.purpose},
+        expires_at=message.expires_at,
+    )
+
+
+def situation_of(
+    engine: Engine, customer: Customer, now: int, *, action: str = "", about: str = ""
+) -> Situation:
+    """Return what texts about a customer (and an action, and an object) may say."""
+    bundle = engine.bundle
+    file = bundle.brand.brand
+    state = customer.total(bundle.fold_plan)
+    values: dict[str, Any] = {
+        "name": _name_of(engine, state),
+        "trait": {name: said.value for name, said in state.traits.items()},
+        "brand": {"name": file.brand},
+    }
+    values["trait"] |= {
+        name: None for name in bundle.brand.facts.traits if name not in state.traits
+    }
+    for feature in bundle.fact_plan.features:
+        read = feature.aggregate.read(state.features.get(feature.fingerprint), now)
+        if read is None or isinstance(read, bool | int | str):
+            values[feature.name] = read
+    if about:
+        kind, _, key = about.partition("/")
+        fields = state.objects.get(kind, {}).get(key, {})
+        values["about"] = _object_values(bundle.brand.facts.objects[kind].fields, key, fields)
+    if action:
+        values |= bundle.action_values.get(action, {})
+    locale = _text(state.traits.get(file.locale))
+    return Situation(
+        values=values,
+        schema=bundle.template_schema(action, about.partition("/")[0]),
+        locale=locale or file.locales[0],
+        zone=_text(state.traits.get(file.zone)) or file.time_zone,
+        now=now,
+    )
+
+
+def _object_values(
+    declared: Mapping[str, str], key: str, fields: Mapping[str, Stamped]
+) -> dict[str, Any]:
+    values: dict[str, Any] = dict.fromkeys(declared)
+    values |= {name: said.value for name, said in fields.items()}
+    return values | {"key": key}
+
+
+def _name_of(engine: Engine, state: State) -> str | None:
+    """Return how a customer wishes to be called, else their first name, else None."""
+    for trait in (engine.bundle.brand.brand.name, "first_name"):
+        name = _text(state.traits.get(trait))
+        if name:
+            return name
+    return None
+
+
+def _text(said: Stamped | None) -> str:
+    return said.value if said is not None and isinstance(said.value, str) else ""

@@ -1,0 +1,313 @@
+"""The working set: customers in memory, each with its parts' states, loaded on demand, written behind.
+
+Only the writer thread touches it. What it holds is ahead of the stored states by the events after
+the mark; it is dropped whole when a commit fails, and loaded again from what is durable.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Final
+
+from kept.core.consent import CONSENT_EVENTS
+from kept.core.decision import Decision
+from kept.core.event import Event, Identifier
+from kept.core.fold.fold import FoldPlan, decode_state, encode_state, fold_event, sum_states
+from kept.core.identity import Link, Part
+from kept.core.message import Message
+from kept.core.state import State
+from kept.ports import StateRow, Store
+
+CACHED_MAX: Final = 60_000
+"""How many customers stay in memory."""
+_EMPTY_STATE: Final = encode_state(State())
+
+
+class Customer:
+    """One customer in memory: parts, their states, and the sum that decisions read."""
+
+    __slots__ = (
+        "_attached", "_restricting", "_total", "applied", "customer_id", "identifiers",
+        "joined_at", "links", "messages", "parts", "standing", "states", "wake_at",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        customer_id: int,
+        parts: dict[int, Part],
+        states: dict[int, State],
+        applied: dict[int, int],
+        links: dict[tuple[int, int, str], int],
+        messages: dict[str, Message],
+    ) -> None:
+        """Take what was loaded."""
+        self.customer_id = customer_id
+        self.parts = parts
+        self.states = states
+        self.applied = applied
+        self.links = links
+        self.messages = messages
+        self.identifiers: dict[str, str] = {}
+        for part in parts.values():
+            if not part.claimed:
+                self.identifiers.setdefault(part.identifier.namespace, part.identifier.value)
+        proven = [part.part_id for part in parts.values() if not part.claimed]
+        self._attached = [part_id for part_id in parts if part_id not in proven] if proven else []
+        self.joined_at = max(
+            (
+                first_at
+                for (part_a, part_b, evidence), first_at in links.items()
+                if evidence in ("alias", "vouched") and part_a in parts and part_b in parts
+            ),
+            default=0,
+        )
+        self._total: State | None = None
+        self._restricting: State | None = None
+        self.standing: Decision | None = None
+        self.wake_at = 0
+
+    def total(self, plan: FoldPlan) -> State:
+        """Return the state of the whole customer, without what is merely claimed."""
+        if self._total is None:
+            if len(self.states) == 1:
+                self._total = next(iter(self.states.values()))
+            else:
+                # Summing uses states up, so that copies are summed.
+                copies = {key: decode_state(encode_state(s)) for key, s in self.states.items()}
+                self._total, self._restricting = sum_states(
+                    plan,
+                    [s for key, s in copies.items() if key not in self._attached],
+                    [copies[key] for key in self._attached],
+                    joined_at=self.joined_at,
+                )
+        return self._total
+
+    def restricting(self, plan: FoldPlan) -> State | None:
+        """Return the state that also holds what attached parts add; None without such parts."""
+        self.total(plan)
+        return self._restricting
+
+    def fold(self, plan: FoldPlan, part_id: int, event: Event, sequence: int) -> None:
+        """Fold an event into its part, and into the sum where that is not the same state."""
+        state = self.states[part_id]
+        fold_event(plan, state, event)
+        self.applied[part_id] = sequence
+        self.standing = None
+        if self._total is None or self._total is state:
+            return
+        if self._attached or event.name in CONSENT_EVENTS or "gpc" in event.context:
+            # What consents and claims mean for the whole depends on which part said it.
+            self._total = None
+        else:
+            fold_event(plan, self._total, event)
+
+    def forget_sum(self) -> None:
+        """Compute the sum anew when it is next wanted."""
+        self._total = self._restricting = self.standing = None
+
+
+class Customers:
+    """All customers, as far as they are in memory, and which of them must still be written."""
+
+    def __init__(self, store: Store, plan: FoldPlan) -> None:
+        """Begin empty."""
+        self._store = store
+        self.plan = plan
+        self._by_id: OrderedDict[int, Customer] = OrderedDict()
+        self._homes: dict[int, Customer] = {}
+        self._parts: dict[tuple[Identifier, bool], Part] = {}
+        self._dirty: OrderedDict[int, int] = OrderedDict()
+        self.touched: dict[int, Customer] = {}
+        """Customers whose wake must be computed anew, by id."""
+
+    @property
+    def dirty_count(self) -> int:
+        """Return how many parts' states are ahead of what is stored."""
+        return len(self._dirty)
+
+    @property
+    def cached_count(self) -> int:
+        """Return how many customers are in memory."""
+        return len(self._by_id)
+
+    def find_part(self, identifier: Identifier, *, claimed: bool) -> Part | None:
+        """Return an identifier's part, None if it was never seen."""
+        part = self._parts.get((identifier, claimed))
+        if part is None:
+            part = self._store.find_parts([(identifier, claimed)])[0]
+            if part is not None:
+                self._parts[identifier, claimed] = part
+        return part
+
+    def add_part(self, identifier: Identifier, *, claimed: bool) -> Part:
+        """Begin a part, which begins a customer."""
+        part = self._store.add_part(identifier, claimed=claimed, customer_id=None)
+        self._parts[identifier, claimed] = part
+        customer = Customer(
+            part.part_id, {part.part_id: part}, {part.part_id: State()}, {part.part_id: 0}, {}, {}
+        )
+        self._keep(customer)
+        return part
+
+    def get(self, customer_id: int) -> Customer:
+        """Return a customer, loaded if need be."""
+        customer = self._by_id.get(customer_id)
+        if customer is not None:
+            self._by_id.move_to_end(customer_id)
+            return customer
+        parts = {part.part_id: part for part in self._store.load_customer(customer_id)}
+        customer = self._load(customer_id, parts)
+        self._keep(customer)
+        return customer
+
+    def home_of(self, part: Part) -> Customer:
+        """Return the customer that a part belongs to now."""
+        home = self._homes.get(part.part_id)
+        if home is not None:
+            # Reading it keeps it: what is least recently used goes first.
+            self._by_id.move_to_end(home.customer_id)
+            return home
+        return self.get(part.customer_id)
+
+    def _load(self, customer_id: int, parts: dict[int, Part]) -> Customer:
+        part_ids = list(parts)
+        states = {part_id: decode_state(_EMPTY_STATE) for part_id in part_ids}
+        applied = dict.fromkeys(part_ids, 0)
+        for row in self._store.load_states(part_ids):
+            states[row.part_id] = decode_state(row.state)
+            applied[row.part_id] = row.applied_sequence
+        links = (
+            {
+                (link.part_a, link.part_b, link.evidence): link.first_at
+                for link in self._store.load_links(part_ids)
+            }
+            if len(part_ids) > 1
+            else {}
+        )
+        messages = {m.message_id: m for m in self._store.load_open_messages(part_ids)}
+        return Customer(customer_id, parts, states, applied, links, messages)
+
+    def _keep(self, customer: Customer) -> None:
+        self._by_id[customer.customer_id] = customer
+        for part in customer.parts.values():
+            self._homes[part.part_id] = customer
+            self._parts[part.identifier, part.claimed] = part
+
+    def mark_dirty(self, part_id: int, sequence: int) -> None:
+        """Note that a part's state holds an event that the stored state does not."""
+        self._dirty.setdefault(part_id, sequence)
+
+    def regroup(self, groups: Iterable[frozenset[int]], links: Iterable[Link]) -> list[Customer]:
+        """Take up a new grouping of parts; return the customers that changed."""
+        linked: dict[tuple[int, int, str], int] = {
+            (link.part_a, link.part_b, link.evidence): link.first_at for link in links
+        }
+        changed = []
+        for members in groups:
+            current = {self._homes[m].customer_id if m in self._homes else 0 for m in members}
+            home = self._homes.get(min(members))
+            if len(current) == 1 and home is not None and set(home.parts) == members:
+                # The same people as before; only the evidence grew.
+                home.links |= _links_of(members, linked)
+                continue
+            changed.append(members)
+        return self._rebuild(changed, linked)
+
+    def _rebuild(
+        self, groups: list[frozenset[int]], linked: dict[tuple[int, int, str], int]
+    ) -> list[Customer]:
+        states: dict[int, State] = {}
+        applied: dict[int, int] = {}
+        parts: dict[int, Part] = {}
+        messages: list[Message] = []
+        concerned = {self._homes[part_id].customer_id for members in groups for part_id in members}
+        for customer_id in concerned:
+            old = self._by_id.pop(customer_id)
+            self.touched.pop(customer_id, None)
+            states |= old.states
+            applied |= old.applied
+            parts |= old.parts
+            messages += old.messages.values()
+        rebuilt = []
+        for members in groups:
+            customer_id = min(members)
+            moved = [m for m in sorted(members) if parts[m].customer_id != customer_id]
+            if moved:
+                self._store.move_parts(moved, customer_id=customer_id)
+            own = {
+                m: Part(
+                    part_id=m,
+                    customer_id=customer_id,
+                    identifier=parts[m].identifier,
+                    claimed=parts[m].claimed,
+                )
+                for m in sorted(members)
+            }
+            customer = Customer(
+                customer_id,
+                own,
+                {m: states[m] for m in own},
+                {m: applied[m] for m in own},
+                _links_of(members, linked),
+                {m.message_id: m for m in messages if m.part_id in members},
+            )
+            self._keep(customer)
+            self.touched[customer_id] = customer
+            rebuilt.append(customer)
+        return rebuilt
+
+    def flush(self, limit: int) -> int:
+        """Write the states that waited longest, at most `limit`; return how many were written."""
+        if not self._dirty:
+            return 0
+        rows = []
+        while self._dirty and len(rows) < limit:
+            part_id, _ = self._dirty.popitem(last=False)
+            customer = self._homes[part_id]
+            rows.append(
+                StateRow(
+                    part_id=part_id,
+                    applied_sequence=customer.applied[part_id],
+                    state=encode_state(customer.states[part_id]),
+                )
+            )
+        mark = min(self._dirty.values()) - 1 if self._dirty else self._store.last_sequence()
+        self._store.save_states(rows, mark=mark)
+        return len(rows)
+
+    def evict(self) -> None:
+        """Let go of the least recently used customers that are stored in full."""
+        surplus = len(self._by_id) - CACHED_MAX
+        if surplus <= 0:
+            return
+        for customer in list(self._by_id.values())[: surplus + CACHED_MAX // 50]:
+            if customer.customer_id in self.touched or any(p in self._dirty for p in customer.parts):
+                continue
+            del self._by_id[customer.customer_id]
+            for part in customer.parts.values():
+                self._homes.pop(part.part_id, None)
+                self._parts.pop((part.identifier, part.claimed), None)
+
+    def take_plan(self, plan: FoldPlan) -> None:
+        """Fold by another plan from now on; sums are computed anew."""
+        self.plan = plan
+        for customer in self._by_id.values():
+            customer.forget_sum()
+
+    def iterate_cached(self) -> Iterable[Customer]:
+        """Return the customers in memory."""
+        return self._by_id.values()
+
+    def forget_standing(self) -> None:
+        """Forget every standing answer, because the brand or a control changed."""
+        for customer in self._by_id.values():
+            customer.standing = None
+
+
+def _links_of(
+    members: frozenset[int], linked: dict[tuple[int, int, str], int]
+) -> dict[tuple[int, int, str], int]:
+    return {
+        key: first_at
+        for key, first_at in linked.items()
+        if key[0] in members or key[1] in members
+    }

@@ -1,0 +1,162 @@
+"""What every flow works on: the store, the working set, the brand in force and the controls.
+
+One engine runs on one thread at a time, the writer's. It holds no behaviour of its own but the
+bookkeeping that several flows share: ids, counters, and what changed since the last tick.
+"""
+
+from collections import Counter
+from typing import Any, Final
+
+import msgspec
+
+from kept.core.bundle import Bundle
+from kept.core.decide import decide
+from kept.core.decision import Controls, Decision, OpenMessage, Request
+from kept.core.event import SOURCE_SELF, Event
+from kept.core.facts import find_address, read_facts
+from kept.core.message import IN_FLIGHT_STATES, Message
+from kept.core.values import HOUR
+from kept.flows.customers import Customer, Customers
+from kept.ports import Store
+
+NEWS_MAX: Final = 2_000
+ALERTS_MAX: Final = 200
+
+_encode_trace = msgspec.msgpack.Encoder().encode
+_decode_trace = msgspec.msgpack.Decoder(Decision).decode
+
+
+class Engine:
+    """One brand at work on one store."""
+
+    def __init__(
+        self, store: Store, bundle: Bundle, *, secret: bytes, public_url: str, shadow: bool = False
+    ) -> None:
+        """Take a store whose states are as recovered as `flows.recover` leaves them.
+
+        Args:
+            secret: signs unsubscribe links.
+            public_url: where customers reach this server, for links in messages.
+            shadow: decide and record, and send nothing.
+        """
+        self.store = store
+        self.secret = secret
+        self.public_url = public_url
+        self.bundle = bundle
+        self.customers = Customers(store, bundle.fold_plan)
+        self.controls = Controls()
+        self.shadow = shadow
+        self.heard_at: dict[str, int] = {}
+        """Source -> when it was last heard."""
+        self.stale_sources: list[str] = []
+        self.alerts: list[dict[str, Any]] = []
+        """What an operator must hear of, newest last."""
+        self.counts: Counter[tuple[str, ...]] = Counter()
+        """What happened since the start: ("events", source), ("reasons", code) …; never a customer's data."""
+        self.news: list[dict[str, Any]] = []
+        """What the terminal and the status page show live, newest last; bounded by the reader."""
+
+    def look(
+        self, customer: Customer, request: Request, now: int, *, decision_id: int = 0
+    ) -> Decision:
+        """Decide without keeping a trace, to see what comes next; nothing may follow from it."""
+        bundle = self.bundle
+        facts = read_facts(
+            bundle.fact_plan,
+            customer.total(bundle.fold_plan),
+            customer.restricting(bundle.fold_plan),
+            identifiers=customer.identifiers,
+            customer_id=customer.customer_id,
+            now=now,
+        )
+        return decide(
+            facts,
+            request,
+            bundle.policy,
+            self.controls,
+            customer_id=customer.customer_id,
+            now=now,
+            decision_id=decision_id,
+        )
+
+    def decide(self, customer: Customer, request: Request, now: int) -> Decision:
+        """Decide and keep the trace."""
+        decision_id = self.store.next_decision_id()
+        decision = self.look(customer, request, now, decision_id=decision_id)
+        self.store.append_decision(
+            part_id=customer.customer_id,
+            decided_at=now,
+            placement=request.placement,
+            trace=_encode_trace(decision),
+            decision_id=decision.decision_id,
+        )
+        self.counts["decisions", "silence" if decision.is_silence else "chosen"] += 1
+        return decision
+
+    def append_own(
+        self, customer: Customer, part_id: int, name: str, properties: dict[str, Any], now: int
+    ) -> Event:
+        """Add an event of our own to the stream and fold it."""
+        sequence = self.store.last_sequence() + 1
+        event = Event(
+            event_key=sequence,
+            message_id=f"kept-{sequence}",
+            source=SOURCE_SELF,
+            name=name,
+            type="track",
+            occurred_at=now,
+            received_at=now,
+            claim_hour=now // HOUR,
+            properties=properties,
+        )
+        self.fold(customer, part_id, event)
+        return event
+
+    def fold(self, customer: Customer, part_id: int, event: Event) -> None:
+        """Add an event to the stream and to its customer."""
+        sequence = self.store.append_event(part_id, event)
+        customer.fold(self.bundle.fold_plan, part_id, event, sequence)
+        self.customers.mark_dirty(part_id, sequence)
+        self.customers.touched[customer.customer_id] = customer
+
+    def address_of(self, customer: Customer, channel: str) -> str | None:
+        """Return where a channel reaches a customer."""
+        name = self.bundle.brand.consent.channels[channel].address
+        state = customer.total(self.bundle.fold_plan)
+        return find_address(name, state, customer.identifiers) if name else None
+
+    def save_message(self, customer: Customer, message: Message) -> None:
+        """Keep a message, in memory only as long as it is open."""
+        if message.is_open:
+            customer.messages[message.message_id] = message
+        else:
+            customer.messages.pop(message.message_id, None)
+        self.store.save_messages([message])
+
+    def alert(self, code: str, **detail: Any) -> None:
+        """Raise something that an operator must hear of."""
+        self.alerts.append({"code": code, **detail})
+        del self.alerts[:-ALERTS_MAX]
+        self.counts["alerts", code] += 1
+        self.tell("alert", code=code, **{k: v for k, v in detail.items() if k != "at"})
+
+    def tell(self, kind: str, **detail: Any) -> None:
+        """Note something that people watching want to see."""
+        self.news.append({"kind": kind, **detail})
+        if len(self.news) > NEWS_MAX:
+            del self.news[: NEWS_MAX // 2]
+
+
+
+
+def open_messages_of(customer: Customer) -> tuple[OpenMessage, ...]:
+    """Return a customer's open messages as far as a decision must know them."""
+    return tuple(
+        OpenMessage(m.message_id, m.action, m.about, m.channel, m.state in IN_FLIGHT_STATES)
+        for m in customer.messages.values()
+    )
+
+
+def decode_trace(trace: bytes) -> Decision:
+    """Return a stored decision."""
+    return _decode_trace(trace)

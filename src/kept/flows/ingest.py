@@ -1,0 +1,119 @@
+"""Take events: claim, resolve, store, fold, and everything that follows, in one transaction."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from kept.core.event import Event
+from kept.core.message import IN_FLIGHT_STATES
+from kept.core.touchpoint import Rejected
+from kept.core.values import HOUR
+from kept.flows.customers import Customer
+from kept.flows.engine import Engine
+from kept.flows.react import react
+from kept.flows.resolve import resolve
+
+UNSTAMPED_PERIOD_HOURS: Final = 8 * 24
+"""Events whose sender stamped no time are de-duplicated within two such periods."""
+
+
+class InFlight(msgspec.Struct, frozen=True, kw_only=True):
+    """A hand-over that had begun to leave before the event was heard (guarantee G1)."""
+
+    message_id: str
+    action: str
+    channel: str
+    attempted_at: int
+
+
+class Ingested(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a request's events."""
+
+    accepted: int
+    duplicates: int
+    quarantined: int
+    in_flight: tuple[InFlight, ...]
+    withdrawn: tuple[str, ...]
+
+
+def ingest(
+    engine: Engine,
+    events: Sequence[Event],
+    rejected: Sequence[Rejected],
+    *,
+    source: str,
+    now: int,
+    silent: bool = False,
+) -> Ingested:
+    """Take events of one request, each on its own; one that cannot be taken is quarantined.
+
+    `silent` is an import: events are folded, and nothing is decided or sent because of them.
+    """
+    touched: dict[int, Customer] = {}
+    duplicates = 0
+    for event in events:
+        if not claim(engine, event):
+            duplicates += 1
+            continue
+        customer, part_id = resolve(
+            engine.customers, engine.store, event, engine.bundle.namespaces
+        )
+        engine.fold(customer, part_id, event)
+        touched[part_id] = customer
+    for one in rejected:
+        engine.store.quarantine(
+            source=source, received_at=now, code=one.code, detail=one.detail, payload=one.payload
+        )
+    if not silent and (events or rejected):
+        engine.heard_at[source] = now
+    accepted = len(events) - duplicates
+    engine.counts["events", source] += accepted
+    engine.counts["duplicates", source] += duplicates
+    engine.counts["quarantined", source] += len(rejected)
+    in_flight, withdrawn = ([], []) if silent else _follow(engine, touched, now)
+    return Ingested(
+        accepted=accepted,
+        duplicates=duplicates,
+        quarantined=len(rejected),
+        in_flight=tuple(in_flight),
+        withdrawn=tuple(withdrawn),
+    )
+
+
+def claim(engine: Engine, event: Event) -> bool:
+    """Return whether an event is new, and remember it."""
+    if event.claim_hour:
+        return engine.store.claim(event.event_key, hour=event.claim_hour)
+    period = event.received_at // HOUR // UNSTAMPED_PERIOD_HOURS * UNSTAMPED_PERIOD_HOURS
+    # Without a time of the sender's own, a retry may fall into the next period.
+    is_new = engine.store.claim(event.event_key, hour=period)
+    return engine.store.claim(event.event_key, hour=period - UNSTAMPED_PERIOD_HOURS) and is_new
+
+
+def _follow(
+    engine: Engine, touched: dict[int, Customer], now: int
+) -> tuple[list[InFlight], list[str]]:
+    """React once for each customer that the events were about."""
+    in_flight: list[InFlight] = []
+    withdrawn: list[str] = []
+    done: set[int] = set()
+    for part_id in touched:
+        # A later event of the same request may have merged customers.
+        customer = engine.customers.home_of(touched[part_id].parts[part_id])
+        if customer.customer_id in done:
+            continue
+        done.add(customer.customer_id)
+        withdrawn += [message.message_id for message in react(engine, customer, now)]
+        in_flight += [
+            InFlight(
+                message_id=message.message_id,
+                action=message.action,
+                channel=message.channel,
+                attempted_at=message.attempted_at,
+            )
+            for message in customer.messages.values()
+            if message.state in IN_FLIGHT_STATES
+        ]
+    return in_flight, withdrawn
+

@@ -1,0 +1,104 @@
+"""Learn what became of a message: callbacks of providers, answers, and one-click unsubscribing."""
+
+import hashlib
+from typing import Any, Final
+
+from kept.core.consent import UNSUBSCRIBED
+from kept.core.event import (
+    MESSAGE_BOUNCED,
+    MESSAGE_CLICKED,
+    MESSAGE_COMPLAINED,
+    MESSAGE_DELIVERED,
+    MESSAGE_OPENED,
+    MESSAGE_REPLIED,
+)
+from kept.core.feedback import Feedback
+from kept.core.message import Message
+from kept.core.unsubscribe import Unsubscribe
+from kept.core.values import HOUR
+from kept.flows.deliver import close_address, customer_of, settle_as
+from kept.flows.engine import Engine
+from kept.flows.react import react
+
+NAMES: Final = {
+    "delivered": MESSAGE_DELIVERED,
+    "opened": MESSAGE_OPENED,
+    "clicked": MESSAGE_CLICKED,
+    "bounced": MESSAGE_BOUNCED,
+    "complained": MESSAGE_COMPLAINED,
+    "replied": MESSAGE_REPLIED,
+}
+
+
+def learn(engine: Engine, feedback: Feedback, *, channel: str, now: int) -> bool:
+    """Take up one piece of feedback; return False where it speaks of no message of ours.
+
+    A repeated callback changes nothing.
+    """
+    message = find_message(engine, feedback, channel=channel)
+    if message is None:
+        engine.counts["feedback", "unmatched"] += 1
+        return False
+    if not _is_new(engine, message, feedback, now):
+        return True
+    customer = customer_of(engine, message)
+    told: dict[str, Any] = {
+        "message_id": message.message_id,
+        "action": message.action,
+        "kind": message.kind,
+        "purpose": message.purpose,
+        "channel": message.channel,
+        "about": message.about,
+    }
+    if feedback.machine:
+        told["machine"] = True
+    engine.append_own(customer, message.part_id, NAMES[feedback.outcome], told, now)
+    _settle_by(engine, message, feedback, now)
+    if (feedback.outcome == "bounced" and feedback.hard) or feedback.outcome == "complained":
+        close_address(engine, customer, message, feedback.outcome, now)
+    react(engine, customer, now)
+    engine.counts["feedback", feedback.outcome] += 1
+    return True
+
+
+def find_message(engine: Engine, feedback: Feedback, *, channel: str) -> Message | None:
+    """Return the message that a piece of feedback speaks of, by our id or by the provider's."""
+    if feedback.message_id:
+        message = engine.store.load_message(feedback.message_id)
+        if message is not None and message.channel == channel:
+            return message
+    if feedback.provider_id:
+        return engine.store.load_message_by_provider_id(channel, feedback.provider_id)
+    return None
+
+
+def _is_new(engine: Engine, message: Message, feedback: Feedback, now: int) -> bool:
+    text = f"{message.message_id}|{feedback.outcome}|{feedback.machine}|{feedback.occurrence}"
+    key = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1
+    return engine.store.claim(key, hour=message.queued_at // HOUR)
+
+
+def _settle_by(engine: Engine, message: Message, feedback: Feedback, now: int) -> None:
+    """End a message that is still in flight by what its provider says of it."""
+    if message.state != "leaving":
+        return
+    if feedback.outcome == "bounced":
+        settle_as(engine, message, "failed", "failed", now)
+    else:
+        # Whatever else is reported of it, it has arrived.
+        settle_as(engine, message, "delivered", "delivered", now)
+
+
+def unsubscribe(engine: Engine, told: Unsubscribe, now: int) -> bool:
+    """Withdraw a consent by a signed link, durable and in force before it is answered."""
+    parts = engine.store.load_parts([told.part_id])
+    if not parts:
+        return False
+    customer = engine.customers.home_of(parts[0])
+    properties = {"entity": told.entity, "purpose": told.purpose, "channel": told.channel}
+    engine.append_own(
+        customer, told.part_id, UNSUBSCRIBED, properties | {"message_id": told.message_id}, now
+    )
+    react(engine, customer, now)
+    engine.counts["unsubscribed", told.channel] += 1
+    return True

@@ -1,0 +1,141 @@
+"""After something changed for a customer: withdraw what is no longer right, and decide what is next.
+
+Both happen in the same transaction as the change, so that whoever is told of success finds every
+consequence durable (guarantee G1).
+"""
+
+from typing import Any
+
+import msgspec
+
+from kept.core.decision import OUTBOUND, Chosen, Considered, Decision, Request
+from kept.core.message import WITHDRAWABLE_STATES, Message
+from kept.core.reason import Expired, NotEligible, Outranked, Reason, Shadowed, code_of
+from kept.flows.customers import Customer
+from kept.flows.engine import Engine, open_messages_of
+
+
+def react(engine: Engine, customer: Customer, now: int) -> list[Message]:
+    """Look at everything again for one customer; return the messages that were withdrawn."""
+    withdrawn = recheck(engine, customer, now)
+    decision = engine.decide(customer, Request(open_messages=open_messages_of(customer)), now)
+    customer.standing = decision
+    for chosen in decision.chosen:
+        queue(engine, customer, decision, chosen, now)
+    return withdrawn
+
+
+def recheck(engine: Engine, customer: Customer, now: int) -> list[Message]:
+    """Withdraw every queued message that would not be decided again; shift what must wait."""
+    withdrawn = []
+    for message in list(customer.messages.values()):
+        if message.state not in WITHDRAWABLE_STATES:
+            continue
+        if now >= message.expires_at:
+            withdraw(engine, customer, message, Expired(at=message.expires_at), now)
+            continue
+        verdict = judge(engine, customer, message, now)
+        if isinstance(verdict, Chosen):
+            if verdict.due_at > max(message.due_at, now):
+                engine.save_message(customer, msgspec.structs.replace(message, due_at=verdict.due_at))
+        else:
+            withdraw(engine, customer, message, verdict, now)
+            withdrawn.append(message)
+    return withdrawn
+
+
+def judge(engine: Engine, customer: Customer, message: Message, now: int) -> Chosen | Reason:
+    """Decide again about one message, on the newest facts: may it still go, or why not?"""
+    request = Request(
+        placement=OUTBOUND,
+        actions=(message.action,),
+        about=message.about,
+        channel=message.channel,
+        open_messages=open_messages_of(customer),
+        message_id=message.message_id,
+    )
+    decision = engine.decide(customer, request, now)
+    for chosen in decision.chosen:
+        if chosen.about == message.about:
+            return chosen
+    return reason_in(decision, message.action, message.about)
+
+
+def reason_in(decision: Decision, action: str, about: str) -> Reason:
+    """Return why an action was not chosen; one that is not listed was not eligible."""
+    for one in decision.considered:
+        if one.action == action and one.about in ("", about) and one.reason is not None:
+            return one.reason
+    return NotEligible()
+
+
+def withdraw(
+    engine: Engine, customer: Customer, message: Message, reason: Reason, now: int
+) -> None:
+    """End a message that has not begun to leave, with the reason on record."""
+    engine.save_message(
+        customer,
+        msgspec.structs.replace(
+            message,
+            state="expired" if isinstance(reason, Expired) else "withdrawn",
+            settled_at=now,
+            reason=msgspec.to_builtins(reason),
+        ),
+    )
+    engine.counts["withdrawn", code_of(reason)] += 1
+    engine.tell("withdrawn", action=message.action, channel=message.channel, reason=code_of(reason))
+
+
+def queue(
+    engine: Engine, customer: Customer, decision: Decision, chosen: Chosen, now: int
+) -> Message:
+    """Make a message of a choice; in shadow it is recorded and goes no further."""
+    rule = engine.bundle.policy.by_name[chosen.action]
+    message = Message(
+        message_id=f"m{decision.decision_id}-{chosen.action}"
+        + (f"-{chosen.about.replace('/', '-')}" if chosen.about else ""),
+        part_id=customer.customer_id,
+        decision_id=decision.decision_id,
+        action=rule.action,
+        kind=rule.kind,
+        purpose=rule.purpose,
+        topic=rule.topic,
+        entity=rule.entity,
+        promotional=rule.promotional,
+        channel=chosen.channel,
+        about=chosen.about,
+        state="withdrawn" if engine.shadow else "queued",
+        queued_at=now,
+        due_at=chosen.due_at,
+        expires_at=chosen.expires_at,
+        settled_at=now if engine.shadow else 0,
+        reason=msgspec.to_builtins(Shadowed()) if engine.shadow else None,
+        sets={name: value for name, value in chosen.sets.items() if value is not None},
+    )
+    engine.save_message(customer, message)
+    engine.counts["queued", rule.action] += 1
+    engine.tell(
+        "queued", action=rule.action, channel=chosen.channel, decision=decision.decision_id
+    )
+    return message
+
+
+def count_reasons(engine: Engine, considered: tuple[Considered, ...]) -> None:
+    """Count why actions were not chosen, by reason; outranked ones say nothing."""
+    for one in considered:
+        if one.reason is not None and not isinstance(one.reason, Outranked):
+            engine.counts["reasons", code_of(one.reason)] += 1
+
+
+def summary_of(decision: Decision) -> dict[str, Any]:
+    """Return what people watching want to know of a decision, without any of its facts."""
+    return {
+        "decision": decision.decision_id,
+        "placement": decision.request.placement,
+        "chosen": [chosen.action for chosen in decision.chosen],
+        "held": {
+            one.action: code_of(one.reason)
+            for one in decision.considered
+            if one.reason is not None and not isinstance(one.reason, Outranked)
+        },
+    }

@@ -1,0 +1,45 @@
+"""At start: fold again what the stored states do not hold yet, and take up where the process died."""
+
+from typing import Final
+
+from kept.flows.brake import load_brakes
+from kept.flows.deliver import resume_interrupted
+from kept.flows.engine import Engine
+
+CHUNK: Final = 5_000
+FLUSHED: Final = 2_000
+
+
+def recover(engine: Engine, now: int) -> int:
+    """Bring the working set up to the stream's end; return how many events were folded again.
+
+    A part's state holds every event up to its own `applied_sequence`, so that what was stored after
+    the mark is not folded twice. Whoever an event was about is decided again soon, for it is not
+    known whether the process died before or after they were put into the wake table.
+    """
+    load_brakes(engine)
+    store, customers = engine.store, engine.customers
+    folded = 0
+    after = store.load_mark()
+    while events := store.load_events(after=after, limit=CHUNK):
+        for stored in events:
+            (part,) = store.load_parts([stored.part_id])
+            customer = customers.home_of(part)
+            if stored.sequence <= customer.applied[stored.part_id]:
+                continue
+            customer.fold(engine.bundle.fold_plan, stored.part_id, stored.event, stored.sequence)
+            customers.mark_dirty(stored.part_id, stored.sequence)
+            customers.touched[customer.customer_id] = customer
+            folded += 1
+        after = events[-1].sequence
+        # Hearing goes on where it stopped: a source is as fresh as its newest event.
+        for stored in events:
+            heard = engine.heard_at.get(stored.event.source, 0)
+            engine.heard_at[stored.event.source] = max(heard, stored.event.received_at)
+        store.save_wakes([(customer_id, now) for customer_id in customers.touched])
+        customers.touched.clear()
+        while customers.dirty_count > FLUSHED:
+            customers.flush(FLUSHED)
+        customers.evict()
+    resume_interrupted(engine, now)
+    return folded

@@ -1,0 +1,165 @@
+"""Find (or begin) the customer that an event belongs to, and take up the evidence in it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+from kept.core.event import ALIASED, Event, Identifier
+from kept.core.identity import (
+    Evidence,
+    Link,
+    NamespaceRule,
+    Part,
+    find_shared,
+    group,
+)
+from kept.flows.customers import Customer, Customers
+from kept.ports import Store
+
+LINKS_MAX: Final = 100
+"""How many links one part keeps; one that has more joined too many people to join anybody."""
+COMPONENT_MAX: Final = 2_000
+"""How far evidence is followed from an event; no person has more identifiers."""
+
+
+def resolve(
+    customers: Customers, store: Store, event: Event, rules: Mapping[str, NamespaceRule]
+) -> tuple[Customer, int]:
+    """Return the customer, and the part (the event's first identifier) that the event falls to."""
+    identifiers = event.identifiers
+    begun: set[int] = set()
+    anchor = _part_of(customers, identifiers[0], claimed=event.vouched_count == 0, begun=begun)
+    customer = customers.home_of(anchor)
+    new_links = []
+    for position in range(1, len(identifiers)):
+        claimed = position >= event.vouched_count
+        other = _part_of(customers, identifiers[position], claimed=claimed, begun=begun)
+        evidence = _evidence(event, anchor, other, claimed=claimed)
+        link = _link_between(anchor, other, evidence, event.occurred_at)
+        known_at = customer.links.get((link.part_a, link.part_b, evidence))
+        if known_at is None or event.occurred_at < known_at:
+            new_links.append(link)
+    if new_links or begun:
+        take_evidence(customers, store, new_links, rules, begun=begun)
+        customer = customers.home_of(anchor)
+    return customer, anchor.part_id
+
+
+def _part_of(
+    customers: Customers, identifier: Identifier, *, claimed: bool, begun: set[int]
+) -> Part:
+    part = customers.find_part(identifier, claimed=claimed)
+    if part is None:
+        part = customers.add_part(identifier, claimed=claimed)
+        # Its counterpart may be known: then the two belong together without any link.
+        if customers.find_part(identifier, claimed=not claimed) is not None:
+            begun.add(part.part_id)
+    return part
+
+
+def _evidence(event: Event, anchor: Part, other: Part, *, claimed: bool) -> Evidence:
+    if claimed or anchor.claimed:
+        return "claimed"
+    is_alias = event.name == ALIASED and anchor.identifier.namespace == other.identifier.namespace
+    return "alias" if is_alias else "vouched"
+
+
+def _link_between(part: Part, other: Part, evidence: Evidence, at: int) -> Link:
+    low, high = sorted((part.part_id, other.part_id))
+    return Link(low, high, evidence, at)
+
+
+def find_customer(
+    customers: Customers, wanted: Sequence[tuple[Identifier, bool]]
+) -> Customer | None:
+    """Return the customer that the first known of these (identifier, claimed) leads to."""
+    for identifier, claimed in wanted:
+        part = customers.find_part(identifier, claimed=claimed)
+        if part is not None:
+            return customers.home_of(part)
+    return None
+
+
+def take_evidence(
+    customers: Customers,
+    store: Store,
+    links: Sequence[Link],
+    rules: Mapping[str, NamespaceRule],
+    *,
+    begun: Collection[int] = (),
+) -> list[Customer]:
+    """Remember links and regroup everybody whom they (or parts just begun) may concern.
+
+    Returns the customers that changed.
+    """
+    seeds: set[int] = set(begun)
+    for link in links:
+        if link.part_a == link.part_b or _is_full(store, link):
+            continue
+        store.save_link(link)
+        seeds.update((link.part_a, link.part_b))
+    if not seeds:
+        return []
+    parts, evidence = _load_component(store, seeds, rules)
+    # Everybody concerned must be in memory, for their states move with them.
+    for customer_id in {part.customer_id for part in parts.values()}:
+        for part in customers.get(customer_id).parts.values():
+            parts.setdefault(part.part_id, part)
+    known = set(parts)
+    inside = [link for link in evidence if link.part_a in known and link.part_b in known]
+    return customers.regroup(group(parts, inside, rules).groups, inside)
+
+
+def _is_full(store: Store, link: Link) -> bool:
+    """Return whether one of the ends has joined too many already, so that one more says nothing."""
+    counts = {link.part_a: 0, link.part_b: 0}
+    for other in store.load_links([link.part_a, link.part_b]):
+        for end in (other.part_a, other.part_b):
+            if end in counts:
+                counts[end] += 1
+    return max(counts.values()) >= LINKS_MAX and link.evidence != "apart"
+
+
+def _load_component(
+    store: Store, seeds: set[int], rules: Mapping[str, NamespaceRule]
+) -> tuple[dict[int, Part], list[Link]]:
+    """Return everything that evidence leads to, not going on through identifiers that join nobody."""
+    parts: dict[int, Part] = {part.part_id: part for part in store.load_parts(sorted(seeds))}
+    links: dict[tuple[int, int, str], Link] = {}
+    frontier = set(seeds)
+    expanded: set[int] = set()
+    while frontier and len(parts) < COMPONENT_MAX:
+        found = store.load_links(sorted(frontier))
+        links |= {(link.part_a, link.part_b, link.evidence): link for link in found}
+        ends = {end for link in found for end in (link.part_a, link.part_b)}
+        # A customer's parts belong together even where their links were not asked for yet.
+        missing = sorted(ends - set(parts))
+        parts |= {part.part_id: part for part in store.load_parts(missing)}
+        expanded |= frontier
+        shared = find_shared(parts, links.values(), rules)
+        frontier = {end for end in ends if end not in expanded and end not in shared}
+        twins = _load_twins(store, parts)
+        frontier |= {part_id for part_id in twins if part_id not in expanded}
+        parts |= twins
+    return parts, list(links.values())
+
+
+def _load_twins(store: Store, parts: Mapping[int, Part]) -> dict[int, Part]:
+    """Return the claimed and vouched counterparts of these parts."""
+    wanted = [(part.identifier, not part.claimed) for part in parts.values()]
+    found = store.find_parts(wanted)
+    return {part.part_id: part for part in found if part is not None}
+
+
+def separate(
+    customers: Customers,
+    store: Store,
+    parts: tuple[Part, Part],
+    rules: Mapping[str, NamespaceRule],
+    *,
+    now: int,
+) -> list[Customer]:
+    """Unmerge: record that two parts are different people, and regroup."""
+    return take_evidence(
+        customers, store, [_link_between(parts[0], parts[1], "apart", now)], rules
+    )
+

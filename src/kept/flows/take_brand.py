@@ -1,0 +1,125 @@
+"""Bring a changed brand into force: at once, or after its new facts have been back-filled.
+
+While a folder is prepared, the old one decides. New features get slots of their own, into which
+events that arrive meanwhile are folded live and those before are folded from the stream; folding is
+commutative, so the two meet. Objects and traits are folded again in place: the latest word counts,
+and hearing it twice changes nothing. A preparation that is cut short leaves slots that nobody reads.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from kept.core.bundle import Bundle
+from kept.core.facts import stale_fact_indexes
+from kept.core.fold.fold import FoldPlan, fold_event
+from kept.flows.engine import Engine
+from kept.ports import BrandRow
+
+SLOTS_SETTING = "slots"
+_decode_slots = msgspec.json.Decoder(dict[str, str]).decode
+
+
+class Preparation(msgspec.Struct):
+    """A brand on its way into force."""
+
+    bundle: Bundle
+    texts: dict[str, str]
+    slots: dict[str, str]
+    """Fingerprint -> the slot that it is folded into."""
+    plan: FoldPlan
+    """What is folded again from the stream."""
+    until: int
+    """Events after this one are folded live."""
+    done: int = 0
+
+    @property
+    def is_filled(self) -> bool:
+        """Return whether every stored event has been folded again."""
+        return self.done >= self.until
+
+
+def load_slots(stored: bytes | None) -> dict[str, str]:
+    """Return which slot each fingerprint of the brand in force is folded into."""
+    return _decode_slots(stored) if stored else {}
+
+
+def begin(
+    engine: Engine, bundle: Bundle, texts: dict[str, str], slots: Mapping[str, str]
+) -> Preparation:
+    """Begin to fold what arrives into the new slots as well; return what is left to do."""
+    old, new = engine.bundle.fold_plan, bundle.fold_plan
+    fresh = {
+        key: plan for key, plan in new.by_fingerprint.items() if key not in old.by_fingerprint
+    }
+    facts_changed = engine.bundle.brand.facts != bundle.brand.facts
+    until = engine.store.last_sequence() if fresh or facts_changed else 0
+    if until:
+        engine.customers.plan = _union(old, new)
+    return Preparation(
+        bundle=bundle,
+        texts=texts,
+        slots=dict(slots),
+        plan=_only(new, set(fresh)),
+        until=until,
+    )
+
+
+def _union(old: FoldPlan, new: FoldPlan) -> FoldPlan:
+    by_event = dict(old.by_event)
+    for name, plans in new.by_event.items():
+        mine = by_event.get(name, ())
+        keys = {plan.fingerprint for plan in mine}
+        by_event[name] = (*mine, *(plan for plan in plans if plan.fingerprint not in keys))
+    keys = {plan.fingerprint for plan in old.any_event}
+    return msgspec.structs.replace(
+        new,
+        by_event=by_event,
+        any_event=(*old.any_event, *(p for p in new.any_event if p.fingerprint not in keys)),
+        by_fingerprint=old.by_fingerprint | new.by_fingerprint,
+    )
+
+
+def _only(plan: FoldPlan, keys: set[str]) -> FoldPlan:
+    """Return the plan that folds these features, and all objects and traits."""
+    return msgspec.structs.replace(
+        plan,
+        by_event={
+            name: tuple(one for one in plans if one.fingerprint in keys)
+            for name, plans in plan.by_event.items()
+        },
+        any_event=tuple(one for one in plan.any_event if one.fingerprint in keys),
+    )
+
+
+def fill(engine: Engine, preparation: Preparation, *, limit: int) -> None:
+    """Fold some more stored events into the new slots."""
+    events = engine.store.load_events(after=preparation.done, limit=limit)
+    for stored in events:
+        if stored.sequence > preparation.until:
+            break
+        (part,) = engine.store.load_parts([stored.part_id])
+        customer = engine.customers.home_of(part)
+        fold_event(preparation.plan, customer.states[stored.part_id], stored.event)
+        customer.forget_sum()
+        engine.customers.mark_dirty(stored.part_id, engine.store.last_sequence() + 1)
+    preparation.done = min(events[-1].sequence, preparation.until) if events else preparation.until
+
+
+def take(engine: Engine, preparation: Preparation, now: int) -> None:
+    """Let the new brand decide from now on; every filled state must have been written before."""
+    bundle = preparation.bundle
+    engine.bundle = bundle
+    engine.customers.take_plan(bundle.fold_plan)
+    engine.customers.forget_standing()
+    stale = [name for source in engine.stale_sources for name in bundle.events_of_source.get(source, ())]
+    engine.controls = msgspec.structs.replace(
+        engine.controls, stale_facts=stale_fact_indexes(bundle.fact_plan, stale)
+    )
+    engine.store.save_setting(SLOTS_SETTING, msgspec.json.encode(preparation.slots))
+    row = BrandRow(version=bundle.policy.version, in_force_at=now, texts=preparation.texts)
+    engine.store.save_brand(row)
+    engine.store.append_audit(
+        at=now, actor="kept", verb="take_brand", detail={"version": bundle.policy.version}
+    )
+    engine.tell("brand", version=bundle.policy.version)

@@ -1,0 +1,126 @@
+"""Timed work: everything that happens because time passed and not because somebody did something.
+
+`tick` is called by the runtime a few times a second, and by stories and tests in virtual time; it
+is the same function. Nobody is scanned: the wake table says who is next.
+"""
+
+from typing import Final
+
+import msgspec
+
+from kept.core.decide import next_change_of
+from kept.core.decision import Request
+from kept.core.facts import next_slide, stale_fact_indexes
+from kept.core.layers import DRAWS
+from kept.core.reason import Braked, FactUnknown, HoldUnknown
+from kept.core.values import DAY, HOUR, NEVER
+from kept.flows.customers import Customer
+from kept.flows.deliver import settle_unclear
+from kept.flows.engine import Engine, open_messages_of
+from kept.flows.react import react
+
+WAKES_A_TICK: Final = 500
+FLUSHED_A_TICK: Final = 500
+CLAIMS_KEPT: Final = 8 * DAY
+
+
+def tick(engine: Engine, now: int) -> int:
+    """Do what has fallen due; return how many customers were woken."""
+    _watch_sources(engine, now)
+    schedule(engine, now)
+    woken = _wake(engine, now)
+    settle_unclear(engine, now)
+    schedule(engine, now)
+    engine.customers.flush(FLUSHED_A_TICK)
+    engine.customers.evict()
+    return woken
+
+
+def schedule(engine: Engine, now: int) -> None:
+    """Put those whom something happened to into the wake table, each at its next instant."""
+    touched = engine.customers.touched
+    if not touched:
+        return
+    wakes = []
+    for customer in touched.values():
+        wake_at = next_wake(engine, customer, now)
+        if wake_at != customer.wake_at:
+            customer.wake_at = wake_at
+            wakes.append((customer.customer_id, 0 if wake_at >= NEVER else wake_at))
+    touched.clear()
+    if wakes:
+        engine.store.save_wakes(wakes)
+
+
+def next_wake(engine: Engine, customer: Customer, now: int) -> int:
+    """Return the first instant at which anything about a customer could change by itself."""
+    bundle = engine.bundle
+    decision = customer.standing
+    if decision is None or decision.decided_at > now:
+        decision = engine.look(customer, Request(open_messages=open_messages_of(customer)), now)
+    wake_at = min(
+        next_change_of(decision, bundle.policy),
+        next_slide(bundle.fact_plan, customer.total(bundle.fold_plan), decision.decided_at),
+    )
+    restricting = customer.restricting(bundle.fold_plan)
+    if restricting is not None:
+        slide = next_slide(bundle.fact_plan, restricting, decision.decided_at)
+        wake_at = min(wake_at, slide)
+    if any(
+        isinstance(one.reason, Braked | FactUnknown | HoldUnknown) for one in decision.considered
+    ):
+        # Nobody is told when a brake is lifted or a source is back. Those who wait look again, each
+        # at a moment of its own, so that nothing bursts out when it is.
+        spread = bundle.resume_over
+        draw = decision.facts.draw
+        wake_at = min(wake_at, now + spread // 2 + spread * draw // DRAWS)
+    return max(wake_at, now + 1)
+
+
+def _wake(engine: Engine, now: int) -> int:
+    due = engine.store.load_due_wakes(now=now, limit=WAKES_A_TICK)
+    if not due:
+        return 0
+    engine.store.save_wakes([(customer_id, 0) for customer_id, _ in due])
+    done: set[int] = set()
+    for customer_id, _ in due:
+        parts = engine.store.load_parts([customer_id])
+        if not parts:
+            continue
+        # It may have been merged into another customer since.
+        customer = engine.customers.home_of(parts[0])
+        if customer.customer_id in done:
+            continue
+        done.add(customer.customer_id)
+        customer.wake_at = 0
+        react(engine, customer, now)
+        engine.customers.touched[customer.customer_id] = customer
+    engine.counts["wakes", ""] += len(done)
+    return len(done)
+
+
+def _watch_sources(engine: Engine, now: int) -> None:
+    """Notice which sources fell silent; what rests on them is unknown until they are heard again."""
+    stale = sorted(
+        source
+        for source, after in engine.bundle.stale_after.items()
+        if source in engine.heard_at and now - engine.heard_at[source] > after
+    )
+    if stale == engine.stale_sources:
+        return
+    for source in set(stale) - set(engine.stale_sources):
+        engine.alert("source_silent", source=source, at=now)
+    for source in set(engine.stale_sources) - set(stale):
+        engine.alert("source_back", source=source, at=now)
+    engine.stale_sources = stale
+    events = [name for source in stale for name in engine.bundle.events_of_source[source]]
+    engine.controls = msgspec.structs.replace(
+        engine.controls, stale_facts=stale_fact_indexes(engine.bundle.fact_plan, events)
+    )
+    engine.customers.forget_standing()
+
+
+def housekeep(engine: Engine, now: int) -> None:
+    """Do what need not be done often: drop old de-duplication keys."""
+    engine.store.forget_claims(before_hour=(now - CLAIMS_KEPT) // HOUR)
+

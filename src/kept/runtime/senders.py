@@ -1,0 +1,82 @@
+"""The senders: threads that call providers, a few for each channel, between two visits to the writer."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Final
+
+from kept.core.message import Accepted, Message, Outgoing, Postponed, SendResult, Unclear
+from kept.core.values import SECOND
+from kept.ports import Channel
+
+_log = logging.getLogger("kept.senders")
+FAILURES_TO_REST: Final = 5
+"""So many failures in a row make a channel rest."""
+REST: Final = 10 * SECOND
+Report = Callable[[str, SendResult], None]
+
+
+class Senders:
+    """Calls providers; a channel whose provider fails rests for a while."""
+
+    def __init__(self, channels: Mapping[str, Channel], *, threads: int, report: Report) -> None:
+        """Take the channels, how many threads each gets, and whom to tell of each result."""
+        self._channels = channels
+        self._threads = threads
+        self._report = report
+        self._pools = {
+            name: ThreadPoolExecutor(threads, thread_name_prefix=f"kept-{name}")
+            for name in channels
+        }
+        self._lock = threading.Lock()
+        self._busy = dict.fromkeys(channels, 0)
+        self._failures = dict.fromkeys(channels, 0)
+        self._rests_until = dict.fromkeys(channels, 0)
+        self._running: set[Future[None]] = set()
+
+    def ready_channels(self, now: int) -> list[str]:
+        """Return the channels that can take more just now."""
+        with self._lock:
+            return [
+                name
+                for name in self._channels
+                if self._busy[name] < self._threads and self._rests_until[name] <= now
+            ]
+
+    def room(self) -> int:
+        """Return how many messages may be begun at once without their waiting for a thread."""
+        with self._lock:
+            return sum(self._threads - busy for busy in self._busy.values())
+
+    def send(self, message: Message, outgoing: Outgoing, now: int) -> None:
+        """Call the provider on a thread of the channel's own."""
+        with self._lock:
+            self._busy[message.channel] += 1
+        future = self._pools[message.channel].submit(self._call, message, outgoing, now)
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
+
+    def _call(self, message: Message, outgoing: Outgoing, now: int) -> None:
+        try:
+            result = self._channels[message.channel].send(outgoing)
+        except Exception:  # the outer edge: an adapter's bug must not lose the message
+            _log.exception("the channel %s failed", message.channel)
+            result = Unclear(detail="the channel's adapter failed")
+        with self._lock:
+            self._busy[message.channel] -= 1
+            if isinstance(result, Postponed | Unclear):
+                self._failures[message.channel] += 1
+                if self._failures[message.channel] >= FAILURES_TO_REST:
+                    self._rests_until[message.channel] = now + REST
+            elif isinstance(result, Accepted):
+                self._failures[message.channel] = 0
+        self._report(message.message_id, result)
+
+    def drain(self, seconds: float) -> None:
+        """Wait for the calls that have begun, and give up the connections."""
+        wait(set(self._running), timeout=seconds)
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
+        for channel in self._channels.values():
+            channel.close()

@@ -1,0 +1,250 @@
+"""The writer: one thread that does everything that changes anything, and commits it in groups.
+
+A commit takes whatever queued while the one before it was being made durable; there is no timer to
+wait for. Those who asked are answered only after the commit. If a commit fails, memory is ahead of
+the disk: everything in memory is dropped, the store is opened again, and what is durable is loaded.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Final, TypeVar
+
+from kept import settings
+from kept.clock import Clock, read_monotonic
+from kept.core.values import SECOND
+from kept.errors import InputError, OverloadedError, StoreError
+from kept.flows.engine import Engine
+from kept.flows.tick import housekeep, tick
+
+T = TypeVar("T")
+Job = Callable[[Engine, int], Any]
+_log = logging.getLogger("kept.writer")
+_TICK: Final = int(settings.TICK_SECONDS * SECOND)
+_HOUSEKEEPING: Final = int(settings.HOUSEKEEPING_SECONDS * SECOND)
+_REOPEN_SECONDS: Final = 1.0
+
+
+class _Asked:
+    """A job and where its result goes: a future of a thread, or one of an event loop."""
+
+    __slots__ = ("future", "job", "loop", "outcome")
+
+    def __init__(
+        self,
+        job: Job,
+        future: "Future[Any] | asyncio.Future[Any]",
+        loop: asyncio.AbstractEventLoop | None,
+    ) -> None:
+        self.job = job
+        self.future = future
+        self.loop = loop
+        self.outcome: Any = None
+
+
+class Writer:
+    """Runs jobs on one engine, in groups that become durable together."""
+
+    def __init__(
+        self,
+        open_engine: Callable[[], Engine],
+        *,
+        clock: Clock,
+        after_commit: Callable[[Engine, int], None],
+        before_commit: Callable[[Engine, int], None],
+    ) -> None:
+        """Take how to open an engine (recovered, ready), and what to do around each tick's commit.
+
+        Args:
+            before_commit: runs within each tick's transaction (begin hand-overs).
+            after_commit: runs once that transaction is durable (call providers).
+        """
+        self._open_engine = open_engine
+        self._clock = clock
+        self._before_commit = before_commit
+        self._after_commit = after_commit
+        self._jobs: queue.SimpleQueue[_Asked] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="kept-writer", daemon=True)
+        self._next_tick = 0
+        self._next_housekeeping = 0
+        self.engine = open_engine()
+        self.is_well = True
+        """False while the store cannot be written; callers are refused clearly meanwhile."""
+        self.commit_seconds: list[float] = []
+        """How long the last commits took, for the metrics; bounded."""
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what was asked, make it durable, write every state, and end."""
+        self._stopping.set()
+        self._jobs.put(_Asked(lambda engine, now: None, Future(), None))
+        self._thread.join()
+
+    def submit(self, job: Callable[[Engine, int], T]) -> "Future[T]":
+        """Ask from any thread; the future is done when the job's changes are durable."""
+        future: Future[T] = Future()
+        self._check_room()
+        self._jobs.put(_Asked(job, future, None))
+        return future
+
+    def ask(self, job: Callable[[Engine, int], T]) -> "asyncio.Future[T]":
+        """Ask from an event loop; many answers of one commit reach the loop in one call."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._check_room()
+        self._jobs.put(_Asked(job, future, loop))
+        return future
+
+    def _check_room(self) -> None:
+        if self._jobs.qsize() >= settings.QUEUE_MAX:
+            message = "more arrives than can be made durable just now; try again soon"
+            raise OverloadedError(message, retry_after_seconds=1)
+        if not self.is_well:
+            message = "the store cannot be written just now (is the disk full?); try again soon"
+            raise StoreError(message)
+
+    # -- the thread
+
+    def _run(self) -> None:
+        while not (self._stopping.is_set() and self._jobs.empty()):
+            asked = self._take()
+            try:
+                self._commit(asked)
+            except StoreError as error:
+                self._refuse(asked, error)
+                self._reopen()
+            except Exception as error:
+                # A bug in one job must not take its neighbours with it.
+                self._isolate(asked, error)
+        self._finish()
+
+    def _take(self) -> list[_Asked]:
+        wait = max(0.0, (self._next_tick - self._clock.now()) / SECOND)
+        try:
+            asked = [self._jobs.get(timeout=wait) if wait else self._jobs.get_nowait()]
+        except queue.Empty:
+            return []
+        while len(asked) < settings.COMMIT_JOBS_MAX:
+            try:
+                asked.append(self._jobs.get_nowait())
+            except queue.Empty:
+                break
+        return asked
+
+    def _commit(self, asked: list[_Asked]) -> None:
+        engine = self.engine
+        started = read_monotonic()
+        now = self._clock.now()
+        is_tick = now >= self._next_tick
+        with engine.store.transaction():
+            for one in asked:
+                one.outcome = self._try(one, engine, now)
+            if is_tick:
+                tick(engine, now)
+                self._before_commit(engine, now)
+                if now >= self._next_housekeeping:
+                    housekeep(engine, now)
+                    self._next_housekeeping = now + _HOUSEKEEPING
+            elif engine.customers.dirty_count > settings.WRITE_BEHIND_BACKLOG:
+                engine.customers.flush(settings.WRITE_BEHIND_PARTS)
+        if is_tick:
+            self._next_tick = now + _TICK
+            self._after_commit(engine, now)
+        self.commit_seconds.append((read_monotonic() - started) / SECOND)
+        del self.commit_seconds[:-1000]
+        self._answer(asked)
+
+    @staticmethod
+    def _try(one: _Asked, engine: Engine, now: int) -> Any:
+        try:
+            return one.job(engine, now)
+        except InputError as error:
+            # Flows refuse bad input before they change anything.
+            return _Refused(error)
+
+    @staticmethod
+    def _answer(asked: list[_Asked]) -> None:
+        by_loop: dict[asyncio.AbstractEventLoop, list[_Asked]] = {}
+        for one in asked:
+            if one.loop is None:
+                _settle(one)
+            else:
+                by_loop.setdefault(one.loop, []).append(one)
+        for loop, ones in by_loop.items():
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_settle_all, ones)
+
+    def _refuse(self, asked: list[_Asked], error: Exception) -> None:
+        for one in asked:
+            one.outcome = _Refused(error)
+        self._answer(asked)
+
+    def _isolate(self, asked: list[_Asked], error: Exception) -> None:
+        _log.exception("a job failed; its neighbours are done again one by one")
+        self._reopen()
+        if len(asked) <= 1:
+            self._refuse(asked, error)
+            return
+        for one in asked:
+            try:
+                self._commit([one])
+            except Exception as own_error:  # noqa: BLE001 - the outer edge of the writer
+                self._refuse([one], own_error)
+                self._reopen()
+
+    def _reopen(self) -> None:
+        """Drop memory, which is ahead of the disk, and load what is durable."""
+        self.is_well = False
+        while True:
+            try:
+                self.engine.store.close()
+                self.engine = self._open_engine()
+            except StoreError as error:
+                _log.warning("the store cannot be opened: %s", error)
+                if self._stopping.wait(_REOPEN_SECONDS):
+                    return
+            else:
+                self.is_well = True
+                return
+
+    def _finish(self) -> None:
+        if not self.is_well:
+            return
+        engine = self.engine
+        now = self._clock.now()
+        with engine.store.transaction():
+            tick(engine, now)
+            while engine.customers.dirty_count:
+                engine.customers.flush(settings.COMMIT_JOBS_MAX)
+            housekeep(engine, now)
+        engine.store.close()
+
+
+class _Refused:
+    """An outcome that is an exception."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+def _settle(one: _Asked) -> None:
+    if one.future.cancelled() or one.future.done():
+        return
+    if isinstance(one.outcome, _Refused):
+        one.future.set_exception(one.outcome.error)
+    else:
+        one.future.set_result(one.outcome)
+
+
+def _settle_all(asked: list[_Asked]) -> None:
+    for one in asked:
+        _settle(one)

@@ -1,0 +1,78 @@
+"""What an operator may set, and the limits of every queue, batch, retry and wait.
+
+Settings come from the command line or from environment variables named `KEPT_` and the setting's
+name in capitals. What a brand decides is not here but in its folder.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from kept.errors import SettingsError
+
+QUEUE_MAX: Final = 20_000
+"""Jobs that wait for the writer before callers are asked to come back later."""
+COMMIT_JOBS_MAX: Final = 2_000
+"""Jobs that one commit takes at most."""
+TICK_SECONDS: Final = 0.2
+HOUSEKEEPING_SECONDS: Final = 60.0
+SENDERS: Final = 16
+"""Threads that call providers."""
+SEND_TIMEOUT_SECONDS: Final = 10.0
+DRAIN_SECONDS: Final = 20.0
+"""How long a stopping server waits for hand-overs that have begun."""
+WRITE_BEHIND_PARTS: Final = 200
+"""Changed states that one commit writes along, once enough of them wait."""
+WRITE_BEHIND_BACKLOG: Final = 20_000
+"""How many changed states may wait, which bounds what a start must fold again."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """One server's settings."""
+
+    brand: Path
+    """The brand folder."""
+    data: Path
+    """Where the store, the outbox and the keys are kept."""
+    host: str = "127.0.0.1"
+    port: int = 8080
+    public_url: str = ""
+    """Where customers reach this server, for links in messages; by default host and port."""
+    shadow: bool = False
+    """Decide and record, and send nothing."""
+    watch: bool = True
+    """Take up a changed brand folder as soon as it is checked and prepared."""
+    allow_private_webhooks: bool = False
+    """Let webhooks go to private addresses, as in a trial on one machine."""
+
+    @property
+    def own_url(self) -> str:
+        """Return where customers reach this server."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+
+def read_secret(reference: str, *, environment: Mapping[str, str] = os.environ) -> str:
+    """Return what a reference such as `env:NAME` or `file:PATH` stands for.
+
+    Raises:
+        SettingsError: the reference is not one, or nothing is there. The message never holds the
+            secret itself.
+    """
+    kind, _, name = reference.partition(":")
+    if kind == "env":
+        value = environment.get(name, "")
+        if not value:
+            message = f"the environment variable {name} is not set; sources.yaml or consent.yaml needs it"
+            raise SettingsError(message)
+        return value
+    if kind == "file":
+        try:
+            return Path(name).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            message = f"the secret file {name} cannot be read: {error.strerror}"
+            raise SettingsError(message) from error
+    message = "a secret must be given as env:NAME or file:PATH, never as itself"
+    raise SettingsError(message)
