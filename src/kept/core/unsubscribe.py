@@ -36,7 +36,7 @@ _LEAVE: Final[Mapping[str, str]] = {
 }
 
 
-class Departure(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+class Unsubscribe(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """Who leaves what: the part, and the scope of the consent that is withdrawn."""
 
     part_id: int
@@ -47,18 +47,18 @@ class Departure(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """The message whose link was followed."""
 
 
-def make_token(departure: Departure, secret: bytes) -> str:
+def make_token(told: Unsubscribe, *, secret: bytes) -> str:
     """Return a token that `read_token` turns back, safe to put into a URL."""
     if len(secret) < SECRET_BYTES_MIN:
         raise SettingsError(
             f"the secret that signs unsubscribe links has {len(secret)} bytes; "
             f"give it at least {SECRET_BYTES_MIN}"
         )
-    payload = msgspec.msgpack.encode(departure)
+    payload = msgspec.msgpack.encode(told)
     return f"{_VERSION}.{_to_text(payload)}.{_to_text(_sign(payload, secret))}"
 
 
-def read_token(token: str, secrets: Sequence[bytes]) -> Departure | None:
+def read_token(token: str, secrets: Sequence[bytes]) -> Unsubscribe | None:
     """Return what a token says, or None if none of these secrets signed exactly this token."""
     if len(token) > TOKEN_LENGTH_MAX or not token.isascii():
         return None
@@ -73,7 +73,7 @@ def read_token(token: str, secrets: Sequence[bytes]) -> Departure | None:
     ):
         return None
     try:
-        return msgspec.msgpack.decode(payload, type=Departure)
+        return msgspec.msgpack.decode(payload, type=Unsubscribe)
     except msgspec.MsgspecError:
         # Signed by us, but in a form that this version does not know.
         return None
@@ -90,7 +90,7 @@ def make_link(base_url: str, token: str) -> str:
     return base_url.rstrip("/") + PATH + token
 
 
-def make_headers(link: str) -> dict[str, str]:
+def list_unsubscribe_headers(link: str) -> dict[str, str]:
     """Return the two headers of RFC 8058; the mail server's DKIM signature must cover both."""
     return {
         "List-Unsubscribe": f"<{link}>",

@@ -178,15 +178,17 @@ def test_a_price_in_html_is_seen_as_a_reader_sees_it() -> None:
     ],
 )
 def test_scarcity_needs_a_fact_behind_it(locale: str, words: str) -> None:
-    """Pressure is refused, unless the terms say what is limited."""
-    (problem,) = check(f"Hi. {words}!", path=f"x.{locale}")
+    """An offer may press nobody, unless its terms say what is limited."""
+    (problem,) = check(f"Hi. {words}!", path=f"x.{locale}", use=OFFER)
     assert "claims scarcity" in problem.message
-    assert check(f"Hi. {words}!", path=f"x.{locale}", use=Use(has_limit=True)) == []
+    limited = Use(is_offer=True, has_limit=True)
+    assert check(f"Hi. {words}!", path=f"x.{locale}", use=limited) == []
+    assert check(f"Hi. {words}!", path=f"x.{locale}") == []
 
 
 def test_ordinary_words_are_no_scarcity() -> None:
     """`Only` and `today` by themselves press nobody."""
-    assert check("Only you can open it. It arrives today; unhurried.") == []
+    assert check("Only you can open it, today or later. No hurry.", use=OFFER) == []
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from kept.core.template import Rendered
 from kept.core.unsubscribe import (
-    Departure,
+    Unsubscribe,
     add_footer,
     is_one_click,
-    make_headers,
+    list_unsubscribe_headers,
     make_link,
     make_token,
     read_token,
@@ -17,20 +17,20 @@ from kept.core.unsubscribe import (
 from kept.errors import SettingsError
 
 SECRET = b"k" * 32
-DEPARTURE = Departure(
+TOLD = Unsubscribe(
     part_id=42, entity="shop", purpose="marketing", channel="email", message_id="d7-email"
 )
-TOKEN = make_token(DEPARTURE, SECRET)
+TOKEN = make_token(TOLD, secret=SECRET)
 LINK = "https://shop.example/u/" + TOKEN
 
 
-@given(st.builds(Departure, part_id=st.integers(0, 2**63 - 1), entity=st.text(max_size=40),
+@given(st.builds(Unsubscribe, part_id=st.integers(0, 2**63 - 1), entity=st.text(max_size=40),
                  purpose=st.text(max_size=40), channel=st.text(max_size=20),
                  message_id=st.text(max_size=60)))  # fmt: skip
-def test_a_token_says_what_was_put_into_it(departure: Departure) -> None:
+def test_a_token_says_what_was_put_into_it(told: Unsubscribe) -> None:
     """Whoever and whatever it names, and it fits into a URL."""
-    token = make_token(departure, SECRET)
-    assert read_token(token, [SECRET]) == departure
+    token = make_token(told, secret=SECRET)
+    assert read_token(token, [SECRET]) == told
     assert token.replace(".", "").replace("-", "").replace("_", "").isalnum()
 
 
@@ -38,7 +38,7 @@ def test_a_token_says_what_was_put_into_it(departure: Departure) -> None:
 def test_a_token_changed_anywhere_is_refused(place: int, character: str) -> None:
     """Every character is covered, the last bits of an encoding included."""
     changed = TOKEN[:place] + character + TOKEN[place + 1 :]
-    assert read_token(changed, [SECRET]) == (DEPARTURE if changed == TOKEN else None)
+    assert read_token(changed, [SECRET]) == (TOLD if changed == TOKEN else None)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_token_changed_anywhere_is_refused(place: int, character: str) -> None
         "2" + TOKEN[1:],
         TOKEN.rpartition(".")[0],
         TOKEN.rpartition(".")[0] + ".",
-        make_token(DEPARTURE, b"x" * 32),
+        make_token(TOLD, secret=b"x" * 32),
         "1.\ud800.x",
         "1." + "A" * 5_000,
     ],
@@ -67,7 +67,7 @@ def test_a_forged_token_is_refused(forged: str) -> None:
 
 def test_the_parts_of_two_tokens_do_not_mix() -> None:
     """A signature belongs to one payload."""
-    other = make_token(Departure(part_id=43, entity="shop", purpose="marketing", channel="email",
+    other = make_token(Unsubscribe(part_id=43, entity="shop", purpose="marketing", channel="email",
                                  message_id="d8-email"), SECRET)  # fmt: skip
     mixed = TOKEN.rpartition(".")[0] + "." + other.rpartition(".")[2]
     assert read_token(mixed, [SECRET]) is None
@@ -76,20 +76,20 @@ def test_the_parts_of_two_tokens_do_not_mix() -> None:
 def test_an_old_secret_is_still_read_while_it_is_kept() -> None:
     """Links in letters that were sent before a secret was changed go on working."""
     new = b"n" * 32
-    assert read_token(TOKEN, [new, SECRET]) == DEPARTURE
+    assert read_token(TOKEN, [new, SECRET]) == TOLD
     assert read_token(TOKEN, [new]) is None
 
 
 def test_a_short_secret_signs_nothing_and_proves_nothing() -> None:
     """An empty secret must not let anybody write tokens."""
     with pytest.raises(SettingsError, match="at least 32"):
-        make_token(DEPARTURE, b"short")
+        make_token(TOLD, secret=b"short")
     assert read_token(TOKEN, [b"", b"short"]) is None
 
 
 def test_the_headers_are_those_of_rfc_8058() -> None:
     """An https link in angle brackets, and the exact words of the post."""
-    assert make_headers(LINK) == {
+    assert list_unsubscribe_headers(LINK) == {
         "List-Unsubscribe": f"<{LINK}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }

@@ -25,7 +25,7 @@ class Use(msgspec.Struct, frozen=True, kw_only=True):
     """What a text is used for, as far as it decides what the text may say."""
 
     is_offer: bool = False
-    """Whether terms are data, so that no rate and no price may be typed by hand."""
+    """Whether terms are data: no rate or price may be typed by hand, no scarcity be made up."""
     has_limit: bool = False
     """Whether a fact stands behind scarcity (`limited_to` of the terms)."""
     needs_subject: bool = False
@@ -123,10 +123,13 @@ def _check_piece(
             for claim in find_unsafe_places(filled, walk.last_filters)
         ]
         said = hide_markup(filled)
-    claims = list(find_typed_terms(said)) if use.is_offer else []
-    if not use.has_limit:
-        claims += find_scarcity(said, name.locale.partition("-")[0])
-    problems += [place.problem(claim.offset, claim.message, claim.suggestion) for claim in claims]
+    if use.is_offer:
+        claims = list(find_typed_terms(said))
+        if not use.has_limit:
+            claims += find_scarcity(said, name.locale.partition("-")[0])
+        problems += [
+            place.problem(claim.offset, claim.message, claim.suggestion) for claim in claims
+        ]
     return problems
 
 

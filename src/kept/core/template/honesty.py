@@ -33,12 +33,12 @@ SCARCITY: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "en": (
         "act now", "almost gone", "before it's gone", "ends soon", "expires soon", "final hours",
-        "hurry", "last chance", "last few", "limited time", "only # left", "only # remaining",
+        "hurry up", "last chance", "last few", "limited time", "only # left", "only # remaining",
         "only a few left", "only today", "selling fast", "today only", "while stocks last",
         "while supplies last",
     ),
     "pt": (
-        "apenas hoje", "corra", "enquanto durarem os estoques", "enquanto durarem os stocks",
+        "apenas hoje", "corra já", "enquanto durarem os estoques", "enquanto durarem os stocks",
         "não perca", "quase a acabar", "quase esgotado", "restam apenas #", "somente hoje",
         "só hoje", "tempo limitado", "última chance", "última oportunidade", "últimas horas",
         "últimas unidades",
