@@ -58,7 +58,7 @@ def parse_request(
     origin uses it, and `InvalidEventError` (`TooLargeError`) where nothing in the body can be read.
     """
     named = dict(headers)
-    parameters = _read_query(query) if query else {}
+    parameters = read_query(query) if query else {}
     is_pixel = route.kind == "pixel"
     if is_pixel:
         text = read_data(parameters.get("data", ""))
@@ -160,7 +160,8 @@ def _signature(text: bytes) -> Iterator[str]:
         yield key
 
 
-def _read_query(query: str) -> dict[str, str]:
+def read_query(query: str) -> dict[str, str]:
+    """Return the parameters of a query; of several with one name, the last."""
     try:
         return dict(parse_qsl(query, max_num_fields=100))
     except ValueError:
