@@ -35,6 +35,10 @@ class Figures:
         if against is not None:
             self._against[name] = against
 
+    def compare(self, name: str, against: str) -> None:
+        """Say with which row a figure is compared, once both are known."""
+        self._against[name] = against
+
     def rounds(self, name: str) -> Sequence[float]:
         """Return all rounds of a figure, empty if it was not measured."""
         return self._rounds.get(name, ())
