@@ -35,14 +35,17 @@ PULLED: Final = frozenset({"inbox", "call_list"})
 _NAMES_OF_TEXTS: Final = {"name": "text", "unsubscribe_url": "text"}
 
 
-def compile_brand(brand: model.Brand) -> Bundle:
+def compile_brand(brand: model.Brand, *, slots: Mapping[str, str] | None = None) -> Bundle:
     """Return everything that runs a brand.
+
+    Args:
+        slots: where features are kept in states, by definition; see `flows.take_brand`.
 
     Raises:
         InvalidBrandError: an expression cannot be typed; `check` says so earlier and better.
     """
     order = order_of(brand.facts, brand.cohorts)
-    fold_plan = compile_fold(brand.facts, brand.consent.categories)
+    fold_plan = compile_fold(brand.facts, brand.consent.categories, slots=slots or {})
     terms = {name: terms_of(brand, action) for name, action in brand.actions.items()}
     generated, code = _generate(brand, order, terms)
     schemas, action_values = _texts(brand, terms)

@@ -98,7 +98,7 @@ def ask(engine: Engine, question: Question, *, source: str, now: int) -> Answer:
     decision = engine.decide(customer, request, now)
     valid_until = min(decision.valid_until, next_change_of(decision, engine.bundle.policy))
     reveals = is_proven and placement.reveals == "proven"
-    state = customer.total(engine.bundle.fold_plan)
+    state = customer.total(engine.plan)
     asks, prefill = _missing_and_known(engine, placement, state, reveals=reveals)
     name = situation_of(engine, customer, now).values["name"] if reveals else None
     return Answer(

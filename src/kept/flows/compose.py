@@ -23,7 +23,7 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
 def compose(engine: Engine, customer: Customer, message: Message, now: int) -> Outgoing | Gap:
     """Return the message as it goes to the provider, or why it does not go."""
     bundle = engine.bundle
-    state = customer.total(bundle.fold_plan)
+    state = customer.total(engine.plan)
     channel = bundle.brand.consent.channels[message.channel]
     address = find_address(channel.address, state, customer.identifiers) if channel.address else ""
     if address is None:
@@ -75,7 +75,7 @@ def situation_of(
     """Return what texts about a customer (and an action, and an object) may say."""
     bundle = engine.bundle
     file = bundle.brand.brand
-    state = customer.total(bundle.fold_plan)
+    state = customer.total(engine.plan)
     values: dict[str, Any] = {
         "name": _name_of(engine, state),
         "trait": {name: said.value for name, said in state.traits.items()},

@@ -14,6 +14,7 @@ from kept.core.decide import decide
 from kept.core.decision import Controls, Decision, OpenMessage, Request
 from kept.core.event import SOURCE_SELF, Event
 from kept.core.facts import find_address, read_facts
+from kept.core.fold.fold import FoldPlan
 from kept.core.message import IN_FLIGHT_STATES, Message
 from kept.core.values import HOUR
 from kept.flows.customers import Customer, Customers
@@ -56,6 +57,11 @@ class Engine:
         self.news: list[dict[str, Any]] = []
         """What the terminal and the status page show live, newest last; bounded by the reader."""
 
+    @property
+    def plan(self) -> FoldPlan:
+        """Return the fold in use: the brand's, and while another is prepared, both."""
+        return self.customers.plan
+
     def look(
         self, customer: Customer, request: Request, now: int, *, decision_id: int = 0
     ) -> Decision:
@@ -63,8 +69,8 @@ class Engine:
         bundle = self.bundle
         facts = read_facts(
             bundle.fact_plan,
-            customer.total(bundle.fold_plan),
-            customer.restricting(bundle.fold_plan),
+            customer.total(self.plan),
+            customer.restricting(self.plan),
             identifiers=customer.identifiers,
             customer_id=customer.customer_id,
             now=now,
@@ -115,14 +121,14 @@ class Engine:
     def fold(self, customer: Customer, part_id: int, event: Event) -> None:
         """Add an event to the stream and to its customer."""
         sequence = self.store.append_event(part_id, event)
-        customer.fold(self.bundle.fold_plan, part_id, event, sequence)
+        customer.fold(self.plan, part_id, event, sequence)
         self.customers.mark_dirty(part_id, sequence)
         self.customers.touched[customer.customer_id] = customer
 
     def address_of(self, customer: Customer, channel: str) -> str | None:
         """Return where a channel reaches a customer."""
         name = self.bundle.brand.consent.channels[channel].address
-        state = customer.total(self.bundle.fold_plan)
+        state = customer.total(self.plan)
         return find_address(name, state, customer.identifiers) if name else None
 
     def save_message(self, customer: Customer, message: Message) -> None:

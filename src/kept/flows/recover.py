@@ -27,7 +27,7 @@ def recover(engine: Engine, now: int) -> int:
             customer = customers.home_of(part)
             if stored.sequence <= customer.applied[stored.part_id]:
                 continue
-            customer.fold(engine.bundle.fold_plan, stored.part_id, stored.event, stored.sequence)
+            customer.fold(engine.plan, stored.part_id, stored.event, stored.sequence)
             customers.mark_dirty(stored.part_id, stored.sequence)
             customers.touched[customer.customer_id] = customer
             folded += 1

@@ -7,16 +7,20 @@ and hearing it twice changes nothing. A preparation that is cut short leaves slo
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
+from kept.core.brand.model import FactsFile
 from kept.core.bundle import Bundle
 from kept.core.facts import stale_fact_indexes
+from kept.core.fold.compile import definition_of
 from kept.core.fold.fold import FoldPlan, fold_event
 from kept.flows.engine import Engine
-from kept.ports import BrandRow
+from kept.ports import BrandRow, Store
 
-SLOTS_SETTING = "slots"
+SLOTS_SETTING: Final = "slots"
+_FACTS: Final = "facts.yaml"
 _decode_slots = msgspec.json.Decoder(dict[str, str]).decode
 
 
@@ -44,23 +48,33 @@ def load_slots(stored: bytes | None) -> dict[str, str]:
     return _decode_slots(stored) if stored else {}
 
 
+def choose_slots(facts: FactsFile, store: Store) -> dict[str, str]:
+    """Return where each feature is kept; a new one gets a slot that no one ever wrote to."""
+    known = load_slots(store.load_setting(SLOTS_SETTING))
+    sequence = store.last_sequence()
+    definitions = (definition_of(name, feature) for name, feature in facts.features.items())
+    return {
+        definition: known.get(definition) or (f"{definition}@{sequence}" if sequence else definition)
+        for definition in definitions
+    }
+
+
 def begin(
     engine: Engine, bundle: Bundle, texts: dict[str, str], slots: Mapping[str, str]
 ) -> Preparation:
     """Begin to fold what arrives into the new slots as well; return what is left to do."""
-    old, new = engine.bundle.fold_plan, bundle.fold_plan
-    fresh = {
-        key: plan for key, plan in new.by_fingerprint.items() if key not in old.by_fingerprint
-    }
-    facts_changed = engine.bundle.brand.facts != bundle.brand.facts
+    known = load_slots(engine.store.load_setting(SLOTS_SETTING))
+    fresh = {slot for definition, slot in slots.items() if definition not in known}
+    was = engine.store.load_brand()
+    facts_changed = was is None or was.texts.get(_FACTS) != texts.get(_FACTS)
     until = engine.store.last_sequence() if fresh or facts_changed else 0
     if until:
-        engine.customers.plan = _union(old, new)
+        engine.customers.plan = _union(engine.customers.plan, bundle.fold_plan)
     return Preparation(
         bundle=bundle,
         texts=texts,
         slots=dict(slots),
-        plan=_only(new, set(fresh)),
+        plan=_only(bundle.fold_plan, fresh),
         until=until,
     )
 

@@ -60,9 +60,9 @@ def next_wake(engine: Engine, customer: Customer, now: int) -> int:
         decision = engine.look(customer, Request(open_messages=open_messages_of(customer)), now)
     wake_at = min(
         next_change_of(decision, bundle.policy),
-        next_slide(bundle.fact_plan, customer.total(bundle.fold_plan), decision.decided_at),
+        next_slide(bundle.fact_plan, customer.total(engine.plan), decision.decided_at),
     )
-    restricting = customer.restricting(bundle.fold_plan)
+    restricting = customer.restricting(engine.plan)
     if restricting is not None:
         slide = next_slide(bundle.fact_plan, restricting, decision.decided_at)
         wake_at = min(wake_at, slide)

@@ -25,7 +25,10 @@ class FeaturePlan(msgspec.Struct, frozen=True, kw_only=True):
     """One feature, ready to be folded and read."""
 
     name: str
+    definition: str
+    """The name and a hash of what `facts.yaml` says; a changed feature is another one."""
     fingerprint: str
+    """The slot of a state that it is folded into; usually the definition itself."""
     type: str
     events: tuple[str, ...]
     aggregate: ag.Aggregate
@@ -71,16 +74,22 @@ def feature_type(feature: Feature) -> str:
     return "timestamp" if kind in ("first", "last") and feature.of in ("", "occurred_at") else "text"
 
 
-def compile_feature(name: str, feature: Feature) -> FeaturePlan:
-    """Return the plan of one feature."""
+def definition_of(name: str, feature: Feature) -> str:
+    """Return what identifies a feature's definition."""
+    return f"{name}#{hashlib.sha256(msgspec.json.encode(feature)).hexdigest()[:8]}"
+
+
+def compile_feature(name: str, feature: Feature, *, slots: Mapping[str, str]) -> FeaturePlan:
+    """Return the plan of one feature; `slots` says where a definition is kept, if not under itself."""
     kind, events = events_of(feature)
     value_type = feature_type(feature)
     needs_value = kind != "count"
     source = feature.of or "occurred_at"
-    definition = msgspec.json.encode(feature)
+    definition = definition_of(name, feature)
     return FeaturePlan(
         name=name,
-        fingerprint=f"{name}#{hashlib.sha256(definition).hexdigest()[:8]}",
+        definition=definition,
+        fingerprint=slots.get(definition, definition),
         type=value_type,
         events=events,
         aggregate=_build_aggregate(kind, feature),

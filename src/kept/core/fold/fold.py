@@ -51,9 +51,14 @@ class FoldPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Features over every event (`*`)."""
 
 
-def compile_fold(facts: FactsFile, categories: Categories) -> FoldPlan:
+def compile_fold(
+    facts: FactsFile, categories: Categories, *, slots: Mapping[str, str]
+) -> FoldPlan:
     """Return the fold plan of a checked brand."""
-    features = {name: compile_feature(name, feature) for name, feature in facts.features.items()}
+    features = {
+        name: compile_feature(name, feature, slots=slots)
+        for name, feature in facts.features.items()
+    }
     by_event: dict[str, list[FeaturePlan]] = {}
     for plan in features.values():
         for event_name in plan.events:

@@ -1,0 +1,266 @@
+"""One running Kept: the only place that names concrete adapters and puts everything together."""
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Final, TypeVar
+
+from kept import settings as limits
+from kept.clock import Clock, SystemClock, random_token
+from kept.core.brand.model import Brand
+from kept.core.bundle import Bundle
+from kept.core.compile import compile_brand
+from kept.core.keys import KeyRing, hash_key
+from kept.core.message import Message, Outgoing, SendResult
+from kept.errors import InvalidBrandError, KeptError, Problem
+from kept.flows import deliver, take_brand
+from kept.flows.engine import Engine
+from kept.flows.keys import ADMIN_SETTING, load_keys
+from kept.flows.recover import recover
+from kept.ports import Store
+from kept.runtime.channels import build_channels
+from kept.runtime.folder import load_checked, read_folder, stamp_of
+from kept.runtime.senders import Senders
+from kept.runtime.writer import Writer
+from kept.settings import Settings, read_secret
+from kept.stores.sqlite import SqliteStore
+from kept.stores.vault import PlainVault
+
+T = TypeVar("T")
+_log = logging.getLogger("kept.runtime")
+_WATCH_SECONDS: Final = 0.5
+_FILL: Final = 2_000
+_SECRET_SETTING: Final = "link_secret"
+ADMIN_TOKEN_FILE: Final = "admin-token"
+
+
+class Runtime:
+    """One brand at work on this machine."""
+
+    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+        """Check the brand, open the store and recover what was durable.
+
+        Raises:
+            InvalidBrandError: the folder cannot be used; everything that is wrong with it.
+            SettingsError: a folder, a secret or the store's lock is not as it must be.
+            StoreError: the store cannot be opened.
+        """
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.problems: tuple[Problem, ...] = ()
+        """Why the folder as it is now was not taken up; empty while it is in force."""
+        self._texts = read_folder(settings.brand)
+        self._brand = load_checked(self._texts)
+        self.is_ready = False
+        self._begun: list[tuple[Message, Outgoing]] = []
+        settings.data.mkdir(parents=True, exist_ok=True)
+        self.writer = Writer(
+            self._open_engine,
+            clock=self.clock,
+            before_commit=self._begin_due,
+            after_commit=self._send_begun,
+        )
+        self._prepare_secrets()
+        self.senders = Senders(
+            build_channels(self.bundle, settings, clock=self.clock),
+            threads=limits.SENDERS,
+            report=self._report,
+        )
+        self._stopping = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="kept-brand", daemon=True)
+
+    def start(self) -> None:
+        """Begin to work."""
+        self.writer.start()
+        if self.settings.watch:
+            self._watcher.start()
+        self.is_ready = True
+
+    def stop(self) -> None:
+        """Drain hand-overs that have begun, make everything durable, and end."""
+        self.is_ready = False
+        self._stopping.set()
+        self.senders.drain(limits.DRAIN_SECONDS)
+        self.writer.stop()
+        if self._watcher.is_alive():
+            self._watcher.join()
+
+    def ask(self, job: Callable[[Engine, int], T]) -> "asyncio.Future[T]":
+        """Run a job on the writer from an event loop; done when its changes are durable."""
+        return self.writer.ask(job)
+
+    def submit(self, job: Callable[[Engine, int], T]) -> "Future[T]":
+        """Run a job on the writer from any other thread."""
+        return self.writer.submit(job)
+
+    # -- opening
+
+    def _open_engine(self) -> Engine:
+        store: Store = SqliteStore(self.settings.data, vault=PlainVault())
+        try:
+            slots = take_brand.choose_slots(self._brand.facts, store)
+            self.bundle = compile_brand(self._brand, slots=slots)
+            secret = store.load_setting(_SECRET_SETTING)
+            if secret is None:
+                secret = random_token().encode()
+                with store.transaction():
+                    store.save_setting(_SECRET_SETTING, secret)
+            engine = Engine(
+                store,
+                self.bundle,
+                secret=secret,
+                public_url=self.settings.own_url,
+                shadow=self.settings.shadow,
+            )
+            now = self.clock.now()
+            with store.transaction():
+                recover(engine, now)
+            for source in self.bundle.stale_after:
+                # A source that was never heard is given its time from now on.
+                engine.heard_at.setdefault(source, now)
+            in_force = store.load_brand()
+            if in_force is None or in_force.version != self.bundle.policy.version:
+                self._take_at_start(engine, slots)
+        except BaseException:
+            store.close()
+            raise
+        return engine
+
+    def _take_at_start(self, engine: Engine, slots: dict[str, str]) -> None:
+        """Bring a folder that changed while nothing ran into force before anything is decided."""
+        store = engine.store
+        preparation = take_brand.begin(engine, self.bundle, self._texts, slots)
+        while not preparation.is_filled:
+            with store.transaction():
+                take_brand.fill(engine, preparation, limit=_FILL)
+                engine.customers.flush(_FILL)
+        with store.transaction():
+            while engine.customers.dirty_count:
+                engine.customers.flush(_FILL)
+            take_brand.take(engine, preparation, self.clock.now())
+
+    def _prepare_secrets(self) -> None:
+        engine = self.writer.engine
+        store = engine.store
+        self.link_secret = engine.secret
+        stored = store.load_setting(ADMIN_SETTING)
+        if stored is None:
+            token = f"kept_{random_token()}"
+            path = self.settings.data / ADMIN_TOKEN_FILE
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                file.write(token + "\n")
+            stored = hash_key(token).encode()
+            with store.transaction():
+                store.save_setting(ADMIN_SETTING, stored)
+        self.admin = KeyRing({stored.decode(): "admin"})
+        self._declared_keys = {
+            hash_key(read_secret(source.key)): name
+            for name, source in self.bundle.brand.sources.sources.items()
+            if source.key
+        }
+        self.reload_keys(store)
+
+    def reload_keys(self, store: Store) -> None:
+        """Take up the write keys as they are stored now."""
+        self.keys = KeyRing(load_keys(store) | self._declared_keys)
+
+    # -- hand-over
+
+    def _begin_due(self, engine: Engine, now: int) -> None:
+        room = self.senders.room()
+        channels = self.senders.ready_channels(now)
+        if room and channels:
+            self._begun = deliver.take_due(engine, channels=channels, limit=room, now=now)
+
+    def _send_begun(self, engine: Engine, now: int) -> None:
+        begun, self._begun = self._begun, []
+        for message, outgoing in begun:
+            self.senders.send(message, outgoing, now)
+
+    def _report(self, message_id: str, result: SendResult) -> None:
+        def settle(engine: Engine, now: int) -> None:
+            deliver.settle(engine, message_id, result, now)
+
+        try:
+            self.writer.submit(settle)
+        except KeptError as error:
+            # The message stays `leaving`; after a restart it is taken up as interrupted.
+            _log.warning("a result could not be recorded: %s", error)
+
+    # -- a changed brand folder
+
+    def _watch(self) -> None:
+        seen = stamp_of(self.settings.brand)
+        while not self._stopping.wait(_WATCH_SECONDS):
+            try:
+                stamp = stamp_of(self.settings.brand)
+                if stamp != seen:
+                    seen = stamp
+                    self.reload()
+            except OSError as error:
+                # A file vanished while it was looked at: the next look finds the folder whole.
+                _log.info("the brand folder changes: %s", error)
+
+    def reload(self) -> tuple[Problem, ...]:
+        """Take up the folder as it is now, or refuse it as a whole and say why."""
+        try:
+            texts = read_folder(self.settings.brand)
+            brand = load_checked(texts)
+        except InvalidBrandError as error:
+            self.problems = error.problems
+            _log.warning("the changed brand folder is refused: %d problem(s)", len(error.problems))
+            self.submit(lambda engine, now: engine.alert("brand_refused", at=now)).result()
+            return self.problems
+        self.problems = ()
+        if brand.version != self.bundle.policy.version:
+            self._prepare(brand, texts)
+        return ()
+
+    def _prepare(self, brand: Brand, texts: dict[str, str]) -> None:
+        slots = self.submit(
+            lambda engine, now: take_brand.choose_slots(brand.facts, engine.store)
+        ).result()
+        bundle: Bundle = compile_brand(brand, slots=slots)
+        preparation = self.submit(
+            lambda engine, now: take_brand.begin(engine, bundle, texts, slots)
+        ).result()
+
+        def fill(engine: Engine, now: int) -> None:
+            take_brand.fill(engine, preparation, limit=_FILL)
+            engine.customers.flush(_FILL)
+
+        def write(engine: Engine, now: int) -> int:
+            engine.customers.flush(_FILL)
+            return engine.customers.dirty_count
+
+        while not preparation.is_filled:
+            self.submit(fill).result()
+        if preparation.until:
+            while self.submit(write).result():
+                pass
+
+        def take(engine: Engine, now: int) -> None:
+            take_brand.take(engine, preparation, now)
+
+        self.submit(take).result()
+        self.bundle, self._brand, self._texts = bundle, brand, texts
+
+    # -- for the status page
+
+    def describe(self) -> dict[str, Any]:
+        """Return how the server is doing, without any customer's data."""
+        engine = self.writer.engine
+        return {
+            "brand": self.bundle.brand.brand.brand,
+            "version": self.bundle.policy.version,
+            "ready": self.is_ready and self.writer.is_well,
+            "shadow": self.settings.shadow,
+            "paused": [brake.brake for brake in engine.controls.brakes],
+            "silent_sources": list(engine.stale_sources),
+            "alerts": list(engine.alerts[-20:]),
+            "counts": {" ".join(key).strip(): count for key, count in sorted(engine.counts.items())},
+            "news": list(engine.news[-40:]),
+        }
