@@ -198,17 +198,17 @@ def _read_shape(node: Compare | Between | OneOf) -> tuple[Call | None, list[_Ste
     function stands within a calculation.
     """
     steps: list[_Step]
-    match node:
-        case Between(operand=operand, low=low, high=high):
-            steps = [(low, 0), (high, 1)]
-        case OneOf(operand=operand, values=values):
-            of = operand.type
-            literals = [Literal(type=of, value=value) for value in values]
-            steps = [(literal, plus) for literal in literals for plus in (0, 1)]
-        case Compare(op=op, left=operand, right=other):
-            if other.timed:
-                operand, other, op = other, operand, _MIRRORED[op]
-            steps = [(other, plus) for plus in _TURNS_AT[op]]
+    if isinstance(node, Between):
+        operand, steps = node.operand, [(node.low, 0), (node.high, 1)]
+    elif isinstance(node, OneOf):
+        operand = node.operand
+        literals = [Literal(type=operand.type, value=value) for value in node.values]
+        steps = [(literal, plus) for literal in literals for plus in (0, 1)]
+    else:
+        operand, other, op = node.left, node.right, node.op
+        if other.timed:
+            operand, other, op = other, operand, _MIRRORED[op]
+        steps = [(other, plus) for plus in _TURNS_AT[op]]
     clock = _plain_clock(operand)
     if clock is None or any(step.timed for step, _ in steps):
         return None, []

@@ -387,6 +387,7 @@ class PythonWriter:
         return f"{node.function}({values}, default=None)"
 
     def temporary(self) -> str:
+        """Return a fresh name for a value that is needed twice."""
         self._temporaries += 1
         return f"k_{self._temporaries}"
 
