@@ -4,6 +4,7 @@ MessagePack by field name: a reader of a later version fills a new field with it
 passes over a field that is gone.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +13,7 @@ from kept.core.event import Event, Identifier
 from kept.core.message import Message
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
+_ENCODE_JSON: Final = msgspec.json.Encoder().encode
 
 encode_event: Final = _ENCODER.encode
 decode_event: Final = msgspec.msgpack.Decoder(Event).decode
@@ -28,5 +30,7 @@ decode_texts: Final = msgspec.msgpack.Decoder(dict[str, str]).decode
 encode_detail: Final = _ENCODER.encode
 decode_detail: Final = msgspec.msgpack.Decoder(dict[str, Any]).decode
 
-encode_ids: Final = msgspec.json.Encoder().encode
-"""A list of ids as JSON: one parameter however many they are, for `json_each`."""
+
+def pack_ids(ids: Iterable[int]) -> str:
+    """Return ids as one JSON list: a single parameter, however many they are."""
+    return _ENCODE_JSON(list(ids)).decode()

@@ -71,7 +71,7 @@ class Claims:
         self._fresh_count = 0
         self._backlog = Backlog(session, self._insert)
         self._frozen_until = 0
-        self._settled: tuple[_Keys, _Keys, int] | None = None
+        self._settled: tuple[_Keys, _Keys, int, int] | None = None
         # What this transaction claimed: hour, key, hour, key ...; and up to where it is written.
         self._batch: list[int] = []
         self._written = 0
@@ -136,10 +136,13 @@ class Claims:
 
     def rolled_back(self) -> None:
         """Give back what this transaction claimed."""
+        mine = self._batch
         if self._settled is not None:
-            self._fresh, self._frozen, self._fresh_count = self._settled
+            self._fresh, self._frozen, self._fresh_count, length = self._settled
+            # What was claimed after the settling never came into these.
+            mine = mine[:length]
             self._settled = None
-        for hour, key in zip(self._batch[::2], self._batch[1::2], strict=True):
+        for hour, key in zip(mine[::2], mine[1::2], strict=True):
             self._fresh[hour].discard(key)
         self._batch.clear()
         self._written = 0
@@ -182,7 +185,8 @@ class Claims:
         self._session.write_all(self._insert, _sort(self._fresh))
         self._session.write(self._delete_batches, (self._last_batch,))
         if self._settled is None:
-            self._settled = (self._fresh, self._frozen, self._fresh_count)
+            length = len(self._batch)
+            self._settled = (self._fresh, self._frozen, self._fresh_count, length)
         self._fresh, self._frozen = defaultdict(set), defaultdict(set)
         self._fresh_count = -(len(self._batch) >> 1)
 

@@ -94,8 +94,7 @@ class Readers:
     @contextmanager
     def lend(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection; errors of the driver become ours."""
-        if self._is_closed:
-            raise StoreError(f"the store {self._path} is closed")
+        self.require_open()
         try:
             connection = self._take()
             try:
@@ -109,6 +108,11 @@ class Readers:
         """Return all rows of a query."""
         with self.lend() as connection:
             return connection.execute(sql, parameters).fetchall()
+
+    def require_open(self) -> None:
+        """Refuse to read from a store that was closed."""
+        if self._is_closed:
+            raise StoreError(f"the store {self._path} is closed")
 
     def close(self) -> None:
         """Close what is idle; what is lent is closed when it comes back."""

@@ -1,6 +1,6 @@
 """States, their mark, and wakes in SQLite: derived from the stream and written behind."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, LiteralString
 
 from kept.ports import StateRow, Vault
@@ -13,10 +13,16 @@ class Derived:
     """What can be made again from the stream."""
 
     def __init__(
-        self, session: Session, vault: Vault, queries: Mapping[str, LiteralString]
+        self,
+        session: Session,
+        last_sequence: Callable[[], int],
+        *,
+        vault: Vault,
+        queries: Mapping[str, LiteralString],
     ) -> None:
-        """Take the queries."""
+        """Take the queries; `last_sequence` tells how far the stream reaches."""
         self._session = session
+        self._last_sequence = last_sequence
         self._vault = vault
         self._load_state = queries["load_state"]
         self._load_states = queries["load_states"]
@@ -39,6 +45,8 @@ class Derived:
 
     def save_states(self, rows: Sequence[StateRow], *, mark: int) -> None:
         """Write states, and the mark: every event up to it is contained in stored states."""
+        if mark > self._last_sequence():
+            raise AssertionError(f"a mark of {mark} is beyond the stream")
         seal = self._vault.seal
         # In the order of the table, so that neighbours share a page.
         sealed = sorted(

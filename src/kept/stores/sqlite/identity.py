@@ -6,7 +6,7 @@ from typing import LiteralString
 from kept.core.event import Identifier
 from kept.core.identity import Link, Part
 from kept.ports import Vault
-from kept.stores.codecs import decode_identifier, encode_identifier, encode_ids
+from kept.stores.codecs import decode_identifier, encode_identifier, pack_ids
 from kept.stores.sqlite.session import Session
 
 
@@ -82,7 +82,7 @@ class Identity:
 
     def move_parts(self, part_ids: Sequence[int], *, customer_id: int) -> None:
         """Regroup: these parts now belong to this customer."""
-        self._session.write(self._move_parts, (customer_id, encode_ids(part_ids).decode()))
+        self._session.write(self._move_parts, (customer_id, pack_ids(part_ids)))
 
     def flush(self) -> None:
         """Do nothing: parts are written at once."""

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, LiteralString
 
-from kept.stores.codecs import encode_ids
+from kept.stores.codecs import pack_ids
 from kept.stores.sqlite.backlog import GENERATION_ROWS, Backlog
 from kept.stores.sqlite.session import Session
 
@@ -63,7 +63,7 @@ class PartIndex:
         # Memory before disk: what moves over in between is then seen twice, not never.
         items, parts = self._tail
         found = {item for item, part in zip(items[:], parts[:], strict=False) if part in wanted}
-        packed = encode_ids(list(wanted)).decode()
+        packed = pack_ids(wanted)
         for (bucket,) in fetch(self._find_buckets, (self._kind,)):
             if newest and _count_from(found, (bucket + 1) << _BUCKET_BITS) >= newest:
                 break

@@ -8,8 +8,8 @@ from kept.stores.codecs import (
     decode_detail,
     decode_texts,
     encode_detail,
-    encode_ids,
     encode_texts,
+    pack_ids,
 )
 from kept.stores.sqlite.connections import Readers
 from kept.stores.sqlite.part_index import KIND_DECISION, PartIndex
@@ -109,7 +109,7 @@ class Records:
         if newest <= 0:
             return []
         found = self._index.find(part_ids, newest=newest, fetch=self._fetch)
-        rows = self._fetch(self._queries["read_decisions"], (encode_ids(found).decode(),))
+        rows = self._fetch(self._queries["read_decisions"], (pack_ids(found),))
         # Memory may name an id whose transaction was rolled back and given to another part since.
         wanted = frozenset(part_ids)
         return [self._decode_decision(row) for row in rows if row[1] in wanted]

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, LiteralString, Protocol
 
 from kept.errors import StoreError
-from kept.stores.codecs import encode_ids
+from kept.stores.codecs import pack_ids
 from kept.stores.sqlite.connections import open_writer, translate
 
 
@@ -88,10 +88,12 @@ class Session:
             self.fail(error)
             self.rollback()
             raise
-        self.in_transaction = False
-        for participant in self.participants:
-            participant.committed()
-        self.gate.release()
+        try:
+            for participant in self.participants:
+                participant.committed()
+        finally:
+            self.in_transaction = False
+            self.gate.release()
 
     def rollback(self) -> None:
         """Undo the transaction, on disk and in memory."""
@@ -102,10 +104,12 @@ class Session:
             # SQLite rolls back by itself when the file is reopened.
             self.fail(translate(error, path=self.path))
         finally:
-            self.in_transaction = False
-            for participant in self.participants:
-                participant.rolled_back()
-            self.gate.release()
+            try:
+                for participant in self.participants:
+                    participant.rolled_back()
+            finally:
+                self.in_transaction = False
+                self.gate.release()
 
     def flush(self) -> None:
         """Hand what participants hold back to SQLite, so that reads see it."""
@@ -160,7 +164,7 @@ class Session:
         if len(ids) == 1:
             # The commonest case by far, and half as dear.
             return self.fetch(one, (ids[0],))
-        return self.fetch(many, (encode_ids(ids).decode(),)) if ids else []
+        return self.fetch(many, (pack_ids(ids),)) if ids else []
 
     def fail(self, error: BaseException) -> StoreError:
         """Note the first failure, after which nothing is written any more; return it as ours."""

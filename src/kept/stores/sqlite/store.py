@@ -43,7 +43,7 @@ class SqliteStore:
             opened.callback(session.close)
             migrate(session.connection, path=path)
             sync_folder(folder)
-            readers = Readers(path)
+            self._readers = readers = Readers(path)
             opened.callback(readers.close)
             claims = Claims(session, queries)
             stream = Stream(session, vault, queries)
@@ -62,7 +62,7 @@ class SqliteStore:
         self.load_guard = guards.load_guard
         self._take_stream(stream)
         self._take_identity(identity)
-        self._take_derived(Derived(session, vault, queries))
+        self._take_derived(Derived(session, stream.last_sequence, vault=vault, queries=queries))
         self._take_messages(Messages(session, vault, queries))
         self._take_records(records)
 
@@ -72,6 +72,7 @@ class SqliteStore:
 
     def backup(self, path: str) -> Iterator[float]:
         """Copy the store online into a new file, yielding progress to 1; the copy is verified."""
+        self._readers.require_open()
         return back_up(self._path, Path(path), counts=self._queries["read_counts"])
 
     def _take_stream(self, stream: Stream) -> None:

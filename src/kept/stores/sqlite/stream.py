@@ -6,7 +6,7 @@ from typing import LiteralString
 from kept.core.event import Event
 from kept.errors import StoreError
 from kept.ports import StoredEvent, Vault
-from kept.stores.codecs import decode_event, encode_event, encode_ids
+from kept.stores.codecs import decode_event, encode_event, pack_ids
 from kept.stores.sqlite.derived import STATES_MARK
 from kept.stores.sqlite.part_index import KIND_EVENT, PartIndex
 from kept.stores.sqlite.session import Session
@@ -54,7 +54,7 @@ class Stream:
         """Return all events (or the `newest` ones) of these parts in stream order."""
         self.flush()
         sequences = self._index.find(part_ids, newest=newest, fetch=self._session.fetch)
-        packed = encode_ids(sequences).decode()
+        packed = pack_ids(sequences)
         return self._decode(self._session.fetch(self._load_by_sequence, (packed,)))
 
     def flush(self) -> None:

@@ -1,0 +1,90 @@
+"""The store adapters that the battery runs on, each behind the same small handle."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from kept.ports import Store
+from kept.stores.sqlite import SqliteStore, backlog, claims, part_index
+from kept.stores.vault import PlainVault
+
+
+class Stores(Protocol):
+    """Opens the one store of a test, as often as the test asks."""
+
+    def open(self) -> Store:
+        """Open the store; one that is open already is closed first."""
+
+    def spoil(self) -> None:
+        """Take the store's tables away behind its back, so that whatever it does fails."""
+
+    def lose_event(self, sequence: int) -> None:
+        """Take one event out of the stream behind the store's back; the store is closed."""
+
+    def close(self) -> None:
+        """Close the store if it is open."""
+
+
+class SqliteStores:
+    """SQLite in a temporary folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Name the folder; nothing is open yet."""
+        self.folder = folder
+        self._store: SqliteStore | None = None
+
+    def open(self) -> Store:
+        """Open the store; one that is open already is closed first."""
+        self.close()
+        self._store = SqliteStore(self.folder, vault=PlainVault())
+        return self._store
+
+    def spoil(self) -> None:
+        """Drop every table through a connection of its own."""
+        with self.connect() as connection:
+            names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+            for (name,) in names.fetchall():
+                connection.execute(f'DROP TABLE "{name}"')
+
+    def lose_event(self, sequence: int) -> None:
+        """Delete an event through a connection of its own."""
+        with self.connect() as connection:
+            connection.execute("DELETE FROM events WHERE sequence = ?", (sequence,))
+
+    def connect(self) -> closing[sqlite3.Connection]:
+        """Return a connection beside the store's."""
+        return closing(sqlite3.connect(self.folder / "kept.db", isolation_level=None))
+
+    def close(self) -> None:
+        """Close the store if it is open."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+
+@pytest.fixture(params=["sqlite", "sqlite, small steps"])
+def stores(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Stores]:
+    """Give each adapter; SQLite a second time, writing behind in tiny steps."""
+    if request.param == "sqlite, small steps":
+        monkeypatch.setattr(claims, "GENERATION_ROWS", 5)
+        monkeypatch.setattr(part_index, "GENERATION_ROWS", 5)
+        monkeypatch.setattr(part_index, "_BUCKET_BITS", 2)
+        monkeypatch.setattr(backlog, "_PIECE_ROWS_MIN", 2)
+        monkeypatch.setattr(backlog, "_PIECE_RATIO", 1)
+        monkeypatch.setattr(claims, "_FILTER_BITS", 64)
+        monkeypatch.setattr(claims, "_FILTER_KEYS_MAX", 12)
+    opened = SqliteStores(tmp_path / "data")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def store(stores: Stores) -> Store:
+    """Give an empty store."""
+    return stores.open()
