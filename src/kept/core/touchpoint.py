@@ -29,6 +29,8 @@ from kept.core.touchpoint_item import Rejected, WireItem, instant_of_moment
 from kept.core.touchpoint_openings import OPENINGS, is_machine_opening
 from kept.core.values import DAY, HOUR, MINUTE
 
+__all__ = ["Rejected", "Touchpoint", "WireItem", "compile_touchpoints"]
+
 CLOCK_TOLERANCE: Final = 5 * MINUTE
 """How far a clock may be ahead before it is not believed."""
 MESSAGE_ID_LENGTH_MAX: Final = 100
@@ -48,6 +50,9 @@ NAMES: Final = {
     "merge": ALIASED,
 }
 """What an event is called that carries no name of its own, by its type."""
+
+_EVERYWHERE: Final = {"All": True}
+"""What SDKs say of `integrations` unless told otherwise; it need not be kept with every event."""
 
 
 def compile_touchpoints(
@@ -80,7 +85,9 @@ class Touchpoint:
         self.history = history
         self.object_keys = frozenset(namespaces.keys.values())
         """The properties that say which object an event is about."""
-        self._recognise = Recogniser(source, namespaces).recognise
+        recogniser = Recogniser(source, namespaces)
+        self._recognise = recogniser.recognise
+        self.name_identifiers = recogniser.name
         self._key_prefix = name.encode() + b"\0"
         listed = source.events + tuple(mapping.event for mapping in source.mappings)
         self._names = frozenset(each for each in listed if not each.endswith("*"))
@@ -128,8 +135,9 @@ class Touchpoint:
             return _reject_age(received_at - occurred_at)
         if name in OPENINGS and is_machine_opening(properties, context, occurred_at=occurred_at):
             properties = properties | {"machine": True}
-        if gpc or item.integrations or "traits" in context or "externalIds" in context:
-            context = _shape_context(context, item.integrations, gpc=gpc)
+        integrations = item.integrations if item.integrations != _EVERYWHERE else None
+        if gpc or integrations or "traits" in context or "externalIds" in context:
+            context = _shape_context(context, integrations, gpc=gpc)
         message_id = item.message_id.strip() if type(item.message_id) is str else ""
         if not 0 < len(message_id) <= MESSAGE_ID_LENGTH_MAX:
             message_id = _message_id(item, received_at=received_at, position=position)

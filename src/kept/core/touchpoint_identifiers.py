@@ -6,7 +6,7 @@ people share (`null`, a row of zeros) must be none, or many people become one.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from kept.core.brand.model import FactsFile, Namespace, Source, SourcesFile
@@ -158,6 +158,16 @@ class Recogniser:
             for name, key in namespaces.keys.items()
             if name in self._readers
         ]
+
+    def name(self, told: Mapping[str, str]) -> tuple[Identifier, ...]:
+        """Return the identifiers that a question names outright, strongest first."""
+        found: list[Ranked] = []
+        for namespace, value in told.items():
+            reader = self._readers.get(namespace)
+            if reader is not None and (identifier := reader[1].read(value)):
+                found.append((reader[0], identifier))
+        found.sort()
+        return tuple(identifier for _, identifier in found)
 
     def recognise(
         self, item: WireItem, properties: dict[str, Any], context: dict[str, Any]

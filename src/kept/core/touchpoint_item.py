@@ -36,6 +36,8 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     detail: str
     field: str = ""
+    payload: bytes = b""
+    """The event as it came, in a form that can be mended and read again."""
 
 
 if TYPE_CHECKING:

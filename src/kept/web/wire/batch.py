@@ -34,19 +34,12 @@ _SHARED: Final = {
 """What may be said of all items at once, as it is called on the wire and here."""
 
 
-class RejectedItem(msgspec.Struct, frozen=True, kw_only=True):
-    """An item that was not taken, and why; `payload` is a request of one item, to be mended."""
-
-    rejected: Rejected
-    payload: bytes
-
-
 class Parsed(msgspec.Struct, frozen=True, kw_only=True):
     """What a request held. `ignored_count` items were understood, and nobody asked for them."""
 
     source: str
     events: list[Event]
-    rejected: list[RejectedItem]
+    rejected: list[Rejected]
     ignored_count: int = 0
 
 
@@ -97,7 +90,7 @@ def parse_batch(
     sent_at = None if shared.sent_at is None else instant_of_moment(shared.sent_at)
     shares = bool(shared.type or shared.context or shared.integrations)
     events: list[Event] = []
-    rejected: list[RejectedItem] = []
+    rejected: list[Rejected] = []
     for position, raw in enumerate(batch.items):
         item = parse_item(bytes(raw))
         if isinstance(item, WireItem):
@@ -111,7 +104,7 @@ def parse_batch(
                 continue
             item = event
         payload = _keep(bytes(raw), shared, gpc=gpc)
-        rejected.append(RejectedItem(rejected=item, payload=payload))
+        rejected.append(msgspec.structs.replace(item, payload=payload))
     return Parsed(source=touchpoint.name, events=events, rejected=rejected)
 
 

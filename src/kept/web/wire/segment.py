@@ -97,10 +97,10 @@ def _date_batch(batch: Batch, named: Mapping[bytes, bytes]) -> Batch:
 def _refuse_unreadable(parsed: Parsed) -> None:
     """Raise where the only event of a request is too large, or no JSON object at all."""
     for each in parsed.rejected:
-        if each.rejected.code == "event.too_large":
-            raise TooLargeError(each.rejected.detail)
-        if each.rejected.code in {"event.not_json", "event.not_an_object"}:
-            raise InvalidEventError(each.rejected.detail)
+        if each.code == "event.too_large":
+            raise TooLargeError(each.detail)
+        if each.code in {"event.not_json", "event.not_an_object"}:
+            raise InvalidEventError(each.detail)
 
 
 def _describe_pixel(named: Mapping[bytes, bytes]) -> dict[str, Any]:

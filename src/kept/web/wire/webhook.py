@@ -20,7 +20,6 @@ from kept.web.wire.batch import (
     BATCH_COUNT_MAX,
     PAYLOAD_BYTES_MAX,
     Parsed,
-    RejectedItem,
 )
 from kept.web.wire.body import TooLargeError, open_body
 from kept.web.wire.keys import KeyRing, offered_keys
@@ -112,7 +111,7 @@ class Webhook:
 
     def _read(self, payloads: Sequence[bytes], *, received_at: int) -> Parsed:
         events: list[Event] = []
-        rejected: list[RejectedItem] = []
+        rejected: list[Rejected] = []
         ignored_count = 0
         for position, payload in enumerate(payloads):
             event = self._read_payload(payload, received_at=received_at, position=position)
@@ -122,7 +121,7 @@ class Webhook:
                 ignored_count += 1
             else:
                 kept = payload[:PAYLOAD_BYTES_MAX]
-                rejected.append(RejectedItem(rejected=event, payload=kept))
+                rejected.append(msgspec.structs.replace(event, payload=kept))
         return Parsed(
             source=self.touchpoint.name,
             events=events,
