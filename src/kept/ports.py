@@ -6,7 +6,7 @@ Each port has one contract battery in `tests/contract`, which every adapter must
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -234,6 +234,9 @@ class Store(Protocol):
     def backup(self, path: str) -> Iterator[float]:
         """Copy the store online into a new file, yielding progress from 0 to 1; the copy is verified."""
 
+
+RESTORED_SETTING: Final = "restored"
+"""Set in a store that was restored: messages that it holds as queued may have left after the backup."""
 
 Record: TypeAlias = Literal["event", "state", "identifier", "message", "decision", "quarantine"]
 

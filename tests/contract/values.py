@@ -1,7 +1,7 @@
 """Values that the store's battery is fed with."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from kept.core.event import Event, Identifier
@@ -77,9 +77,6 @@ class UndoneError(Exception):
 @contextmanager
 def undone(store: Store) -> Iterator[None]:
     """Run what follows in a transaction that is rolled back at its end."""
-    try:
-        with store.transaction():
-            yield
-            raise UndoneError
-    except UndoneError:
-        pass
+    with suppress(UndoneError), store.transaction():
+        yield
+        raise UndoneError

@@ -6,11 +6,13 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Final, LiteralString
 
 from kept.errors import SettingsError, StoreError
+from kept.ports import RESTORED_SETTING
 from kept.stores.guard_log import append_guard_file, digest_record, read_guard_file
+from kept.stores.queries import load_queries
 from kept.stores.sqlite.connections import open_reader, translate
 from kept.stores.sqlite.folder import (
     DATABASE_NAME,
@@ -24,6 +26,10 @@ from kept.stores.sqlite.migrations import read_version
 PAGES_A_STEP: Final = 256
 _COPY_SHARE: Final = 0.8
 """How much of the whole the copying is; the rest is verifying."""
+
+
+class _AbandonedError(Exception):
+    """Nobody waits for the backup any more."""
 
 
 def back_up(source: Path, target: Path, *, counts: LiteralString) -> Iterator[float]:
@@ -60,10 +66,12 @@ def back_up(source: Path, target: Path, *, counts: LiteralString) -> Iterator[fl
 def restore_backup(backup: Path, folder: Path, *, replace: bool = False) -> None:
     """Put a backup into a data folder; stops that its guard log holds are kept, and wait there.
 
+    What left after the backup is not known to it, so the setting `RESTORED_SETTING` is set there.
     A folder that a process uses is refused. So is one that holds a database, unless `replace` says
     that it may go: it is then kept beside under another name.
     """
     lock = FolderLock(folder)
+    partial = folder / f"{DATABASE_NAME}.partial"
     try:
         database = folder / DATABASE_NAME
         aside = folder / f"{DATABASE_NAME}.replaced"
@@ -74,10 +82,10 @@ def restore_backup(backup: Path, folder: Path, *, replace: bool = False) -> None
             )
         if database.exists() and aside.exists():
             raise SettingsError(f"{aside} is left from an earlier restore; move it away first")
-        partial = folder / f"{DATABASE_NAME}.partial"
         _verify(backup)
         shutil.copyfile(backup, partial)
         _verify(partial)
+        _note_restored(partial)
         sync_file(partial)
         for suffix in ("-wal", "-shm", ""):
             old = folder / (DATABASE_NAME + suffix)
@@ -90,6 +98,8 @@ def restore_backup(backup: Path, folder: Path, *, replace: bool = False) -> None
     except OSError as error:
         raise StoreError(f"{backup} cannot be restored: {error.strerror}") from error
     finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         lock.release()
 
 
@@ -112,32 +122,44 @@ def merge_guard(guard: Path, folder: Path) -> int:
 
 def _copy(connection: sqlite3.Connection, partial: Path) -> Iterator[float]:
     """Copy in steps on a thread of its own, yielding how far it is."""
-    steps: queue.SimpleQueue[float | BaseException | None] = queue.SimpleQueue()
+    steps: queue.SimpleQueue[float | Exception | None] = queue.SimpleQueue()
+    is_abandoned = Event()
+
+    def note(_status: int, left: int, total: int) -> None:
+        if is_abandoned.is_set():
+            raise _AbandonedError
+        steps.put(1 - left / max(total, 1))
 
     def run() -> None:
         try:
             with closing(sqlite3.connect(partial, check_same_thread=False)) as copy:
                 # The copy is synced as a whole at the end; a crash before leaves no backup.
                 copy.execute("PRAGMA synchronous = OFF")
-                connection.backup(
-                    copy,
-                    pages=PAGES_A_STEP,
-                    progress=lambda _, left, total: steps.put(1 - left / max(total, 1)),
-                )
+                connection.backup(copy, pages=PAGES_A_STEP, progress=note)
                 # One file, without a log beside it.
                 copy.execute("PRAGMA journal_mode = DELETE").fetchone()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, _AbandonedError) as error:
             steps.put(error)
         else:
             steps.put(None)
 
     thread = Thread(target=run, name="kept-backup", daemon=True)
     thread.start()
-    while (step := steps.get()) is not None:
-        if isinstance(step, BaseException):
-            raise step
-        yield step * _COPY_SHARE
-    thread.join()
+    try:
+        while (step := steps.get()) is not None:
+            if isinstance(step, Exception):
+                raise step
+            yield step * _COPY_SHARE
+    finally:
+        is_abandoned.set()
+        thread.join()
+
+
+def _note_restored(path: Path) -> None:
+    """Let whoever opens the store know that the world is ahead of it."""
+    save_setting = load_queries("sqlite/records.sql")["save_setting"]
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(save_setting, (RESTORED_SETTING, b"1"))
 
 
 def _verify(
