@@ -127,7 +127,7 @@ _TEXTS: Final = {
           promotions: {count: 2, window: 7 days, covers: {promotional: true}}
         quiet_hours:
           night: {start: "21:00", end: "08:00", covers: {}}
-        pressure: 0.05
+        pressure: money '0.05 EUR'
         """,
     "actions/missed_bill.yaml": """
         action: missed_bill
@@ -138,8 +138,8 @@ _TEXTS: Final = {
         when: NOT about.paid AND days_since(about.due_at) >= 1
         channels: [email, inbox]
         template: missed_bill
-        expires: about.due_at + INTERVAL '30 days'
-        sets: {grace_until: about.due_at + INTERVAL '10 days'}
+        expires: add_days(about.due_at, 30)
+        sets: {grace_until: 'add_days(about.due_at, 10)'}
         """,
     "actions/late_fee.yaml": """
         action: late_fee
@@ -159,7 +159,7 @@ _TEXTS: Final = {
         purpose: marketing
         category: credit
         when: cohort = 'loyal' AND segment.browsing
-        value: 12
+        value: money '12.00 EUR'
         p_accept: 0.1
         customer_benefit: spent_90d
         channels: [email]
@@ -186,7 +186,7 @@ _TEXTS: Final = {
         category: plan
         when: orders_90d >= 1
         value: spent_90d
-        customer_benefit: 1
+        customer_benefit: money '1.00 EUR'
         placements: [till]
         terms_from: plan_s
         headline:

@@ -1,0 +1,69 @@
+"""`consent.yaml`: a basis that can carry its purpose, channels that can be reached and paid for."""
+
+from typing import Final
+
+from kept.core.brand.model import Channel, Purpose
+from kept.core.brand.units import parse_money
+from kept.core.check.names import check_locale_keys
+from kept.core.check.report import Report
+from kept.core.check.secrecy import check_setting
+
+FILE: Final = "consent.yaml"
+PROMOTIONAL_BASES: Final = frozenset({"consent", "legitimate_interest"})
+"""A contract or a law never obliges anybody to be advertised to."""
+
+
+def check_consent(report: Report) -> None:
+    """Report what is wrong with `consent.yaml` beyond its form."""
+    brand = report.brand
+    for name, purpose in brand.consent.purposes.items():
+        _check_purpose(report, name, purpose)
+    for name, channel in brand.consent.channels.items():
+        _check_channel(report, name, channel)
+    for name, wording in brand.consent.wordings.items():
+        path = ("wordings", name)
+        known = brand.consent.purposes
+        report.refer(FILE, (*path, "purpose"), wording.purpose, what="purpose", known=known)
+        check_locale_keys(report, FILE, (*path, "text"), wording.text)
+    for name, (entity, purpose_name) in brand.consent.categories.items():
+        path = ("categories", name)
+        entities = brand.brand.legal_entities
+        report.refer(FILE, (*path, 0), entity, what="legal entity", known=entities)
+        known = brand.consent.purposes
+        report.refer(FILE, (*path, 1), purpose_name, what="purpose", known=known)
+
+
+def _check_purpose(report: Report, name: str, purpose: Purpose) -> None:
+    path = ("purposes", name)
+    if purpose.promotional and purpose.basis not in PROMOTIONAL_BASES:
+        message = f"`{name}` is promotional, and a {purpose.basis} is no basis for that"
+        suggestion = "write `basis: consent`, or `promotional: false` if it really is not"
+        report.error(
+            FILE, (*path, "basis"), message, suggestion, rests_on=[(FILE, (*path, "promotional"))]
+        )
+    known = report.brand.consent.channels
+    report.refer_all(FILE, (*path, "channels"), purpose.channels, what="channel", known=known)
+
+
+def _check_channel(report: Report, name: str, channel: Channel) -> None:
+    path = ("channels", name)
+    brand = report.brand
+    if channel.adapter not in {"inbox", "files"} and not channel.address:
+        message = f"nothing says where `{name}` reaches a customer"
+        report.error(FILE, path, message, "add `address:` with a trait or a namespace")
+    if channel.address:
+        known = {*report.written_facts.traits, *brand.sources.namespaces}
+        what = "trait or namespace"
+        report.refer(FILE, (*path, "address"), channel.address, what=what, known=known)
+    cost, currency = parse_money(channel.cost)
+    if currency != brand.brand.currency:
+        message = f"the cost is in {currency}, and the brand counts in {brand.brand.currency}"
+        rests_on = [("brand.yaml", ("currency",))]
+        report.error(FILE, (*path, "cost"), message, "give it in one currency", rests_on=rests_on)
+    if cost < 0:
+        report.error(FILE, (*path, "cost"), "a negative cost", "write 0 or more")
+    for entity in channel.sender:
+        known = set(brand.brand.legal_entities)
+        report.refer(FILE, (*path, "sender", entity), entity, what="legal entity", known=known)
+    for key, text in channel.settings.items():
+        check_setting(report, FILE, (*path, "settings", key), text)

@@ -1,0 +1,97 @@
+"""Webhooks: proof of who calls, and mappings by which foreign payloads become events."""
+
+import re
+from typing import Final
+
+from kept.core.brand.model import Mapping, Source
+from kept.core.brand.positions import KeyPath
+from kept.core.check.report import Report
+from kept.core.check.secrecy import check_reference
+
+FILE: Final = "sources.yaml"
+PATH_ROOTS: Final = ("body", "headers")
+"""What a mapping may take values from: the payload, and the request's headers."""
+PATTERN_LENGTH_MAX: Final = 300
+
+_PATH: Final = re.compile(r"(body|headers)(\.[^.\s]+)+")
+# (a+)+ and its like: a repeated group that ends in a repetition takes exponential time to fail.
+_RUNAWAY: Final = re.compile(r"[+*}]\)[+*{]")
+
+
+def check_pattern(report: Report, path: KeyPath, pattern: str) -> None:
+    """Check a regular expression: that it is one, and that no text makes it run for hours."""
+    if len(pattern) > PATTERN_LENGTH_MAX:
+        message = f"a regular expression of {len(pattern)} characters"
+        report.error(FILE, path, message, f"at most {PATTERN_LENGTH_MAX} are taken")
+        return
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        message = f"`{pattern}` is not a regular expression: {error}"
+        report.error(FILE, path, message, "put a backslash before what is meant as text")
+        return
+    if _RUNAWAY.search(pattern):
+        message = f"`{pattern}` repeats a repetition, which some texts make run for hours"
+        report.error(FILE, path, message, "repeat only once: `(a+)+` is `a+`")
+
+
+def check_webhook(report: Report, path: KeyPath, name: str, source: Source) -> None:
+    """Report what is wrong with a webhook's signature and mappings, or with them elsewhere."""
+    if source.kind != "webhook":
+        for key in ("signature", "mappings"):
+            if getattr(source, key):
+                message = f"`{name}` is no webhook, so that its `{key}` is never looked at"
+                report.error(FILE, (*path, key), message, f"remove `{key}`, or say `kind: webhook`")
+        return
+    if source.signature is None:
+        message = f"nothing proves who calls the webhook `{name}`"
+        report.error(FILE, path, message, "add a `signature`")
+    else:
+        check_reference(report, FILE, (*path, "signature", "secret"), source.signature.secret)
+        if source.signature.scheme != "standard_webhooks" and not source.signature.header:
+            message = "the signature's header has no name"
+            report.error(FILE, (*path, "signature"), message, "add `header: X-Signature`")
+    if not source.mappings:
+        message = f"nothing says how the payloads of `{name}` become events"
+        report.error(FILE, path, message, "add `mappings`")
+    for index, mapping in enumerate(source.mappings):
+        _check_mapping(report, (*path, "mappings", index), source, mapping)
+        if any(earlier.when.items() <= mapping.when.items() for earlier in source.mappings[:index]):
+            message = "an earlier mapping takes every payload that this one would"
+            suggestion = "put this one before it, or ask for more in `when`"
+            report.error(FILE, (*path, "mappings", index), message, suggestion)
+
+
+def _check_mapping(report: Report, path: KeyPath, source: Source, mapping: Mapping) -> None:
+    names = report.brand.sources.namespaces
+    if source.events and not any(
+        mapping.event == event or (event.endswith("*") and mapping.event.startswith(event[:-1]))
+        for event in source.events
+    ):
+        message = f"the source may not send `{mapping.event}`"
+        report.error(FILE, (*path, "event"), message, "add it to the source's `events`")
+    for key in ("message_id", "occurred_at"):
+        if getattr(mapping, key):
+            _check_path(report, (*path, key), getattr(mapping, key))
+    for namespace, place in mapping.identifiers.items():
+        key_path: KeyPath = (*path, "identifiers", namespace)
+        known = source.identifiers or names
+        report.refer(FILE, key_path, namespace, what="namespace of the source", known=known)
+        _check_path(report, key_path, place)
+    for name, place in mapping.properties.items():
+        _check_path(report, (*path, "properties", name), place)
+    for place, wanted in mapping.when.items():
+        _check_path(report, (*path, "when", place), place)
+        for value in wanted if isinstance(wanted, tuple) else (wanted,):
+            if isinstance(value, str) and len(value) > 1 and value[0] == value[-1] == "/":
+                check_pattern(report, (*path, "when", place), value[1:-1])
+    if not mapping.identifiers:
+        message = f"nothing says whose `{mapping.event}` it is"
+        report.error(FILE, path, message, "add `identifiers`")
+
+
+def _check_path(report: Report, path: KeyPath, place: str) -> None:
+    if not _PATH.fullmatch(place):
+        roots = " or ".join(f"`{root}.`" for root in PATH_ROOTS)
+        message = f"`{place}` is not a place in the payload"
+        report.error(FILE, path, message, f"begin with {roots}, such as `body.data.id`")
