@@ -1,4 +1,4 @@
-"""What the load consists of: events of 600 to 700 bytes in Segment's form, made before the clock runs.
+"""What the load consists of: events of 600 to 700 bytes in Segment's form, made beforehand.
 
 Each event is a template whose message id, customer and time have fixed width, so that the load
 generator makes a new event by writing over these bytes and need not encode anything.
@@ -54,7 +54,7 @@ def make_batches(count: int, *, size: int, seed: int) -> list[Template]:
 
 
 def make_first_events(count: int, *, size: int, seed: int) -> list[Template]:
-    """Return batches that only introduce customers: one `identify` with everything told about each."""
+    """Return batches that only introduce customers: one `identify` about each."""
     chance = random.Random(seed)
     return [
         _to_template([_pad(_identify(chance), chance) for _ in range(size)], is_batch=True)
@@ -79,8 +79,9 @@ def _identify(chance: random.Random) -> dict[str, object]:
             "first_name": chance.choice(("Ada", "Björn", "Chiara", "Dev", "Elif", "Fatima")),
             "email": f"customer-{CUSTOMER_MARK}@example.org",
             "locale": chance.choice(("en", "de", "es")),
-            "time_zone": chance.choice(("Europe/Berlin", "America/Chicago", "Asia/Tokyo")),
+            "zone": chance.choice(("Europe/Berlin", "America/Chicago", "Asia/Tokyo")),
             "plan": chance.choice(("basic", "plus", "family")),
+            "region": chance.choice(("north", "south", "east", "west")),
         },
     }
 
@@ -101,7 +102,7 @@ def _product_added(chance: random.Random) -> dict[str, object]:
 def _order_completed(chance: random.Random) -> dict[str, object]:
     order = {
         "order_id": f"o-{chance.getrandbits(48):012x}",
-        "revenue_minor": chance.randint(500, 50_000),
+        "total": chance.randint(500, 50_000) / 100,
         "currency": "EUR",
     }
     return _track("Order Completed", order)
@@ -110,7 +111,7 @@ def _order_completed(chance: random.Random) -> dict[str, object]:
 def _bill_issued(chance: random.Random) -> dict[str, object]:
     bill = {
         "bill_id": f"b-{chance.getrandbits(48):012x}",
-        "amount_minor": chance.randint(1_000, 9_000),
+        "amount": chance.randint(1_000, 9_000) / 100,
         "due_at": "2027-01-01T00:00:00Z",
     }
     return _track("Bill Issued", bill)
@@ -124,12 +125,18 @@ def _case_resolved(chance: random.Random) -> dict[str, object]:
     return _track("Case Resolved", {"case_id": f"c-{chance.randint(1, 50)}"})
 
 
+def _consent(chance: random.Random) -> dict[str, object]:
+    """A customer says yes or no to offers."""
+    consent = {"categoryPreferences": {"marketing": chance.random() < 0.7}}
+    return _track("Segment Consent Preference Updated", {}) | {"context": {"consent": consent}}
+
+
 def _signed_in(chance: random.Random) -> dict[str, object]:
     return _track("Signed In", {"method": chance.choice(("password", "link", "passkey"))})
 
 
 MIX: dict[Callable[[random.Random], dict[str, object]], int] = {
-    _page: 40,
+    _page: 39,
     _product_viewed: 25,
     _product_added: 9,
     _signed_in: 8,
@@ -138,6 +145,7 @@ MIX: dict[Callable[[random.Random], dict[str, object]], int] = {
     _bill_issued: 3,
     _case_opened: 2,
     _case_resolved: 1,
+    _consent: 1,
 }
 """How often each kind of event comes, of a hundred."""
 
@@ -150,7 +158,7 @@ def _product(chance: random.Random) -> dict[str, object]:
     return {
         "product_id": f"p-{chance.randint(1, 5_000)}",
         "category": chance.choice(("books", "garden", "audio", "kitchen", "travel")),
-        "price_minor": chance.randint(99, 90_000),
+        "price": chance.randint(99, 90_000) / 100,
         "currency": "EUR",
     }
 
@@ -163,6 +171,7 @@ def _pad(event: dict[str, object], chance: random.Random) -> dict[str, object]:
         "userId": f"u-{CUSTOMER_MARK}",
         **event,
         "context": {
+            **event.get("context", {}),  # type: ignore[dict-item]
             "library": {"name": "analytics-python", "version": "2.4.0"},
             "ip": f"203.0.113.{chance.randint(1, 254)}",
             "locale": "en-GB",

@@ -12,8 +12,6 @@ import msgspec
 
 from bench.case import (
     AMOUNTS,
-    STATUSES,
-    TEXTS,
     Action,
     AtLeast,
     Case,
@@ -145,9 +143,7 @@ def _facts() -> dict[str, Any]:
         "objects": {
             "bill": _object("bill_id", {"Bill Issued": "open", "Bill Paid": "paid"}),
             "case": _object("case_id", {"Case Opened": "open", "Case Resolved": "resolved"}),
-            "order": _object(
-                "order_id", {"Order Completed": "placed", "Order Shipped": "shipped"}
-            ),
+            "order": _object("order_id", {"Order Completed": "placed", "Order Shipped": "shipped"}),
             "receipt": _object("receipt_id", {"Receipt Wanted": "wanted"}),
             "subscription": _object(
                 "subscription_id",
@@ -165,7 +161,9 @@ def _object(key: str, events: Mapping[str, str]) -> dict[str, Any]:
         "key": key,
         "fields": {"status": "text", "begun_at": "timestamp"},
         "events": {
-            event: {"set": {"status": status} | ({"begun_at": "occurred_at"} if event == first else {})}
+            event: {
+                "set": {"status": status} | ({"begun_at": "occurred_at"} if event == first else {})
+            }
             for event, status in events.items()
         },
     }

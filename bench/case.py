@@ -1,4 +1,4 @@
-"""The decision that every engine is given: twenty conditions that hush, fifty actions, the best wins.
+"""What every engine is given to decide: twenty conditions that hush, fifty actions, the best wins.
 
 Conditions are small trees over a customer's facts, drawn with a fixed seed, and written out in the
 language of each engine. An action may be chosen if its own condition holds and the condition that

@@ -4,11 +4,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from bench.case import Answer, Fact, make_case, make_facts
 from bench.rivals import kept_policy
 from bench.row import Figures
+from bench.scale import Scale
 
 UNIT = "µs"
 KEPT = "decision core, Kept's compiled conditions"
@@ -42,7 +44,14 @@ def list_missing() -> list[str]:
     return [name for name, (package, _, _) in RIVALS.items() if find_spec(package) is None]
 
 
-def measure(figures: Figures, *, rounds: int) -> None:
+def measure(figures: Figures, scale: Scale, directory: Path) -> None:
+    """Compare the engines, then see how Kept's decision grows."""
+    del directory  # Nothing here touches the disk.
+    compare_engines(figures, rounds=scale.rounds)
+    measure_growth(figures, rounds=scale.rounds, action_counts=scale.action_counts)
+
+
+def compare_engines(figures: Figures, *, rounds: int) -> None:
     """Check that all engines agree, then time them in turn."""
     case = make_case()
     facts = make_facts(CUSTOMERS)
@@ -50,8 +59,7 @@ def measure(figures: Figures, *, rounds: int) -> None:
     kept_facts = [kept_policy.to_facts(policy, each) for each in facts]
     answers = [conditions(each) for each in kept_facts]
     whole = [
-        kept_policy.answer_of(policy, kept_policy.decide_whole(policy, each))
-        for each in kept_facts
+        kept_policy.answer_of(policy, kept_policy.decide_whole(policy, each)) for each in kept_facts
     ]
     _check_same("Kept's whole decision", answers, whole)
 
@@ -83,7 +91,7 @@ def measure_growth(figures: Figures, *, rounds: int, action_counts: Sequence[int
         facts = [kept_policy.to_facts(policy, each) for each in make_facts(CUSTOMERS)]
         for _ in range(rounds):
             microseconds = _time(lambda each: kept_policy.decide_whole(policy, each), facts)  # noqa: B023
-            figures.add(f"whole decision with {count} actions", microseconds, UNIT)
+            figures.add(f"growth: whole decision with {count} actions", microseconds, UNIT)
 
 
 def _answer_some(

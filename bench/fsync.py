@@ -1,4 +1,4 @@
-"""How long the disk of this machine takes to make a small append durable: the floor of all others."""
+"""How long this machine's disk takes to make a small append durable: the floor of all others."""
 
 import os
 import time

@@ -72,6 +72,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What was answered after the warm-up, and what the load generator itself cost."""
 
     requests: int
+    warm_up_requests: int
     seconds: float
     statuses: dict[str, int]
     latency_ms: dict[str, float]
@@ -170,6 +171,7 @@ class _Load:
         advance = self._advance_open if plan.rate else self._advance_closed
         self.next_due = time.perf_counter_ns()
         self._run_until(time.perf_counter_ns() + int(plan.warm_up_seconds * 1e9), advance)
+        warm_up_requests = sum(self.statuses.values())
         self.reset()
         self.measures_from = begun = time.perf_counter_ns()
         cpu = time.process_time()
@@ -181,6 +183,7 @@ class _Load:
         answered = sum(self.statuses.values())
         return Result(
             requests=answered,
+            warm_up_requests=warm_up_requests,
             seconds=(ended - begun) / 1e9 if not plan.rate else plan.seconds,
             statuses=dict(self.statuses),
             latency_ms=_percentiles_ms(self.latencies),
@@ -259,7 +262,7 @@ class _Load:
         """Take the answers that are there, waiting for the first no longer than is said."""
         ready = self.epoll.poll(0)
         if not ready and wait_seconds > 0:
-            # epoll waits in whole milliseconds, select in microseconds; and an epoll can be selected.
+            # epoll waits in whole milliseconds, select in microseconds, and an epoll is selectable.
             select.select([self.epoll], [], [], wait_seconds)
             ready = self.epoll.poll(0)
         for number, _ in ready:

@@ -92,7 +92,9 @@ def wait_for_port(port: int, *, program: Program, patience_seconds: float) -> No
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.005)
-    raise TimeoutError(f"nothing listens on port {port} after {patience_seconds} s; see {program.log}")
+    raise TimeoutError(
+        f"nothing listens on port {port} after {patience_seconds} s; see {program.log}"
+    )
 
 
 def find_port() -> int:

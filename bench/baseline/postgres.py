@@ -63,7 +63,7 @@ def running_postgres(directory: Path) -> Iterator[PostgreSQL]:
     data, sockets = home / "data", home / "sockets"
     sockets.mkdir(parents=True)
     owner = _give_away(home)
-    make = [binaries / "initdb", "--pgdata", data, "--username=postgres", "--auth=trust"]
+    make = [str(binaries / "initdb"), f"--pgdata={data}", "--username=postgres", "--auth=trust"]
     subprocess.run(
         [*make, "--encoding=UTF8", "--locale=C"],
         check=True,
@@ -85,7 +85,7 @@ def running_postgres(directory: Path) -> Iterator[PostgreSQL]:
 
 def _wait_until_ready(binaries: Path, port: int) -> None:
     """Return once the server takes queries: it listens a little earlier than that."""
-    ask = [binaries / "pg_isready", "--quiet", "--host=127.0.0.1", f"--port={port}"]
+    ask = [str(binaries / "pg_isready"), "--quiet", "--host=127.0.0.1", f"--port={port}"]
     for _ in range(1_000):
         if subprocess.run(ask, check=False).returncode == 0:
             return

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ class Baseline:
         """Note what runs and where."""
         self.port = port
         self.programs = programs
+        self.headers: Mapping[str, str] = {}
 
     def read_cpu_seconds(self) -> float:
         """Return what application and database have used so far."""

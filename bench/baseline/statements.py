@@ -1,4 +1,4 @@
-"""The baseline's tables and statements: events with unique message ids, and a row for each customer.
+"""The baseline's tables and statements: events with unique ids, and a row for each customer.
 
 One statement does both, and counts a customer's events only if they were really stored, so that a
 batch that an SDK sends again counts nothing twice.

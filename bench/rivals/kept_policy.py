@@ -1,4 +1,4 @@
-"""Kept's compiled policy: the conditions alone, like for like, and the whole decision in its layers."""
+"""Kept's compiled policy: the conditions alone, like for like, and the whole decision."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -72,7 +72,7 @@ def to_facts(policy: Policy, facts: Mapping[str, Fact]) -> Facts:
     told = [name for name in policy.fact_names if name not in policy.object_kinds]
     values: list[Any] = [facts.get(name.removeprefix("trait.")) for name in told]
     values.pop(told.index("cohort"))
-    objects = [
+    objects: Any = [
         [(row["key"], row["status"], row["begun_at"]) for row in facts.get(kind, ())]  # type: ignore[union-attr, index]
         for kind in policy.object_kinds
     ]

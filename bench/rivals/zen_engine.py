@@ -1,12 +1,13 @@
 """zen-engine: rules in Rust. Its compiled expressions, which are its fastest form here.
 
 All conditions are one expression that gives a list, and all actions another that reads that list:
-two calls a decision. A decision graph of the same expressions, which is what its editor makes, takes
-about seven times as long, and one compiled expression for each condition about fifteen times.
+two calls a decision. A decision graph of the same expressions, which is what its editor makes,
+takes about seven times as long, and an expression for each condition about fifteen times.
 """
 
 import json
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import zen
@@ -77,7 +78,7 @@ def _graph(case: Case) -> dict[str, Any]:
     nodes.append(_node("out", "outputNode", {"schema": ""}))
     edges = [
         {"id": f"to-{end['id']}", "sourceId": start["id"], "targetId": end["id"], "type": "edge"}
-        for start, end in zip(nodes, nodes[1:], strict=False)
+        for start, end in pairwise(nodes)
     ]
     return {"nodes": nodes, "edges": edges}
 

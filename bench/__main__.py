@@ -1,0 +1,7 @@
+"""`python -m bench`."""
+
+import sys
+
+from bench.run import run
+
+sys.exit(run(sys.argv[1:]))

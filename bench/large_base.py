@@ -1,0 +1,103 @@
+"""Rows on a million stored customers: start, memory, and customers at random against hot ones."""
+
+import time
+from http.client import HTTPConnection
+from pathlib import Path
+
+from bench.latency import FSYNC, latency_row, measure_half_load
+from bench.load import Plan, run_load
+from bench.row import Figures
+from bench.scale import Scale
+from bench.service import Kept, running_kept
+from bench.whole_path import (
+    BATCH_CONNECTIONS,
+    BATCH_SIZE,
+    KEPT,
+    THROUGHPUT,
+    check_success,
+    make_tag,
+    saturate,
+)
+from bench.workspace import fresh_directory
+
+MIB = 1024 * 1024
+READY_PATIENCE_SECONDS = 300.0
+
+
+def measure(figures: Figures, scale: Scale, directory: Path) -> None:
+    """Store a base in steps, start anew on it, and measure it."""
+    count = scale.stored_customers
+    random_row = f"batches of {BATCH_SIZE}, at random over {count:,} customers"
+    hot_row = f"batches of {BATCH_SIZE}, {scale.hot_customers:,} hot of {count:,} customers"
+    name = f"{KEPT}, at random over {count:,}"
+    with fresh_directory(directory) as fresh:
+        _store_in_steps(figures, scale, fresh)
+        for round_number in range(scale.rounds):
+            begun = time.perf_counter()
+            with running_kept(fresh) as kept:
+                _wait_until_ready(kept)
+                figures.add(f"ready with {count:,} customers", time.perf_counter() - begun, "s")
+                measure_half_load(figures, kept, scale, name=name, customers=count)
+                at_random = saturate(
+                    kept, scale, batch_size=BATCH_SIZE, seed=round_number, customers=count
+                )
+                hot = saturate(kept, scale, batch_size=BATCH_SIZE, seed=round_number)
+                memory = kept.program.read_resident_bytes() / MIB
+            figures.add(f"resident memory with {count:,} customers", memory, "MiB")
+            figures.add(random_row, at_random.events_per_second, THROUGHPUT)
+            figures.add(f"cost of {random_row}", at_random.cpu_us_per_event, "CPU µs an event")
+            figures.add(hot_row, hot.events_per_second, THROUGHPUT)
+            figures.add(f"cost of {hot_row}", hot.cpu_us_per_event, "CPU µs an event")
+    figures.compare(random_row, hot_row)
+    if figures.rounds(f"{FSYNC}, p99"):
+        figures.compare(latency_row(name, "p99"), f"{FSYNC}, p99")
+
+
+def _store_in_steps(figures: Figures, scale: Scale, fresh: Path) -> None:
+    """Introduce customers, and measure at each size on the way: how throughput grows with them."""
+    stored = 0
+    for count in scale.customer_counts:
+        with running_kept(fresh) as kept:
+            introduce(kept, first=stored, count=count - stored)
+            stored = count
+            measured = saturate(kept, scale, batch_size=BATCH_SIZE, customers=count)
+        row = f"growth: at random over {count:,} customers"
+        figures.add(row, measured.events_per_second, THROUGHPUT)
+        figures.add(f"cost of {row}", measured.cpu_us_per_event, "CPU µs an event")
+
+
+def introduce(kept: Kept, *, first: int, count: int) -> None:
+    """Send one event about each of so many customers that Kept has not seen."""
+    result = run_load(
+        Plan(
+            port=kept.port,
+            path="/v1/batch",
+            headers=dict(kept.headers),
+            body="first_events",
+            batch_size=BATCH_SIZE,
+            connections=BATCH_CONNECTIONS,
+            seconds=3_600,
+            warm_up_seconds=0,
+            request_count=-(-count // BATCH_SIZE),
+            first_customer=first,
+            customers=count,
+            order="sequential",
+            tag=make_tag(),
+        )
+    )
+    check_success(result)
+
+
+def _wait_until_ready(kept: Kept) -> None:
+    """Return once `/ready` says so."""
+    give_up_at = time.monotonic() + READY_PATIENCE_SECONDS
+    while time.monotonic() < give_up_at:
+        connection = HTTPConnection("127.0.0.1", kept.port, timeout=10)
+        try:
+            connection.request("GET", "/ready")
+            if connection.getresponse().status == 200:
+                return
+        finally:
+            connection.close()
+        time.sleep(0.01)
+    raise TimeoutError(f"not ready after {READY_PATIENCE_SECONDS} s")

@@ -1,0 +1,104 @@
+"""What is measured over HTTP: Kept, the service one would write instead, and the bare front."""
+
+import base64
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from bench.baseline.serve import running_baseline
+from bench.brand import CHANNEL_SECRET_VARIABLE, CHANNEL_URL_VARIABLE, write_brand
+from bench.case import Case, make_case
+from bench.process import Program, find_port, running
+
+KEY = "bench-write-key"
+START_SECONDS = 120.0
+
+
+class Service(Protocol):
+    """Something that takes Segment events on a local port."""
+
+    port: int
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Return what a request must carry."""
+
+    def read_cpu_seconds(self) -> float:
+        """Return what all its processes have used so far."""
+
+
+StartService: TypeAlias = Callable[[Path], AbstractContextManager[Service]]
+
+
+class Kept:
+    """A running `kept serve`."""
+
+    def __init__(self, *, port: int, program: Program) -> None:
+        """Note where it listens."""
+        self.port = port
+        self.program = program
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Return the write key of the one source."""
+        return {"Authorization": "Basic " + base64.b64encode(f"{KEY}:".encode()).decode()}
+
+    def read_cpu_seconds(self) -> float:
+        """Return what the server has used so far."""
+        return self.program.read_cpu_seconds()
+
+
+class Front:
+    """A running `bench.front`."""
+
+    def __init__(self, *, port: int, program: Program) -> None:
+        """Note where it listens."""
+        self.port = port
+        self.program = program
+        self.headers: Mapping[str, str] = {}
+
+    def read_cpu_seconds(self) -> float:
+        """Return what the server has used so far."""
+        return self.program.read_cpu_seconds()
+
+
+@contextmanager
+def running_kept(
+    directory: Path, *, case: Case | None = None, provider_url: str = "http://127.0.0.1:9/"
+) -> Iterator[Kept]:
+    """Run Kept on the data in a directory, which may be new or have been used before."""
+    brand, data, port = directory / "brand", directory / "data", find_port()
+    write_brand(case or make_case(), brand)
+    command = [sys.executable, "-m", "kept", "serve", "--brand", str(brand), "--data", str(data)]
+    command += ["--port", str(port), "--allow-private-webhooks"]
+    environment = {
+        "BENCH_KEY": KEY,
+        CHANNEL_URL_VARIABLE: provider_url,
+        CHANNEL_SECRET_VARIABLE: "whsec_" + base64.b64encode(b"bench" * 5).decode(),
+    }
+    with running(
+        command,
+        log=directory / "kept.log",
+        port=port,
+        environment=environment,
+        patience_seconds=START_SECONDS,
+    ) as program:
+        yield Kept(port=port, program=program)
+
+
+@contextmanager
+def running_front(directory: Path) -> Iterator[Front]:
+    """Run the server that only decodes and appends."""
+    port = find_port()
+    command = [sys.executable, "-m", "bench.front", str(port), str(directory / "front.log")]
+    with running(command, log=directory / "front.out", port=port) as program:
+        yield Front(port=port, program=program)
+
+
+@contextmanager
+def running_array_baseline(directory: Path) -> Iterator[Service]:
+    """Run the baseline with its hand-written statement over arrays."""
+    with running_baseline(directory, uses_arrays=True) as baseline:
+        yield baseline
