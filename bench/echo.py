@@ -25,7 +25,10 @@ def serve(port: int) -> None:
                 clients[client.fileno()], missing[client.fileno()] = client, 0
                 epoll.register(client, select.EPOLLIN)
                 continue
-            data = clients[number].recv(1 << 20)
+            try:
+                data = clients[number].recv(1 << 20)
+            except ConnectionResetError:
+                data = b""
             if not data:
                 epoll.unregister(number)
                 clients.pop(number).close()

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from subprocess import SubprocessError
 
 from rich.console import Console
 from rich.table import Table
@@ -27,6 +28,8 @@ from bench.workspace import check_durable
 ROOT = Path(__file__).parent.parent
 LATEST = ROOT / "bench" / "latest.json"
 DEFAULT_DIRECTORY = ROOT / "var" / "bench"
+
+FAILURES = (RuntimeError, OSError, ValueError, AssertionError, SubprocessError)
 
 Topic = Callable[[Figures, Scale, Path], None]
 
@@ -58,7 +61,7 @@ def run(arguments: Sequence[str]) -> int:
         try:
             TOPICS[name](figures, scale, directory)
         # What one topic cannot do must not hide what the others can.
-        except (RuntimeError, OSError, ValueError, AssertionError) as error:
+        except FAILURES as error:
             failed.append(name)
             console.print(f"[bold red]{name} failed:[/bold red]", end=" ")
             console.print(str(error), markup=False, highlight=False)
