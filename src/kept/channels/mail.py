@@ -1,0 +1,144 @@
+"""A message as mail: well-formed for every reader, and nothing in it that a name could forge.
+
+Building the same message twice gives the same bytes but for the date, so that a retry is the same
+mail under the same Message-ID.
+"""
+
+import hashlib
+import re
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import EmailPolicy
+from email.utils import format_datetime, parseaddr
+from typing import Final
+
+import msgspec
+
+from kept.core.bounce import mail_id_of
+from kept.core.message import Outgoing
+from kept.core.plain_text import clean_line, clean_text
+
+_ATOM: Final = re.compile(r"[^\s\x00-\x20\x7f()<>@,;:\\\"\[\]]+")
+_DOMAIN: Final = re.compile(
+    r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+)
+_HEADER_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
+_OWN_HEADERS: Final = frozenset(
+    [
+        "bcc",
+        "cc",
+        "content-transfer-encoding",
+        "content-type",
+        "date",
+        "dkim-signature",
+        "from",
+        "message-id",
+        "mime-version",
+        "received",
+        "return-path",
+        "sender",
+        "subject",
+        "to",
+    ]
+)
+_UNFOLDED: Final = frozenset({"list-unsubscribe", "list-unsubscribe-post", "message-id"})
+"""Headers that machines read: folding would turn a long link into an encoded word."""
+
+
+class _Policy(EmailPolicy):
+    """Seven-bit mail with CRLF; addresses and links are never broken up."""
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        """Return a header line as it leaves."""
+        if name.lower() in _UNFOLDED:
+            return f"{name}: {value}\r\n".encode("ascii", "replace")
+        return super().fold_binary(name, value)
+
+
+_POLICY: Final = _Policy(linesep="\r\n", cte_type="7bit")
+
+
+class Mailbox(msgspec.Struct, frozen=True, kw_only=True):
+    """An address that mail can be sent to, and the name before it."""
+
+    local: str
+    domain: str
+    """In ASCII, as DNS knows it."""
+    name: str = ""
+
+    @property
+    def address(self) -> str:
+        """Return the address alone."""
+        return f"{self.local}@{self.domain}"
+
+
+class Mail(msgspec.Struct, frozen=True, kw_only=True):
+    """A message ready for a mail server."""
+
+    mail_id: str
+    sender: Mailbox
+    recipient: Mailbox
+    content: bytes
+
+
+class Unmailable(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that no mail can be made of."""
+
+    detail: str
+    is_address: bool = False
+    """Whether it is the recipient's address that can never work."""
+
+
+def parse_mailbox(text: str) -> Mailbox | None:
+    """Return `Name <address>` or a bare address, None if it is no single valid address."""
+    if "\r" in text or "\n" in text:
+        return None
+    name, address = parseaddr(text)
+    local, at, domain = address.rpartition("@")
+    try:
+        domain = domain.encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        return None
+    fits = len(local.encode("utf-8", "replace")) <= 64 and len(address) <= 254
+    if not at or not fits or not _DOMAIN.fullmatch(domain):
+        return None
+    if not all(_ATOM.fullmatch(atom) for atom in local.split(".")) or clean_line(local) != local:
+        return None
+    if name == "" and text.strip().strip("<>") != address:
+        # More than one address, or words around it: whom was it meant for?
+        return None
+    return Mailbox(local=local, domain=domain, name=clean_line(name))
+
+
+def compose_mail(outgoing: Outgoing, *, at: datetime) -> Mail | Unmailable:
+    """Return a message as mail, or why it cannot be one."""
+    sender = parse_mailbox(outgoing.sender)
+    if sender is None:
+        return Unmailable(detail=f"the sender {outgoing.sender!r} is no mail address")
+    recipient = parse_mailbox(outgoing.to)
+    if recipient is None:
+        return Unmailable(detail="the recipient has no valid mail address", is_address=True)
+    # Only a recipient beyond ASCII needs headers in UTF-8, which not every server takes.
+    mail = EmailMessage(policy=_POLICY.clone(utf8=not recipient.local.isascii()))
+    mail["From"] = _header_address(sender)
+    mail["To"] = _header_address(recipient)
+    mail["Subject"] = clean_line(outgoing.subject)
+    mail["Date"] = format_datetime(at)
+    mail_id = mail_id_of(outgoing.idempotency_key)
+    mail["Message-ID"] = f"<{mail_id}@{sender.domain}>"
+    for name, value in outgoing.headers.items():
+        if not _HEADER_NAME.fullmatch(name) or name.lower() in _OWN_HEADERS:
+            return Unmailable(detail=f"a message may not set the header {clean_line(name)!r}")
+        mail[name] = clean_line(value)
+    mail.set_content(clean_text(outgoing.text))
+    if outgoing.html:
+        mail.add_alternative(clean_text(outgoing.html), subtype="html")
+        # The default boundary is drawn at random, which would make each retry another mail.
+        parts = f"{mail_id}\0{outgoing.text}\0{outgoing.html}".encode("utf-8", "replace")
+        mail.set_boundary(f"=_{hashlib.sha256(parts).hexdigest()[:32]}")
+    return Mail(mail_id=mail_id, sender=sender, recipient=recipient, content=mail.as_bytes())
+
+
+def _header_address(mailbox: Mailbox) -> Address:
+    return Address(display_name=mailbox.name, username=mailbox.local, domain=mailbox.domain)
