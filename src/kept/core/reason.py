@@ -17,62 +17,62 @@ class _Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     until: int = 0
 
 
-class NotOfferedHere(_Reason, tag="not_offered_here"):
+class NotOfferedHere(_Reason, frozen=True, kw_only=True, tag="not_offered_here"):
     """The action is not made for this placement."""
 
     layer = "relevant"
     placement: str
 
 
-class AlreadyContacted(_Reason, tag="already_contacted"):
+class AlreadyContacted(_Reason, frozen=True, kw_only=True, tag="already_contacted"):
     """The same action reached the customer already and may not come again yet."""
 
     layer = "relevant"
     at: int
 
 
-class AlreadyQueued(_Reason, tag="already_queued"):
+class AlreadyQueued(_Reason, frozen=True, kw_only=True, tag="already_queued"):
     """A message of this action is on its way already."""
 
     layer = "relevant"
     message_id: str
 
 
-class Declined(_Reason, tag="declined"):
+class Declined(_Reason, frozen=True, kw_only=True, tag="declined"):
     """The customer said no to it lately."""
 
     layer = "relevant"
     at: int
 
 
-class NotEligible(_Reason, tag="not_eligible"):
+class NotEligible(_Reason, frozen=True, kw_only=True, tag="not_eligible"):
     """Its condition does not hold for this customer."""
 
     layer = "eligible"
 
 
-class FactUnknown(_Reason, tag="fact_unknown"):
+class FactUnknown(_Reason, frozen=True, kw_only=True, tag="fact_unknown"):
     """A fact that its condition reads is unknown just now, and unknown means no."""
 
     layer = "eligible"
     facts: tuple[str, ...]
 
 
-class HeldOut(_Reason, tag="held_out"):
+class HeldOut(_Reason, frozen=True, kw_only=True, tag="held_out"):
     """The customer is in a control group that does not get it."""
 
     layer = "eligible"
     group: str
 
 
-class Expired(_Reason, tag="expired"):
+class Expired(_Reason, frozen=True, kw_only=True, tag="expired"):
     """Its meaning has passed, and it is never sent late."""
 
     layer = "eligible"
     at: int
 
 
-class NoBasis(_Reason, tag="no_basis"):
+class NoBasis(_Reason, frozen=True, kw_only=True, tag="no_basis"):
     """No recorded basis covers this legal entity, purpose and channel."""
 
     layer = "permitted"
@@ -81,41 +81,41 @@ class NoBasis(_Reason, tag="no_basis"):
     channel: str = ""
 
 
-class OptedOut(_Reason, tag="opted_out"):
+class OptedOut(_Reason, frozen=True, kw_only=True, tag="opted_out"):
     """The customer said no to this purpose, channel or topic."""
 
     layer = "permitted"
     scope: str
 
 
-class GlobalPrivacyControl(_Reason, tag="global_privacy_control"):
+class GlobalPrivacyControl(_Reason, frozen=True, kw_only=True, tag="global_privacy_control"):
     """The customer's browser opts out of selling and sharing."""
 
     layer = "permitted"
     purpose: str
 
 
-class NoAddress(_Reason, tag="no_address"):
+class NoAddress(_Reason, frozen=True, kw_only=True, tag="no_address"):
     """There is no address for any channel of the action."""
 
     layer = "permitted"
     channel: str
 
 
-class AddressClosed(_Reason, tag="address_closed"):
+class AddressClosed(_Reason, frozen=True, kw_only=True, tag="address_closed"):
     """The address bounced for good, or its owner complained."""
 
     layer = "permitted"
     channel: str
 
 
-class NotProven(_Reason, tag="not_proven"):
+class NotProven(_Reason, frozen=True, kw_only=True, tag="not_proven"):
     """The customer is recognised but not proven, and this may be shown only on proof."""
 
     layer = "permitted"
 
 
-class Held(_Reason, tag="held"):
+class Held(_Reason, frozen=True, kw_only=True, tag="held"):
     """A hold hushes it while its condition holds."""
 
     layer = "held"
@@ -123,7 +123,7 @@ class Held(_Reason, tag="held"):
     because: str = ""
 
 
-class HoldUnknown(_Reason, tag="hold_unknown"):
+class HoldUnknown(_Reason, frozen=True, kw_only=True, tag="hold_unknown"):
     """A hold reads a fact that is unknown just now, and so counts as on."""
 
     layer = "held"
@@ -131,20 +131,20 @@ class HoldUnknown(_Reason, tag="hold_unknown"):
     facts: tuple[str, ...]
 
 
-class Braked(_Reason, tag="braked"):
+class Braked(_Reason, frozen=True, kw_only=True, tag="braked"):
     """An operator stopped it."""
 
     layer = "held"
     brake: str
 
 
-class NeedsApproval(_Reason, tag="needs_approval"):
+class NeedsApproval(_Reason, frozen=True, kw_only=True, tag="needs_approval"):
     """It waits for a person's approval."""
 
     layer = "held"
 
 
-class CapReached(_Reason, tag="cap_reached"):
+class CapReached(_Reason, frozen=True, kw_only=True, tag="cap_reached"):
     """As many contacts as this cap allows are within its window."""
 
     layer = "pressure"
@@ -152,35 +152,35 @@ class CapReached(_Reason, tag="cap_reached"):
     count: int
 
 
-class Resting(_Reason, tag="resting"):
+class Resting(_Reason, frozen=True, kw_only=True, tag="resting"):
     """The customer was contacted in this way lately and is left in peace."""
 
     layer = "pressure"
     at: int
 
 
-class QuietNow(_Reason, tag="quiet_now"):
+class QuietNow(_Reason, frozen=True, kw_only=True, tag="quiet_now"):
     """It is the customer's quiet time."""
 
     layer = "pressure"
     quiet_hours: str
 
 
-class ZoneUnknown(_Reason, tag="zone_unknown"):
+class ZoneUnknown(_Reason, frozen=True, kw_only=True, tag="zone_unknown"):
     """The customer's time zone is unknown, so that quiet time cannot be told: not now."""
 
     layer = "pressure"
     quiet_hours: str
 
 
-class TermsMissing(_Reason, tag="terms_missing"):
+class TermsMissing(_Reason, frozen=True, kw_only=True, tag="terms_missing"):
     """It has no terms that it could be compared by."""
 
     layer = "honest"
     detail: str
 
 
-class ChoiceLimited(_Reason, tag="choice_limited"):
+class ChoiceLimited(_Reason, frozen=True, kw_only=True, tag="choice_limited"):
     """Enough is shown already, or another of its category is."""
 
     layer = "honest"
@@ -188,21 +188,21 @@ class ChoiceLimited(_Reason, tag="choice_limited"):
     category: str = ""
 
 
-class NegativeBenefit(_Reason, tag="negative_benefit"):
+class NegativeBenefit(_Reason, frozen=True, kw_only=True, tag="negative_benefit"):
     """It would not be to this customer's benefit."""
 
     layer = "worth_it"
     benefit: int
 
 
-class NotWorthIt(_Reason, tag="not_worth_it"):
+class NotWorthIt(_Reason, frozen=True, kw_only=True, tag="not_worth_it"):
     """Its worth does not beat silence after its cost and the pressure of one more contact."""
 
     layer = "worth_it"
     score: int
 
 
-class Outranked(_Reason, tag="outranked"):
+class Outranked(_Reason, frozen=True, kw_only=True, tag="outranked"):
     """Another action is the better answer."""
 
     layer = "worth_it"
@@ -210,21 +210,21 @@ class Outranked(_Reason, tag="outranked"):
     score: int
 
 
-class MissingValue(_Reason, tag="missing_value"):
+class MissingValue(_Reason, frozen=True, kw_only=True, tag="missing_value"):
     """Its text needs a value that is not known, and is never sent with a gap."""
 
     layer = "hand_over"
     names: tuple[str, ...]
 
 
-class ProviderRefused(_Reason, tag="provider_refused"):
+class ProviderRefused(_Reason, frozen=True, kw_only=True, tag="provider_refused"):
     """The provider refused it for good."""
 
     layer = "hand_over"
     detail: str
 
 
-class Shadowed(_Reason, tag="shadowed"):
+class Shadowed(_Reason, frozen=True, kw_only=True, tag="shadowed"):
     """Kept runs in shadow: it decides and records, and sends nothing."""
 
     layer = "hand_over"

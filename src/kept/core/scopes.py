@@ -106,7 +106,7 @@ def policy_scope(
         about: the kind of the object in play.
         offer: the types of the action's own terms (`offer.yearly_price`).
     """
-    known = segment_scope(facts).facts | {
+    known = dict(segment_scope(facts).facts) | {
         f"{SEGMENT_PREFIX}{name}": Fact(type=BOOL, nullable=False) for name in cohorts.segments
     }
     offered = {name: Fact(type=parse_type(kind), nullable=False) for name, kind in (offer or {}).items()}

@@ -125,7 +125,7 @@ def recognise(
     """
     touchpoint = engine.bundle.brand.sources.sources[source]
     namespaces = engine.bundle.brand.sources.namespaces
-    named = engine.bundle.touchpoints[source].clean(identifiers)
+    named = engine.bundle.touchpoints[source].name_identifiers(identifiers)
     if not named:
         message = (
             "the question names nobody: `identifiers` needs a namespace that sources.yaml lets "

@@ -176,12 +176,7 @@ class Customers:
             states[row.part_id] = decode_state(row.state)
             applied[row.part_id] = row.applied_sequence
         links = (
-            {
-                (link.part_a, link.part_b, link.evidence): link.first_at
-                for link in self._store.load_links(part_ids)
-            }
-            if len(part_ids) > 1
-            else {}
+            _first_seen(self._store.load_links(part_ids)) if len(part_ids) > 1 else {}
         )
         messages = {m.message_id: m for m in self._store.load_open_messages(part_ids)}
         return Customer(customer_id, parts, states, applied, links, messages)
@@ -198,9 +193,7 @@ class Customers:
 
     def regroup(self, groups: Iterable[frozenset[int]], links: Iterable[Link]) -> list[Customer]:
         """Take up a new grouping of parts; return the customers that changed."""
-        linked: dict[tuple[int, int, str], int] = {
-            (link.part_a, link.part_b, link.evidence): link.first_at for link in links
-        }
+        linked = _first_seen(links)
         changed = []
         for members in groups:
             current = {self._homes[m].customer_id if m in self._homes else 0 for m in members}
@@ -259,7 +252,7 @@ class Customers:
         """Write the states that waited longest, at most `limit`; return how many were written."""
         if not self._dirty:
             return 0
-        rows = []
+        rows: list[StateRow] = []
         while self._dirty and len(rows) < limit:
             part_id, _ = self._dirty.popitem(last=False)
             customer = self._homes[part_id]
@@ -301,6 +294,10 @@ class Customers:
         """Forget every standing answer, because the brand or a control changed."""
         for customer in self._by_id.values():
             customer.standing = None
+
+
+def _first_seen(links: Iterable[Link]) -> dict[tuple[int, int, str], int]:
+    return {(link.part_a, link.part_b, link.evidence): link.first_at for link in links}
 
 
 def _links_of(

@@ -7,7 +7,7 @@ import msgspec
 
 from kept.core.event import Event
 from kept.core.message import IN_FLIGHT_STATES
-from kept.core.touchpoint import Rejected
+from kept.core.touchpoint_item import Rejected
 from kept.core.values import HOUR
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine

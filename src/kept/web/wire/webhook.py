@@ -23,7 +23,7 @@ from kept.web.wire.batch import (
 )
 from kept.web.wire.body import TooLargeError, open_body
 from kept.web.wire.keys import KeyRing, offered_keys
-from kept.web.wire.mapping import CompiledMapping, Document
+from kept.core.mapping import CompiledMapping, Document
 from kept.web.wire.segment import Headers, read_query
 from kept.web.wire.signature import check_signature, webhook_id
 from kept.web.wire.split import split_array, split_object
