@@ -18,6 +18,7 @@ from kept.stores.sqlite.folder import (
     DATABASE_NAME,
     GUARD_NAME,
     FolderLock,
+    make_private_file,
     sync_file,
     sync_folder,
 )
@@ -43,6 +44,7 @@ def back_up(source: Path, target: Path, *, counts: LiteralString) -> Iterator[fl
     partial = target.with_name(target.name + ".partial")
     try:
         partial.unlink(missing_ok=True)
+        make_private_file(partial)
         with closing(open_reader(source)) as connection:
             # A read transaction: commits go on, and this connection does not see them.
             connection.execute("BEGIN")
@@ -83,6 +85,7 @@ def restore_backup(backup: Path, folder: Path, *, replace: bool = False) -> None
         if database.exists() and aside.exists():
             raise SettingsError(f"{aside} is left from an earlier restore; move it away first")
         _verify(backup)
+        make_private_file(partial)
         shutil.copyfile(backup, partial)
         _verify(partial)
         _note_restored(partial)

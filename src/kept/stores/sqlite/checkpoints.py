@@ -77,11 +77,11 @@ class Checkpoints:
         if log_pages > LOG_PAGES_MAX:
             # Once more, for what was committed meanwhile: the rest is then short.
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            with self._session.gate:
+            with self._session.pause():
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
     def _finish(self, connection: sqlite3.Connection) -> None:
         """Nobody writes: move everything and give the log's room back."""
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        with self._session.gate:
+        with self._session.pause():
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

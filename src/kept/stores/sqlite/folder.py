@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from kept.errors import SettingsError
+from kept.errors import SettingsError, StoreError
 
 DATABASE_NAME: Final = "kept.db"
 GUARD_NAME: Final = "optouts.log"
@@ -60,3 +60,11 @@ def sync_file(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def make_private_file(path: Path) -> None:
+    """Make an empty file that only its owner may read; what SQLite puts beside it is the same."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise StoreError(f"{path} cannot be made: {error.strerror}") from error

@@ -1,9 +1,10 @@
 """The one write connection, its transaction, and what happens when a write fails."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock, get_ident
+from threading import Event, Lock, get_ident
 from types import TracebackType
 from typing import Any, LiteralString, Protocol
 
@@ -35,8 +36,11 @@ class Session:
     def __init__(self, path: Path) -> None:
         """Open the connection, making the file if there is none."""
         self.path = path
-        # Held during a transaction, and by whoever needs the time between two (checkpoints).
-        self.gate = Lock()
+        # Held during a transaction, or by `pause`. A lock is not fair: a busy writer would take it
+        # again before whoever waits wakes up, so the writer also waits for `_may_begin`.
+        self._gate = Lock()
+        self._may_begin = Event()
+        self._may_begin.set()
         self.participants: list[Participant] = []
         self.in_transaction = False
         self._owner = 0
@@ -60,19 +64,31 @@ class Session:
         """Return the write transaction, to be entered by `with`."""
         return Transaction(self)
 
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Keep the time between two transactions for what is done inside, on another thread."""
+        self._may_begin.clear()
+        try:
+            with self._gate:
+                yield
+        finally:
+            self._may_begin.set()
+
     def begin(self) -> None:
         """Begin the transaction."""
         if self.is_ours:
             raise AssertionError("a transaction within a transaction")
-        self.gate.acquire()
+        if not self._may_begin.is_set():
+            self._may_begin.wait()
+        self._gate.acquire()
         try:
             self._refuse_after_failure()
             self.connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
-            self.gate.release()
+            self._gate.release()
             raise translate(error, path=self.path) from error
         except BaseException:
-            self.gate.release()
+            self._gate.release()
             raise
         self.in_transaction = True
         self._owner = get_ident()
@@ -93,7 +109,7 @@ class Session:
                 participant.committed()
         finally:
             self.in_transaction = False
-            self.gate.release()
+            self._gate.release()
 
     def rollback(self) -> None:
         """Undo the transaction, on disk and in memory."""
@@ -109,7 +125,7 @@ class Session:
                     participant.rolled_back()
             finally:
                 self.in_transaction = False
-                self.gate.release()
+                self._gate.release()
 
     def flush(self) -> None:
         """Hand what participants hold back to SQLite, so that reads see it."""

@@ -13,7 +13,13 @@ from kept.stores.sqlite.checkpoints import Checkpoints
 from kept.stores.sqlite.claims import Claims
 from kept.stores.sqlite.connections import Readers, open_reader, translate
 from kept.stores.sqlite.derived import Derived
-from kept.stores.sqlite.folder import DATABASE_NAME, GUARD_NAME, FolderLock, sync_folder
+from kept.stores.sqlite.folder import (
+    DATABASE_NAME,
+    GUARD_NAME,
+    FolderLock,
+    make_private_file,
+    sync_folder,
+)
 from kept.stores.sqlite.guards import Guards
 from kept.stores.sqlite.identity import Identity
 from kept.stores.sqlite.messages import Messages
@@ -39,7 +45,8 @@ class SqliteStore:
         with ExitStack() as opened:
             opened.callback(FolderLock(folder).release)
             _check_file(path)
-            session = Session(path)
+            make_private_file(path)
+            self._session = session = Session(path)
             opened.callback(session.close)
             migrate(session.connection, path=path)
             sync_folder(folder)
