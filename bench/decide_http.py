@@ -8,10 +8,11 @@ import msgspec
 from bench.bodies import CUSTOMER_MARK
 from bench.brand import PLACEMENT
 from bench.latency import UNIT, run_at_rate
-from bench.load import Plan, Result, run_load
+from bench.load import Result, run_load
 from bench.row import Figures
 from bench.scale import Scale
 from bench.service import Kept, running_kept
+from bench.stream import Plan
 from bench.whole_path import check_success, saturate
 from bench.workspace import fresh_directory
 

@@ -6,10 +6,11 @@ How it changes with the number of customers is measured while a base is stored: 
 from pathlib import Path
 
 from bench.case import make_case
-from bench.load import Plan, run_load
+from bench.load import run_load
 from bench.row import Figures
 from bench.scale import Scale
 from bench.service import Kept, running_kept
+from bench.stream import Plan
 from bench.whole_path import (
     BATCH_CONNECTIONS,
     BATCH_SIZE,

@@ -5,10 +5,11 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from bench.latency import FSYNC, latency_row, measure_half_load
-from bench.load import Plan, run_load
+from bench.load import run_load
 from bench.row import Figures
 from bench.scale import Scale
 from bench.service import Kept, running_kept
+from bench.stream import Plan
 from bench.whole_path import (
     BATCH_CONNECTIONS,
     BATCH_SIZE,

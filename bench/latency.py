@@ -9,10 +9,11 @@ from pathlib import Path
 
 from bench.baseline.serve import running_baseline
 from bench.fsync import measure_fsync, percentile
-from bench.load import Plan, Result, run_load
+from bench.load import Result, run_load
 from bench.row import Figures
 from bench.scale import Scale
 from bench.service import Service, StartService, running_kept
+from bench.stream import Plan
 from bench.whole_path import BASELINE, KEPT, check_success, make_tag, saturate
 from bench.workspace import fresh_directory
 

@@ -18,54 +18,16 @@ import sys
 import time
 from array import array
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from typing import Literal
+from collections.abc import Callable
 
 import msgspec
 
-from bench.bodies import (
-    CUSTOMER_WIDTH,
-    ID_WIDTH,
-    INSTANT,
-    Template,
-    make_batches,
-    make_events,
-    make_first_events,
-    make_raw,
-)
 from bench.fsync import percentile
+from bench.stream import Plan, Stream
 
 PERCENTS = (50.0, 90.0, 99.0, 99.9, 100.0)
 DRAIN_SECONDS = 30.0
 READ_BYTES = 256 * 1024
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to send, how fast and for how long."""
-
-    port: int
-    path: str
-    headers: dict[str, str] = {}
-    body: Literal["events", "batches", "first_events", "raw"] = "events"
-    raw: str = ""
-    """With `body: raw`: the text of each request, customers and message ids marked as in bodies."""
-    batch_size: int = 100
-    pool_size: int = 0
-    """How many different bodies to make; 0 means what is customary for their kind."""
-    connections: int = 64
-    rate: float = 0.0
-    """Requests a second of an open loop; 0 means a closed loop."""
-    seconds: float = 5.0
-    warm_up_seconds: float = 1.0
-    request_count: int = 0
-    """Stop after so many requests, if not 0."""
-    customers: int = 10_000
-    first_customer: int = 0
-    order: Literal["random", "sequential"] = "random"
-    seed: int = 1
-    tag: str = "bench"
-    """Begins every message id; another tag makes another set of events."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,21 +68,6 @@ def run_load(plan: Plan, *, patience_seconds: float = 3_600) -> Result:
     return msgspec.json.decode(finished.stdout, type=Result)
 
 
-class _Request:
-    """A request that is written over for each use."""
-
-    __slots__ = ("buffer", "customers", "ids", "instants", "per_event")
-
-    def __init__(self, head: bytes, template: Template) -> None:
-        """Put a head before a body and move its places along."""
-        self.buffer = bytearray(head + template.content)
-        shift = len(head)
-        self.ids = [place + shift for place in template.message_ids]
-        self.customers = [place + shift for place in template.customers]
-        self.instants = [place + shift for place in template.instants]
-        self.per_event = template.customers_per_event
-
-
 class _Connection:
     """A connection that has at most one request under way."""
 
@@ -141,19 +88,14 @@ class _Load:
     def __init__(self, plan: Plan) -> None:
         """Make all bodies and open all connections before the clock runs."""
         self.plan = plan
-        self.pool = [_Request(_make_head(plan, template), template) for template in _bodies(plan)]
+        self.stream = Stream(plan)
         self.epoll = select.epoll()
         self.connections: dict[int, _Connection] = {}
         self.free: deque[_Connection] = deque()
         for _ in range(plan.connections):
             self._connect()
         self.chance = random.Random(plan.seed)
-        self.draw = _customer_source(plan, self.chance)
-        self.tag = plan.tag.encode()[: ID_WIDTH - 12].ljust(ID_WIDTH - 12, b"-")
         self.sent = 0
-        self.events = 0
-        self.instant_at = 0
-        self.instant = INSTANT.encode()
         self.measures_from = 0
         self.reset()
 
@@ -230,33 +172,9 @@ class _Load:
 
     def _send(self, connection: _Connection, *, due_at: int) -> None:
         """Make the next request and send it."""
-        request = self.pool[self.sent % len(self.pool)]
         self.sent += 1
-        self._fill(request)
         connection.due_at = due_at
-        connection.socket.sendall(request.buffer)
-
-    def _fill(self, request: _Request) -> None:
-        """Write new ids, customers and the present time over a request."""
-        buffer, tag, number, draw = request.buffer, self.tag, self.events, self.draw
-        for place in request.ids:
-            buffer[place : place + ID_WIDTH] = b"%b%012d" % (tag, number)
-            number += 1
-        self.events = number
-        places = iter(request.customers)
-        for count in request.per_event:
-            customer = draw()
-            for _ in range(count):
-                place = next(places)
-                buffer[place : place + CUSTOMER_WIDTH] = customer
-        now = time.time_ns() // 1_000_000
-        if now != self.instant_at:
-            self.instant_at = now
-            moment = datetime.fromtimestamp(now / 1_000, tz=UTC)
-            self.instant = moment.strftime("%Y-%m-%dT%H:%M:%S.").encode() + b"%03dZ" % (now % 1_000)
-        instant = self.instant
-        for place in request.instants:
-            buffer[place : place + 24] = instant
+        connection.socket.sendall(self.stream.next_request())
 
     def _receive(self, wait_seconds: float) -> None:
         """Take the answers that are there, waiting for the first no longer than is said."""
@@ -323,43 +241,6 @@ class _Load:
         missing = len(self.connections) - len(self.free)
         if missing:
             self.statuses["unanswered"] += missing
-
-
-def _bodies(plan: Plan) -> list[Template]:
-    """Return the bodies that the plan asks for."""
-    if plan.body == "events":
-        return make_events(plan.pool_size or 5_000, seed=plan.seed)
-    if plan.body == "batches":
-        return make_batches(plan.pool_size or 100, size=plan.batch_size, seed=plan.seed)
-    if plan.body == "first_events":
-        return make_first_events(plan.pool_size or 100, size=plan.batch_size, seed=plan.seed)
-    return [make_raw(plan.raw)]
-
-
-def _make_head(plan: Plan, template: Template) -> bytes:
-    lines = [
-        f"POST {plan.path} HTTP/1.1",
-        f"Host: 127.0.0.1:{plan.port}",
-        "Content-Type: application/json",
-        f"Content-Length: {len(template.content)}",
-        *(f"{name}: {value}" for name, value in plan.headers.items()),
-    ]
-    return "\r\n".join([*lines, "", ""]).encode()
-
-
-def _customer_source(plan: Plan, chance: random.Random) -> Callable[[], bytes]:
-    """Return a function that draws the next customer's number as fixed-width text."""
-    first, count = plan.first_customer, plan.customers
-    if plan.order == "random":
-        draw = chance.random
-        return lambda: b"%09d" % (first + int(draw() * count))
-
-    def walk() -> Iterator[bytes]:
-        while True:
-            for number in range(first, first + count):
-                yield b"%09d" % number
-
-    return walk().__next__
 
 
 def _percentiles_ms(nanoseconds: "array[int]") -> dict[str, float]:

@@ -18,6 +18,7 @@ from bench import (
     hand_over,
     large_base,
     latency,
+    split,
     whole_path,
 )
 from bench.machine import describe_machine
@@ -36,6 +37,7 @@ Topic = Callable[[Figures, Scale, Path], None]
 TOPICS: dict[str, Topic] = {
     "generator": generator.measure,
     "decision_core": decision_core.measure,
+    "split": split.measure,
     "whole_path": whole_path.measure,
     "latency": latency.measure,
     "decide_http": decide_http.measure,

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from bench.baseline.serve import running_baseline
-from bench.load import Plan, Result, run_load
+from bench.load import Result, run_load
 from bench.row import Figures
 from bench.scale import Scale
 from bench.service import (
@@ -20,6 +20,7 @@ from bench.service import (
     running_front,
     running_kept,
 )
+from bench.stream import Plan
 from bench.workspace import fresh_directory
 
 KEPT = "Kept"
