@@ -25,6 +25,9 @@ from bench.case import (
 )
 
 SOURCE = "shop"
+ARCHIVE = "archive"
+"""An import: its events are folded, and nothing is decided because of them."""
+
 PLACEMENT = "desk"
 CHANNEL_URL_VARIABLE = "BENCH_PROVIDER_URL"
 CHANNEL_SECRET_VARIABLE = "BENCH_PROVIDER_SECRET"  # noqa: S105 - the variable's name
@@ -117,6 +120,11 @@ def _brand() -> dict[str, Any]:
 
 
 def _sources() -> dict[str, Any]:
+    source = {
+        "events": ["*"],
+        "vouches": ["user_id", "anonymous_id", "email"],
+        "traits": ["first_name", "email", "zone", *TRAITS],
+    }
     return {
         "namespaces": {
             "user_id": {"strength": "strong", "limit": 1, "reveals": True},
@@ -124,13 +132,8 @@ def _sources() -> dict[str, Any]:
             "email": {"strength": "medium", "limit": 5, "trait": "email"},
         },
         "sources": {
-            SOURCE: {
-                "kind": "server",
-                "events": ["*"],
-                "vouches": ["user_id", "anonymous_id", "email"],
-                "traits": ["first_name", "email", "zone", *TRAITS],
-                "key": "env:BENCH_KEY",
-            }
+            SOURCE: {"kind": "server", "key": "env:BENCH_KEY", **source},
+            ARCHIVE: {"kind": "import", **source},
         },
     }
 

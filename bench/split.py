@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.brand import SOURCE, make_brand
+from bench.brand import ARCHIVE, SOURCE, make_brand
 from bench.case import make_case
 from bench.row import Figures
 from bench.scale import Scale
@@ -45,22 +45,22 @@ def measure(figures: Figures, scale: Scale, directory: Path) -> None:
     """Take a stream of batches twice: once without deciding, once with it."""
     for round_number in range(scale.rounds):
         with fresh_directory(directory) as fresh:
-            silent = _take_stream(fresh, scale, silent=True, seed=round_number)
+            silent = _take_stream(fresh, scale, source=ARCHIVE, seed=round_number)
         with fresh_directory(directory) as fresh:
-            spent = _take_stream(fresh, scale, silent=False, seed=round_number)
+            spent = _take_stream(fresh, scale, source=SOURCE, seed=round_number)
         spent[DECIDE] = spent[TAKE] - silent[TAKE]
         spent[TAKE] = silent[TAKE]
         for step in STEPS:
             figures.add(f"where the time goes: {step}", spent[step], CPU)
 
 
-def _take_stream(fresh: Path, scale: Scale, *, silent: bool, seed: int) -> dict[str, float]:
+def _take_stream(fresh: Path, scale: Scale, *, source: str, seed: int) -> dict[str, float]:
     """Take batches for a while; return the microseconds an event that each step took."""
     clock = SystemClock()
     bundle = compile_brand(load_brand(make_brand(make_case())))
     store = SqliteStore(fresh, vault=PlainVault())
     engine = Engine(store, bundle, secret=b"bench", public_url="http://127.0.0.1")
-    touchpoint = bundle.touchpoints[SOURCE]
+    touchpoint = bundle.touchpoints[source]
     plan = Plan(
         port=0, path="", body="batches", customers=scale.hot_customers, seed=seed, tag=make_tag()
     )
@@ -75,7 +75,7 @@ def _take_stream(fresh: Path, scale: Scale, *, silent: bool, seed: int) -> dict[
             count, whole, own = 0, time.process_time(), time.thread_time()
         body = bytes(stream.next_request())
         is_tick = count // BATCH_SIZE % batches_a_tick == 0
-        _take(engine, touchpoint, body, clock.now(), spent, silent=silent, is_tick=is_tick)
+        _take(engine, touchpoint, body, clock.now(), spent, is_tick=is_tick)
         count += BATCH_SIZE
     spent[BESIDE] = (time.process_time() - whole) - (time.thread_time() - own)
     store.close()
@@ -89,7 +89,6 @@ def _take(
     now: int,
     spent: dict[str, float],
     *,
-    silent: bool,
     is_tick: bool,
 ) -> None:
     """Take one request as the server does."""
@@ -101,7 +100,7 @@ def _take(
     transaction = engine.store.transaction()
     transaction.__enter__()
     with _timed(spent, TAKE):
-        taken = ingest(engine, parsed.events, [], source=SOURCE, now=now, silent=silent)
+        taken = ingest(engine, parsed.events, [], source=touchpoint.name, now=now)
     assert taken.accepted == BATCH_SIZE
     with _timed(spent, TICK):
         if is_tick:
