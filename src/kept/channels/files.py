@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from kept.clock import Clock
-from kept.core.message import Accepted, Outgoing, Postponed, SendResult, Unclear
+from kept.core.message import Accepted, Outgoing, Postponed, Refused, SendResult, Unclear
 from kept.core.plain_text import clean_line, clean_text
 from kept.core.policy.types import TIMESTAMP_MAX
 from kept.core.values import format_instant
@@ -67,6 +67,15 @@ class FilesChannel:
 
     def send(self, outgoing: Outgoing) -> SendResult:
         """Write a message."""
+        try:
+            return self._take(outgoing)
+        except UnicodeError:
+            return Refused(detail="the message holds half a character, which nothing can carry")
+
+    def _take(self, outgoing: Outgoing) -> SendResult:
+        """Write a message and its line."""
+        if self._index < 0:
+            return Postponed(detail="the channel is closed")
         folder = self._folder / _safe(outgoing.channel)
         path = folder / (_safe(outgoing.idempotency_key) + ".txt")
         name = f"{folder.name}/{path.name}"
@@ -87,7 +96,7 @@ class FilesChannel:
                 return Accepted(provider_id=name)
             self._write(path, _readable(outgoing, entry))
             self._append(msgspec.json.encode(entry) + b"\n")
-        except (OSError, UnicodeError) as error:
+        except OSError as error:
             return Postponed(detail=f"the message cannot be written: {error}")
         try:
             if self._is_durable:
@@ -155,9 +164,7 @@ def _safe(name: str) -> str:
     if _NAME.fullmatch(name):
         return name
     plain = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_")[:40]
-    return (
-        f"{plain or 'message'}.{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:16]}"
-    )
+    return f"{plain or 'message'}.{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 def _readable(outgoing: Outgoing, entry: Entry) -> bytes:

@@ -10,7 +10,7 @@ from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 from typing import Final
 
 import msgspec
@@ -19,6 +19,7 @@ from kept.core.bounce import mail_id_of
 from kept.core.message import Outgoing
 from kept.core.plain_text import clean_line, clean_text
 
+_MAILBOX: Final = re.compile(r"(?:(.*?)\s*<([^<>]*)>|([^<>]*))")
 _ATOM: Final = re.compile(r"[^\s\x00-\x20\x7f()<>@,;:\\\"\[\]]+")
 _DOMAIN: Final = re.compile(
     r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -92,9 +93,10 @@ class Unmailable(msgspec.Struct, frozen=True, kw_only=True):
 
 def parse_mailbox(text: str) -> Mailbox | None:
     """Return `Name <address>` or a bare address, None if it is no single valid address."""
-    if "\r" in text or "\n" in text:
+    match = _MAILBOX.fullmatch(text.strip())
+    if match is None:
         return None
-    name, address = parseaddr(text)
+    name, address = (match[1] or "").strip('" \\'), match[2] or match[3] or ""
     local, at, domain = address.rpartition("@")
     try:
         domain = domain.encode("idna").decode("ascii").lower()
@@ -105,10 +107,7 @@ def parse_mailbox(text: str) -> Mailbox | None:
         return None
     if not all(_ATOM.fullmatch(atom) for atom in local.split(".")) or clean_line(local) != local:
         return None
-    if name == "" and text.strip().strip("<>") != address:
-        # More than one address, or words around it: whom was it meant for?
-        return None
-    return Mailbox(local=local, domain=domain, name=clean_line(name))
+    return Mailbox(local=local, domain=domain, name=_header_text(name))
 
 
 def compose_mail(outgoing: Outgoing, *, at: datetime) -> Mail | Unmailable:
@@ -123,14 +122,14 @@ def compose_mail(outgoing: Outgoing, *, at: datetime) -> Mail | Unmailable:
     mail = EmailMessage(policy=_POLICY.clone(utf8=not recipient.local.isascii()))
     mail["From"] = _header_address(sender)
     mail["To"] = _header_address(recipient)
-    mail["Subject"] = clean_line(outgoing.subject)
+    mail["Subject"] = _header_text(outgoing.subject)
     mail["Date"] = format_datetime(at)
     mail_id = mail_id_of(outgoing.idempotency_key)
     mail["Message-ID"] = f"<{mail_id}@{sender.domain}>"
     for name, value in outgoing.headers.items():
         if not _HEADER_NAME.fullmatch(name) or name.lower() in _OWN_HEADERS:
             return Unmailable(detail=f"a message may not set the header {clean_line(name)!r}")
-        mail[name] = clean_line(value)
+        mail[name] = _header_text(value)
     mail.set_content(clean_text(outgoing.text))
     if outgoing.html:
         mail.add_alternative(clean_text(outgoing.html), subtype="html")
@@ -138,6 +137,11 @@ def compose_mail(outgoing: Outgoing, *, at: datetime) -> Mail | Unmailable:
         parts = f"{mail_id}\0{outgoing.text}\0{outgoing.html}".encode("utf-8", "replace")
         mail.set_boundary(f"=_{hashlib.sha256(parts).hexdigest()[:32]}")
     return Mail(mail_id=mail_id, sender=sender, recipient=recipient, content=mail.as_bytes())
+
+
+def _header_text(text: str) -> str:
+    """Return text for a header; what looks like an encoded word would be decoded as one."""
+    return clean_line(text).replace("=?", "= ?")
 
 
 def _header_address(mailbox: Mailbox) -> Address:

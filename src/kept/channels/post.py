@@ -54,8 +54,8 @@ class Line:
 
     def is_fresh(self) -> bool:
         """Return whether the server has not hung up (or said something unasked) meanwhile."""
-        self._socket.settimeout(0)
         try:
+            self._socket.settimeout(0)
             self._socket.recv(1, socket.MSG_PEEK if not self._is_tls else 0)
         except (BlockingIOError, ssl.SSLWantReadError):
             return True

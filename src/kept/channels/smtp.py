@@ -159,10 +159,14 @@ class SmtpChannel:
         self._own = threading.local()
         self._guard = threading.Lock()
         self._connections: set[Connection] = set()
+        self._is_closed = False
 
     def send(self, outgoing: Outgoing) -> SendResult:
         """Hand a message to the mail server."""
-        mail = compose_mail(outgoing, at=moment_of(self._clock.now()))
+        try:
+            mail = compose_mail(outgoing, at=moment_of(self._clock.now()))
+        except UnicodeError:
+            return Refused(detail="the message holds half a character, which nothing can carry")
         if isinstance(mail, Unmailable):
             return Refused(detail=mail.detail, closes_address=mail.is_address)
         deadline = read_monotonic() + self._timeout
@@ -186,12 +190,15 @@ class SmtpChannel:
     def close(self) -> None:
         """Hang up every thread's connection."""
         with self._guard:
+            self._is_closed = True
             connections, self._connections = self._connections, set()
         for connection in connections:
             connection.close()
 
     def _open(self, deadline: int) -> Connection | Postponed:
         """Return a new connection, protected and logged in, or why there is none."""
+        if self._is_closed:
+            return Postponed(detail="the channel is closed")
         context = self._context if self._security == "tls" else None
         connection = None
         try:

@@ -75,11 +75,15 @@ class WebhookChannel:
         self._own = threading.local()
         self._guard = threading.Lock()
         self._lines: set[Line] = set()
+        self._is_closed = False
 
     def send(self, outgoing: Outgoing) -> SendResult:
         """Post a message and judge the answer."""
         now = self._clock.now()
-        body = write_body(outgoing, now)
+        try:
+            body = write_body(outgoing, now)
+        except UnicodeError:
+            return Refused(detail="the message holds half a character, which nothing can carry")
         if len(body) > REQUEST_BYTES_MAX:
             return Refused(
                 detail=f"the message has {len(body):,} bytes, over {REQUEST_BYTES_MAX:,}"
@@ -114,12 +118,15 @@ class WebhookChannel:
     def close(self) -> None:
         """Hang up every thread's connection."""
         with self._guard:
+            self._is_closed = True
             lines, self._lines = self._lines, set()
         for line in lines:
             line.close()
 
     def _take_line(self, deadline: int) -> Line | NotSent | Forbidden:
         """Return this thread's connection if it is still good, else a new one."""
+        if self._is_closed:
+            return NotSent(detail="the channel is closed")
         held: _Held | None = getattr(self._own, "held", None)
         self._own.held = None
         if held is not None:
