@@ -9,8 +9,9 @@ from typing import Protocol
 import pytest
 
 from kept.ports import Store
-from kept.stores.sqlite import SqliteStore, backlog, claims, part_index
+from kept.stores.sqlite import SqliteStore
 from kept.stores.vault import PlainVault
+from tests.contract.small_steps import SMALL_STEPS
 
 
 class Stores(Protocol):
@@ -72,13 +73,8 @@ def stores(
 ) -> Iterator[Stores]:
     """Give each adapter; SQLite a second time, writing behind in tiny steps."""
     if request.param == "sqlite, small steps":
-        monkeypatch.setattr(claims, "GENERATION_ROWS", 5)
-        monkeypatch.setattr(part_index, "GENERATION_ROWS", 5)
-        monkeypatch.setattr(part_index, "_BUCKET_BITS", 2)
-        monkeypatch.setattr(backlog, "_PIECE_ROWS_MIN", 2)
-        monkeypatch.setattr(backlog, "_PIECE_RATIO", 1)
-        monkeypatch.setattr(claims, "_FILTER_BITS", 64)
-        monkeypatch.setattr(claims, "_FILTER_KEYS_MAX", 12)
+        for module, name, value in SMALL_STEPS:
+            monkeypatch.setattr(module, name, value)
     opened = SqliteStores(tmp_path / "data")
     yield opened
     opened.close()

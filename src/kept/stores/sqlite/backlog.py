@@ -36,6 +36,10 @@ class Backlog:
         """Return whether the last row of a generation is in this transaction."""
         return bool(self._rows) and self._position == len(self._rows)
 
+    def is_due(self, gathered_count: int) -> bool:
+        """Return whether enough has been gathered for the next generation, and none is waiting."""
+        return not self._rows and gathered_count >= GENERATION_ROWS
+
     def fill(self, rows: list[tuple[Any, ...]]) -> None:
         """Take a sorted generation."""
         self._rows = rows

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, LiteralString, TypeAlias
 
-from kept.stores.sqlite.backlog import GENERATION_ROWS, Backlog
+from kept.stores.sqlite.backlog import Backlog
 from kept.stores.sqlite.session import Session
 
 _Keys: TypeAlias = defaultdict[int, set[int]]
@@ -129,8 +129,8 @@ class Claims:
         self._backlog.committed()
         if self._backlog.is_empty:
             self._frozen.clear()
-            if self._fresh_count >= GENERATION_ROWS:
-                self._freeze()
+        if self._backlog.is_due(self._fresh_count):
+            self._freeze()
         if self._filter.is_full:
             self._start_filter_again()
 

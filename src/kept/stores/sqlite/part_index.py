@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, LiteralString
 
 from kept.stores.codecs import pack_ids
-from kept.stores.sqlite.backlog import GENERATION_ROWS, Backlog
+from kept.stores.sqlite.backlog import Backlog
 from kept.stores.sqlite.session import Session
 
 KIND_EVENT: Final = 0
@@ -93,7 +93,7 @@ class PartIndex:
             count = bisect_right(items, self._backlog_until)
             items, parts = self._tail = (items[count:], parts[count:])
             self._committed_length = len(items)
-        if len(items) >= GENERATION_ROWS:
+        if self._backlog.is_due(len(items)):
             self._backlog_until = items[-1]
             kind = self._kind
             rows = [
