@@ -53,6 +53,8 @@ def measure_half_load(
     figures.add(f"half load of {name}", full / 2, "events/s")
     for percent in ("p50", "p99", "p99.9"):
         figures.add(latency_row(name, percent), result.latency_ms[percent], UNIT)
+    # Where this is large, something else kept the machine busy, and the figures say little.
+    figures.add(f"of which the load generator's own delay, {name}, p99", result.lag_ms["p99"], UNIT)
 
 
 def run_at_rate(service: Service, scale: Scale, *, rate: float, customers: int = 0) -> Result:

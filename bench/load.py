@@ -97,6 +97,7 @@ class _Load:
         self.chance = random.Random(plan.seed)
         self.sent = 0
         self.measures_from = 0
+        self.free_since = 0
         self.reset()
 
     def reset(self) -> None:
@@ -161,8 +162,8 @@ class _Load:
     def _advance_open(self, now: int, end: int) -> float:
         """Send what is due; return how long until more is."""
         while self.next_due <= now and self.next_due < end and self.free:
-            # Two requests due at once: the second is not late because the first was being sent.
-            self.lags.append(max(now - self.next_due, 0))
+            # What waited for the server to free a connection is the server's delay, not ours.
+            self.lags.append(max(now - max(self.next_due, self.free_since), 0))
             self._send(self.free.popleft(), due_at=self.next_due)
             # Customers do not come in step: gaps are drawn so that arrivals are independent.
             self.next_due += int(self.chance.expovariate(self.plan.rate) * 1e9)
@@ -208,6 +209,8 @@ class _Load:
         connection.received = b""
         self._note(data[9:12].decode(), now - connection.due_at, now)
         self.last_answer = data
+        if not self.free:
+            self.free_since = now
         self.free.append(connection)
 
     def _note(self, status: str, latency: int, now: int) -> None:
