@@ -8,6 +8,7 @@ KeptError
   |   + NotFoundError
   |   + ConflictError
   |   + NotAllowedError
+  |   |   + UnknownCallerError   nobody knows who asks
   |   + OverloadedError    says when to come back
   + OutsideError           the world failed, may be retried  -> 503
   |   + StoreError
@@ -106,6 +107,12 @@ class NotAllowedError(InputError):
     """The caller may not do this."""
 
     code: ClassVar[str] = "not_allowed"
+
+
+class UnknownCallerError(NotAllowedError):
+    """Nobody knows who asks: a key, a token or a signature is missing or wrong."""
+
+    code: ClassVar[str] = "unknown_caller"
 
 
 class OverloadedError(InputError):

@@ -15,7 +15,7 @@ import msgspec
 
 from kept.core.touchpoint import Touchpoint
 from kept.core.touchpoint_item import Rejected, WireItem, parse_time
-from kept.errors import InvalidEventError, NotAllowedError
+from kept.errors import InvalidEventError, NotAllowedError, UnknownCallerError
 from kept.web.wire.batch import BAD_JSON, Batch, Parsed, parse_batch, read_batch
 from kept.web.wire.body import TooLargeError, open_body, read_data
 from kept.web.wire.keys import KeyRing, offered_keys
@@ -143,7 +143,7 @@ def _find_touchpoint(
         source = keys.find(key)
         if source in touchpoints and source is not None:
             return touchpoints[source]
-    raise NotAllowedError(
+    raise UnknownCallerError(
         "no known write key came with the request; send it as the user of HTTP Basic "
         "authentication, as a Bearer token, or as `writeKey` in the body"
     )

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from kept.core.brand.model import Signature
 from kept.core.values import MINUTE, SECOND
-from kept.errors import NotAllowedError
+from kept.errors import UnknownCallerError
 
 TIMESTAMP_TOLERANCE: Final = 5 * MINUTE
 SIGNATURE_COUNT_MAX: Final = 20
@@ -29,7 +29,7 @@ def check_signature(
     body: bytes,
     now: int,
 ) -> None:
-    """Raise `NotAllowedError` unless one of the secrets signed this body."""
+    """Raise `UnknownCallerError` unless one of the secrets signed this body."""
     if signature.scheme == "standard_webhooks":
         is_proven = _check_standard(secrets, headers, body, now=now)
     elif signature.scheme == "token":
@@ -37,7 +37,7 @@ def check_signature(
     else:
         is_proven = _check_hmac(signature, secrets, headers, body)
     if not is_proven:
-        raise NotAllowedError(
+        raise UnknownCallerError(
             f"the webhook's signature ({signature.scheme}) does not match; "
             "is the secret the one that the sender shows?"
         )
@@ -57,9 +57,9 @@ def _check_standard(
 ) -> bool:
     stamp = _standard_header(headers, b"timestamp")
     if not stamp.isdigit() or len(stamp) > 12:
-        raise NotAllowedError("the webhook has no `webhook-timestamp` in seconds")
+        raise UnknownCallerError("the webhook has no `webhook-timestamp` in seconds")
     if abs(now - int(stamp) * SECOND) > TIMESTAMP_TOLERANCE:
-        raise NotAllowedError(
+        raise UnknownCallerError(
             "the webhook's timestamp is more than five minutes away from this server's clock; "
             "an old request sent again is not taken"
         )
@@ -79,7 +79,7 @@ def _standard_key(secret: str) -> bytes:
     try:
         return base64.b64decode(secret.removeprefix(STANDARD_START) + "==")
     except binascii.Error:
-        raise NotAllowedError(
+        raise UnknownCallerError(
             "the secret of this source begins like one of Standard Webhooks, but is no base64"
         ) from None
 

@@ -14,7 +14,7 @@ import msgspec
 from kept.core.event import Event
 from kept.core.touchpoint import Touchpoint
 from kept.core.touchpoint_item import Rejected
-from kept.errors import InvalidEventError, NotAllowedError
+from kept.errors import InvalidEventError, UnknownCallerError
 from kept.web.wire.batch import (
     BAD_JSON,
     BATCH_COUNT_MAX,
@@ -53,7 +53,7 @@ class Webhook:
     ) -> Parsed:
         """Return the events of a delivery.
 
-        Raises `NotAllowedError` unless the signature is right (or, for a source without one, its
+        Raises `UnknownCallerError` unless the signature is right (or, for a source without one, its
         write key is offered), and `InvalidEventError` where the body cannot be read at all.
         """
         named = dict(headers)
@@ -105,7 +105,7 @@ class Webhook:
                 now=now,
             )
         elif self.touchpoint.name not in map(keys.find, offered_keys(named, parameters)):
-            raise NotAllowedError(
+            raise UnknownCallerError(
                 f"{self.touchpoint.name} has no signature, so its deliveries need its write key"
             )
 
