@@ -205,6 +205,8 @@ class _Builder:
             message = f"a text of {len(node.text):,} characters; at most {SCALAR_MAX:,} are taken"
             raise _RefusedError(message, event)
         # An escape such as "\0" in double quotes brings in what the file itself may not hold.
+        if node.text.isprintable():
+            return
         for character in node.text:
             if character != "\n" and _refusal(character, tabs=True, first=False) is not None:
                 message = f"the escape for U+{ord(character):04X}, which no text may hold"

@@ -21,6 +21,7 @@ def check_company(report: Report) -> None:
     if brand.currency not in CURRENCIES:
         message = f"`{brand.currency}` is not a currency of ISO 4217"
         report.error(FILE, ("currency",), message, suggest_name(brand.currency, CURRENCIES))
+        report.doubt(FILE, ("currency",))
     if brand.time_zone not in zone_names():
         message = f"`{brand.time_zone}` is not a time zone"
         report.error(FILE, ("time_zone",), message, suggest_name(brand.time_zone, zone_names()))

@@ -17,7 +17,7 @@ from kept.core.event import (
     MESSAGE_REPLIED,
     MESSAGE_SETTLED,
     OFFER_DECLINED,
-    OFFER_SHOWN,
+    HISTORY_TAKEN,
 )
 
 OWN_EVENTS: Final = frozenset(
@@ -33,7 +33,7 @@ OWN_EVENTS: Final = frozenset(
         MESSAGE_REPLIED,
         MESSAGE_SETTLED,
         OFFER_DECLINED,
-        OFFER_SHOWN,
+        HISTORY_TAKEN,
     }
 )
 """Events that need no source: Kept causes them, or a channel's provider reports them."""

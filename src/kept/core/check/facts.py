@@ -65,20 +65,28 @@ def check_events(
 def _check_feature(report: Report, name: str, feature: Feature, supply: Supply) -> None:
     path: KeyPath = ("features", name)
     given = [kind for kind in AGGREGATES if getattr(feature, kind)]
-    if len(given) != 1 or report.is_doubtful(FILE, path):
-        report.leave_out_feature(name)
-    if not given:
-        message = f"`{name}` counts nothing"
-        report.error(FILE, path, message, f"give it one of {', '.join(AGGREGATES)}")
-        return
-    if len(given) > 1:
+    for kind in given:
+        events = getattr(feature, kind)
+        is_list = not isinstance(events, str)
+        names = events if is_list else [events]
+        check_events(report, (*path, kind), names, supply, is_list=is_list)
+    count = report.error_count
+    if len(given) == 1:
+        _check_aggregate(report, path, given[0], feature)
+    elif given:
         message = f"`{name}` is both {' and '.join(given)}"
         report.error(FILE, path, message, "make it a feature for each")
-        return
-    kind = given[0]
-    events = getattr(feature, kind)
-    is_list = not isinstance(events, str)
-    check_events(report, (*path, kind), events if is_list else [events], supply, is_list=is_list)
+    else:
+        message = f"`{name}` counts nothing"
+        suggestion = f"give it one of {', '.join(AGGREGATES)}"
+        report.error(FILE, path, message, suggestion, rests_on=[(FILE, path)])
+    if report.error_count > count or len(given) != 1 or report.has_doubts(FILE, path):
+        # Whoever reads it is not to blame, and would only repeat that it is broken.
+        report.leave_out_feature(name)
+
+
+def _check_aggregate(report: Report, path: KeyPath, kind: str, feature: Feature) -> None:
+    """Check the one aggregate of a feature."""
     _check_value(report, path, kind, feature)
     _check_window(report, path, feature)
     if kind != "dwell" and report.positions.has(FILE, (*path, "gap")):
@@ -95,13 +103,11 @@ def _check_value(report: Report, path: KeyPath, kind: str, feature: Feature) -> 
     if kind in _NEED_VALUE and not feature.of:
         message = f"a {kind} needs the property that it works on"
         report.error(FILE, path, message, "add `of: PROPERTY`")
-        report.leave_out_feature(str(path[1]))
     if kind == "count" and feature.of:
         report.error(FILE, (*path, "of"), "a count counts events", "remove `of`, or use `distinct`")
     needs_type = kind in _NEED_TYPE or (kind in {"first", "last"} and not is_own_time)
     if needs_type and not feature.type:
         report.error(FILE, path, f"a {kind} needs the type of its value", "add `type: money(EUR)`")
-        report.leave_out_feature(str(path[1]))
     declared = feature.type.partition("(")[0]
     if kind == "sum" and declared and declared not in _SUMMED:
         message = f"a {feature.type} cannot be summed"

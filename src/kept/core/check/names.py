@@ -29,6 +29,7 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 
 def check_names(report: Report) -> None:
     """Report names that cannot be used, or that hide another."""
+    _check_locales(report)
     brand = report.brand
     for file, key, names in (
         ("brand.yaml", "legal_entities", brand.brand.legal_entities),
@@ -66,7 +67,6 @@ def check_names(report: Report) -> None:
         message = f"`{SOURCE_SELF}` is the source of the events that Kept itself causes"
         report.error("sources.yaml", ("sources", SOURCE_SELF), message, "call the source otherwise")
     _check_shadows(report)
-    _check_locales(report)
 
 
 def check_locale_keys(
@@ -81,12 +81,14 @@ def check_locale_keys(
         locales: the locales that there are texts for.
         is_complete: whether each locale of the brand must have a text.
     """
+    if report.has_doubts("brand.yaml", ("locales",)):
+        return
     own = report.brand.brand.locales
     written = set(locales)
     for locale in written:
         report.refer(file, (*path, locale), locale, what="locale of the brand", known=own)
     missing = [locale for locale in own if locale not in written]
-    if missing and is_complete and not report.is_doubtful("brand.yaml", ("locales",)):
+    if missing and is_complete:
         listed = ", ".join(f"`{locale}`" for locale in missing)
         report.error(file, path, f"there is no text in {listed}", "add one for each locale")
 
@@ -144,6 +146,7 @@ def _can_be_said(name: str) -> bool:
 
 def _check_locales(report: Report) -> None:
     locales = report.brand.brand.locales
+    count = report.error_count
     if not locales:
         report.error("brand.yaml", ("locales",), "the brand speaks no language", "write `[en]`")
     for index, locale in enumerate(locales):
@@ -161,3 +164,5 @@ def _check_locales(report: Report) -> None:
         elif find_locale(locale) is None:
             message = f"dates and amounts have no form of their own for the locale `{locale}`"
             report.note("brand.yaml", path, message, "texts in it can print neither")
+    if report.error_count > count:
+        report.doubt("brand.yaml", ("locales",))

@@ -1,5 +1,6 @@
 """Offers that can be compared: complete terms on one basis, in one currency, and nothing hidden."""
 
+import re
 from itertools import pairwise
 from typing import Final
 
@@ -15,6 +16,8 @@ AMOUNTS: Final = ("price", "fee", "intro_price", "example_amount")
 COUNTS: Final = ("intro_months", "min_months", "example_months")
 MONTHS_MAX: Final = 600
 
+_OF_TERMS: Final = re.compile(r"\b(offer|terms)\.")
+
 
 def check_offers(report: Report) -> None:
     """Report every offer that cannot be compared with its neighbours, and why."""
@@ -28,10 +31,9 @@ def check_offers(report: Report) -> None:
             _check_terms(report, file, action.terms)
         if action.kind in NEEDS_TERMS:
             _check_stated(report, file, action)
-            if action.category:
-                terms = _terms_of(report, file, action)
-                if terms is not None:
-                    stated.setdefault(action.category, []).append((name, terms))
+            terms = usable_terms(report, action)
+            if action.category and terms is not None:
+                stated.setdefault(action.category, []).append((name, terms))
     for category, offers in stated.items():
         _check_neighbours(report, category, offers)
 
@@ -58,18 +60,23 @@ def _check_stated(report: Report, file: str, action: Action) -> None:
         report.error(file, ("action",), message, suggestion, rests_on=[(file, ("category",))])
 
 
-def _terms_of(report: Report, file: str, action: Action) -> Terms | None:
-    """Return an offer's terms if nothing about them is in doubt."""
+def usable_terms(report: Report, action: Action) -> Terms | None:
+    """Return an offer's terms if they are complete and nothing about them is in doubt."""
     product = report.brand.products.get(action.terms_from)
-    if action.terms is not None:
-        written, place = action.terms, file
-    elif product is not None and product.terms is not None:
-        written, place = product.terms, report.positions.file_of("product", action.terms_from)
-    else:
+    written = action.terms or (product.terms if product is not None else None)
+    kind, name = (
+        ("product", action.terms_from) if action.terms is None else ("action", action.action)
+    )
+    if written is None or report.has_doubts(report.positions.file_of(kind, name), ("terms",)):
         return None
-    doubted = any(source == place and path[:1] == ("terms",) for source, path in report.doubtful)
     terms = read_terms(report.brand, written)
-    return None if doubted or missing_terms(terms) else terms
+    return None if missing_terms(terms) else terms
+
+
+def is_blind(report: Report, action: Action, text: str) -> bool:
+    """Return whether a text rests on terms that are missing or incomplete, and so says nothing."""
+    is_meant = _OF_TERMS.search(text) is not None and action.kind in NEEDS_TERMS
+    return is_meant and usable_terms(report, action) is None
 
 
 def _check_terms(report: Report, file: str, written: Written) -> None:

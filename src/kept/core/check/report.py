@@ -36,7 +36,7 @@ class Report:
     ) -> None:
         """Start with nothing found."""
         self.positions = positions
-        self.doubtful = doubtful
+        self.doubtful = set(doubtful)
         self.problems: list[Problem] = []
         self.expressions: dict[Key, Expression] = {}
         self.broken = {
@@ -69,9 +69,24 @@ class Report:
             self.brand, facts=msgspec.structs.replace(facts, features=features)
         )
 
+    @property
+    def error_count(self) -> int:
+        """Return how many errors were found so far."""
+        return sum(problem.severity == "error" for problem in self.problems)
+
+    def doubt(self, file: str, path: KeyPath) -> None:
+        """Let nothing else be said that rests on this place: what is wrong with it was reported."""
+        self.doubtful.add((file, path))
+
     def is_doubtful(self, file: str, path: KeyPath) -> bool:
-        """Return whether a place, or anything that it is part of, holds a stand-in."""
+        """Return whether a place, or anything that it is part of, is in doubt."""
         return any((file, path[:length]) in self.doubtful for length in range(len(path) + 1))
+
+    def has_doubts(self, file: str, path: KeyPath) -> bool:
+        """Return whether a place, or anything within it, is in doubt."""
+        return self.is_doubtful(file, path) or any(
+            other == file and doubted[: len(path)] == path for other, doubted in self.doubtful
+        )
 
     def error(
         self,
@@ -114,11 +129,11 @@ class Report:
         severity: Severity,
         rests_on: Iterable[Key] = (),
     ) -> None:
-        if not any(self.is_doubtful(*key) for key in [(file, path), *rests_on]):
-            problem = self.positions.problem(
-                file, path, message, suggestion=suggestion, severity=severity
-            )
-            self.problems.append(problem)
+        if self.is_doubtful(file, path) or any(self.has_doubts(*key) for key in rests_on):
+            return
+        self.problems.append(
+            self.positions.problem(file, path, message, suggestion=suggestion, severity=severity)
+        )
 
     def refer(
         self, file: str, path: KeyPath, name: str, *, what: str, known: Iterable[str]

@@ -7,6 +7,8 @@ from typing import Final
 from kept.core.brand.model import Action
 from kept.core.brand.offers import terms_of
 from kept.core.brand.positions import KeyPath
+from kept.core.brand.suggest import suggest_name
+from kept.core.check.offers import is_blind
 from kept.core.check.promotion import find_promotion
 from kept.core.check.report import Report
 from kept.core.scopes import policy_scope
@@ -45,6 +47,8 @@ def check_texts(report: Report) -> None:
         for key in ("headline", "say"):
             for locale, text in getattr(action, key).items():
                 path: KeyPath = (key, locale)
+                if is_blind(report, action, text):
+                    continue
                 use = Use(is_offer=terms is not None, has_limit=_has_limit(report, action))
                 report.check_line(file, path, text, schema=schema, locale=locale, use=use)
                 _check_words(report, file, path, action, text=text, locale=locale)
@@ -105,7 +109,7 @@ def _check_messages(
                 missing.append(f"templates/{template}.{channel}.{locale}.liquid")
             else:
                 uses.setdefault(found, set()).add(channel)
-    if missing:
+    if missing and not report.has_doubts("brand.yaml", ("locales",)):
         message = f"there is no text `{template}` for {_listed(missing)}"
         suggestion = f"write it, or templates/{template}.LOCALE.liquid for every channel"
         key: KeyPath = ("template",) if action.template else ("channels",)
@@ -133,7 +137,7 @@ def _check_file(
     """Check one file as one action uses it."""
     text = report.brand.templates[name]
     file = report.positions.file_of("template", name)
-    if report.names_broken(text):
+    if report.names_broken(text) or is_blind(report, action, text):
         return
     adapters = report.brand.consent.channels
     terms = terms_of(report.brand, action)
@@ -221,7 +225,10 @@ def _check_rest(report: Report, names: dict[str, TextName | None], used: Iterabl
             report.problems.extend(found)
             continue
         if parsed.locale not in locales:
-            report.refer(file, (), parsed.locale, what="locale of the brand", known=locales)
+            rests_on = [("brand.yaml", ("locales",))]
+            message = f"there is no locale of the brand `{parsed.locale}`"
+            suggestion = suggest_name(parsed.locale, locales)
+            report.error(file, (), message, suggestion, rests_on=rests_on)
         elif parsed.channel and parsed.channel not in channels:
             report.refer(file, (), parsed.channel, what="channel", known=channels)
         elif name not in used:

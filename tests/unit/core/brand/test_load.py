@@ -48,7 +48,7 @@ def test_a_whole_folder_is_read_into_structs() -> None:
 def test_expressions_may_be_plain_numbers_and_keep_their_digits() -> None:
     """`value: 0.1` is read as the text that stands there, never through a float."""
     loan = load_brand(SAMPLE).actions["small_loan"]
-    assert (loan.value, loan.p_accept) == ("12", "0.1")
+    assert (loan.value, loan.p_accept) == ("money '12.00 EUR'", "0.1")
     assert loan.terms is not None
     assert loan.terms.rate_percent == "23"
 

@@ -1,0 +1,136 @@
+"""`sources.yaml`: planted mistakes, each found where it is."""
+
+import pytest
+
+from tests.unit.core.check.planted import assert_found, at_place, errors_in, notes_in, with_text
+
+S = "sources.yaml"
+SECRET = "a value where a reference belongs"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "at", "says", "hint"),
+    [
+        ("limit: 5,", "limit: 0,", "limit:", "may have 0 values", "1 or more"),
+        ("weak, limit: 50}", "weak, limit: 50, reveals: true}", "reveals:", "proves nothing", ""),
+        ("trait: email}", "trait: mail}", "trait:", "no trait `mail`", "`email`"),
+        ("object: bill}", "object: bil}", "object:", "no kind of object `bil`", "`bill`"),
+        ("limit: 50}", 'limit: 50, blocked: ["a("]}', '"a("', "not a regular expression", ""),
+        ("limit: 50}", 'limit: 50, blocked: ["(a+)+$"]}', '"(a+)+', "repeats a repetition", "`a+`"),
+        ("limit: 50}", f'limit: 50, blocked: ["{"a" * 301}"]}}', '"aaa', "301 characters", ""),
+        ("[user_id, email, bill_id]", "[user_id, mail]", "mail", "no namespace `mail`", "email"),
+        ("[user_id, email, bill_id]", "[email, email]", "email]", "in the list twice", ""),
+        ("traits: [language]", "traits: [langage]", "langage", "no trait", "`language`"),
+        ("stale_after: 1 day", "stale_after: 1 minute", "stale_after:", "silent before", ""),
+        (
+            "kind: browser",
+            "kind: browser\n    vouches: [anonymous_id]\n",
+            "vouches:",
+            "vouch for nobody",
+            "server",
+        ),
+        ("Page Viewed,", '"*",', '"*"', "anybody may send", "list"),
+        ("Page Viewed,", '"P*d",', '"P*d"', "not the name of an event", "`*` at the end"),
+        ("https://fernbank.example", "fernbank.example", '"fernbank', "not an origin", "https:"),
+        (
+            "kind: server",
+            'kind: server\n    origins: ["https://a.example"]',
+            "origins:",
+            "no browser",
+            "",
+        ),
+        ("kind: server", "kind: server\n    key: s3cr3t", "key:", SECRET, "env:NAME"),
+        (
+            'secret: "env:FERNBANK_DESK"',
+            "secret: whsec_abc",
+            "secret:",
+            SECRET,
+            "change the secret",
+        ),
+        (", header: X-Signature", "", "signature:", "header has no name", "X-Signature"),
+        ("body.created_at", "created_at", "occurred_at:", "not a place", "`body.`"),
+        (
+            "{case_id: body.ticket.id}\n      - event",
+            "{case_id: id}\n      - event",
+            "case_id: id",
+            "not a place",
+            "",
+        ),
+        (
+            "{email: body.requester.email}\n        properties: {case_id: body.ticket.id}\n      - event",
+            "{}\n      - event",
+            "- event: Case Opened"[2:],
+            "nothing says whose",
+            "identifiers",
+        ),
+        ("ticket.solved}", "'/(/'}", "body.type: '/(/'", "not a regular expression", ""),
+        (
+            "{body.type: ticket.solved}",
+            "{body.type: ticket.created}",
+            "event: Case Resolved",
+            "an earlier mapping",
+            "",
+        ),
+        (
+            "vouches: [email]\n    sig",
+            "vouches: [email]\n    identifiers: [user_id]\n    sig",
+            "email]",
+            "may not name",
+            "`identifiers`",
+        ),
+    ],
+)
+def test_a_mistake_in_the_sources_is_found(
+    old: str, new: str, *, at: str, says: str, hint: str
+) -> None:
+    """One error, at the word, with what to do."""
+    texts = with_text(S, old, new)
+    if "identifiers: [user_id]" in new:
+        texts[S] = texts[S].replace("{email: body", "{user_id: body")
+    assert_found(texts, at=f"{S} {at}", says=says, hint=hint)
+
+
+def test_a_secret_is_never_repeated() -> None:
+    """Neither the message nor the suggestion holds it."""
+    texts = with_text(S, 'secret: "env:FERNBANK_DESK"', "secret: whsec_hidden")
+    assert "whsec_hidden" not in "".join(map(str, errors_in(texts)))
+
+
+def test_a_webhook_has_a_signature_and_mappings() -> None:
+    """Without the one nobody is believed, without the other nothing is understood."""
+    texts = with_text(S, "", "  hook: {kind: webhook, events: [Case Opened]}\n")
+    assert [problem.message for problem in errors_in(texts)] == [
+        "nothing proves who calls the webhook `hook`",
+        "nothing says how the payloads of `hook` become events",
+    ]
+
+
+def test_only_a_webhook_has_a_signature() -> None:
+    """What is never looked at is not written."""
+    signature = "    signature: {scheme: token, secret: env:X, header: X}\n"
+    texts = with_text(S, "    rhythm:", f"{signature}    rhythm:")
+    assert_found(texts, at=f"{S} signature:", says="no webhook", hint="kind: webhook")
+
+
+def test_a_mapping_makes_only_events_that_its_source_may_send() -> None:
+    """The whitelist counts for webhooks too."""
+    texts = with_text(S, "events: [Case Opened, Case Resolved]", "events: [Case Opened]")
+    assert_found(texts, at=f"{S} event: Case Resolved", says="may not send `Case Resolved`")
+
+
+def test_a_source_sends_something() -> None:
+    """One without events is a slip."""
+    texts = with_text(S, "", "  mute: {kind: server}\n")
+    assert_found(texts, at=f"{S} mute:", says="may send no event")
+
+
+def test_a_browser_that_changes_objects_is_noted() -> None:
+    """A forged payment would pay a bill; who wants it so is warned with the reason."""
+    texts = with_text(S, "Page Viewed,", "Bill Paid, Consent Given,")
+    notes = notes_in(texts)
+    assert [at_place(texts, note).partition(",")[0] for note in notes] == [
+        "Bill Paid",
+        "Consent Given",
+    ]
+    assert "changes a `bill`" in notes[0].message
+    assert errors_in(texts) == []
