@@ -3,16 +3,19 @@
 import os
 import platform
 import subprocess
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 ENGINES = ("kept", "uvicorn", "msgspec", "fastapi", "sqlalchemy", "asyncpg", "duckdb", "zen-engine")
 """Packages whose versions belong to a figure."""
 
 
-def describe_machine(directory: Path) -> dict[str, object]:
+def describe_machine(directory: Path) -> dict[str, Any]:
     """Return what a reader needs to compare these figures with their own."""
     return {
+        "measured_on": datetime.now(UTC).date().isoformat(),
         "cpu": _read_cpu(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(_read_memory_kib() / 1024 / 1024, 1),

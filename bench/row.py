@@ -1,8 +1,9 @@
 """What a run of the benchmark says: rows of figures, each the median of several rounds."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -72,10 +73,16 @@ class Figures:
         )
 
 
-def write_latest(path: Path, *, machine: dict[str, object], rows: Iterable[Row]) -> None:
-    """Write what the documentation quotes."""
-    content = msgspec.json.encode({"machine": machine, "rows": list(rows)})
-    path.write_bytes(msgspec.json.format(content, indent=2) + b"\n")
+class Latest(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole run: the machine and the rows, as they stand in bench/latest.json."""
+
+    machine: dict[str, Any]
+    rows: list[Row]
+
+
+def write_latest(path: Path, latest: Latest) -> None:
+    """Write a run to a file."""
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(latest), indent=2) + b"\n")
 
 
 def _significant(value: float) -> float:

@@ -3,9 +3,10 @@
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from subprocess import SubprocessError
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -21,14 +22,17 @@ from bench import (
     split,
     whole_path,
 )
+from bench.document import LATEST, write_page
 from bench.machine import describe_machine
-from bench.row import Figures, Row, write_latest
+from bench.row import Figures, Latest, Row, write_latest
 from bench.scale import FULL, QUICK, Scale
 from bench.workspace import check_durable
 
 ROOT = Path(__file__).parent.parent
-LATEST = ROOT / "bench" / "latest.json"
 DEFAULT_DIRECTORY = ROOT / "var" / "bench"
+
+WIDTH = 160
+"""How wide the table is where there is no terminal to ask."""
 
 FAILURES = (RuntimeError, OSError, ValueError, AssertionError, SubprocessError)
 
@@ -55,6 +59,8 @@ def run(arguments: Sequence[str]) -> int:
     directory.mkdir(parents=True, exist_ok=True)
     check_durable(directory)
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)
     figures, machine = Figures(), describe_machine(directory)
     failed = []
     for name in options.only or TOPICS:
@@ -71,15 +77,17 @@ def run(arguments: Sequence[str]) -> int:
     rows = figures.rows()
     console.print(make_table(rows, figures, machine))
     _say_missing(console)
+    latest = Latest(machine=machine, rows=rows)
     if options.output is not None:
-        write_latest(options.output, machine=machine, rows=rows)
+        write_latest(options.output, latest)
     elif not options.quick and not options.only and not failed:
-        write_latest(LATEST, machine=machine, rows=rows)
-        console.print(f"written to {LATEST.relative_to(ROOT)}")
+        write_latest(LATEST, latest)
+        write_page(latest)
+        console.print(f"written to {LATEST.relative_to(ROOT)} and to the documentation")
     return 1 if failed else 0
 
 
-def make_table(rows: Sequence[Row], figures: Figures, machine: dict[str, object]) -> Table:
+def make_table(rows: Sequence[Row], figures: Figures, machine: Mapping[str, Any]) -> Table:
     """Return the rows as a table for people."""
     title = f"{machine['cpu']}, {machine['cores']} cores, {machine['filesystem']}"
     table = Table(title=title, caption="medians; ± is the widest distance of a round from it")
