@@ -34,11 +34,14 @@ def read_latest(path: Path = LATEST) -> Latest:
 def _render(latest: Latest) -> str:
     """Return the machine in a sentence, and the rows as a table."""
     machine = latest.machine
-    lines = [
-        "",
+    measured = (
         f"Measured on {machine['measured_on']}: {machine['cpu']}, {machine['cores']} cores, "
         f"{machine['memory_gib']} GiB, {machine['filesystem']}, Linux {machine['kernel']}, "
-        f"Python {machine['python']}.",
+        f"Python {machine['python']}."
+    )
+    lines = [
+        "",
+        measured,
         "",
         "| what | value | unit | ratio | to |",
         "|---|---:|---|---:|---|",
