@@ -1,12 +1,15 @@
 """The process that is killed: lives a workload on a store and tells what is acknowledged.
 
-    python -m tests.crash.store_child FOLDER SEED
+    python -m tests.crash.store_child FOLDER SEED FILE_BYTES_MAX
 
 It first says how many transactions the store holds, then acknowledges each further one by a line
-when its commit has returned.
+when its commit has returned. If a file may not grow beyond a size (0: it may), the system kills the
+process at the very write that would do it: in the middle of a commit or of a checkpoint.
 """
 
 import os
+import resource
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +17,13 @@ from kept.stores.sqlite import SqliteStore
 from kept.stores.vault import PlainVault
 from tests.contract.small_steps import SMALL_STEPS
 from tests.crash.workload import Workload, load_done
+
+
+def die_at(file_bytes: int) -> None:
+    """Let the system end this process when it writes beyond a size, without leaving a dump."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
 
 
 def live(folder: Path, *, seed: int) -> None:
@@ -32,4 +42,6 @@ def live(folder: Path, *, seed: int) -> None:
 if __name__ == "__main__":
     for module, name, value in SMALL_STEPS:
         setattr(module, name, value)
+    if file_bytes_max := int(sys.argv[3]):
+        die_at(file_bytes_max)
     live(Path(sys.argv[1]), seed=int(sys.argv[2]))

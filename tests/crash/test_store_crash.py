@@ -25,14 +25,22 @@ LINES_MAX = 60
 LINGER_SECONDS_MAX = 0.004
 START_SECONDS_MAX = 0.4
 CHECKED_SHARE = 0.6
+BY_SIZE_SHARE = 0.4
+FILE_BYTES_MAX = (150_000, 1_500_000)
 
 
 def run_and_kill(folder: Path, *, seed: int, draw: random.Random) -> list[int]:
-    """Let a child live for a random while; return what it said before it was killed."""
-    wanted = draw.randrange(LINES_MAX)
+    """Let a child live for a random while; return what it said before it was killed.
+
+    It dies at a random instant, or at the write that lets a file grow beyond a random size.
+    """
+    is_by_size = draw.random() < BY_SIZE_SHARE
+    wanted = draw.randrange(LINES_MAX * 4 if is_by_size else LINES_MAX)
+    file_bytes_max = draw.randint(*FILE_BYTES_MAX) if is_by_size else 0
     said: list[int] = []
+    arguments = [str(folder), str(seed), str(file_bytes_max)]
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.crash.store_child", str(folder), str(seed)],
+        [sys.executable, "-m", "tests.crash.store_child", *arguments],
         stdout=subprocess.PIPE,
         cwd=ROOT,
     ) as child:
@@ -44,7 +52,7 @@ def run_and_kill(folder: Path, *, seed: int, draw: random.Random) -> list[int]:
         child.send_signal(signal.SIGKILL)
         # What it said before the end was acknowledged too; a torn line was not.
         said += [int(line) for line in child.stdout if line.endswith(b"\n")]
-    assert child.returncode == -signal.SIGKILL, "the child failed before it was killed"
+    assert -child.returncode in {signal.SIGKILL, signal.SIGXFSZ}, "the child failed by itself"
     return said
 
 

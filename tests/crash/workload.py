@@ -17,7 +17,6 @@ from kept.ports import BrandRow, StateRow, Store
 from tests.contract.values import NOW, make_event, make_message, undone
 
 PARTS_MAX = 40
-HOURS = 6
 DONE = "done"
 """The setting in which a store itself knows how many transactions it holds."""
 
@@ -63,7 +62,10 @@ class Workload:
             store.save_setting(DONE, self.count.to_bytes(8, "big"))
 
     def _take_event(self, draw: random.Random, store: Store | None) -> None:
-        hour, key = draw.randrange(HOURS), draw.randrange(2_000)
+        # Time goes on: new hours begin, late events fall into earlier ones, and some come again.
+        hour, key = self.count // 10 + draw.randrange(3), draw.getrandbits(63)
+        if self.claims and draw.random() < 0.3:
+            hour, key = draw.choice(list(self.claims))
         is_new = (hour, key) not in self.claims
         if store is not None and store.claim(key, hour=hour) != is_new:
             raise AssertionError(f"key {key} of hour {hour}: is_new should be {is_new}")
@@ -198,7 +200,7 @@ def _check_stream(store: Store, expected: Workload) -> None:
         assert newest == own[-2:]
     with undone(store):
         assert not [one for one in expected.claims if store.claim(one[1], hour=one[0])]
-        free = [(hour, 2_000 + n) for hour in range(HOURS) for n in range(20)]
+        free = [(hour, 2**63 - 1 - n) for hour in range(expected.count // 10) for n in range(5)]
         assert all(store.claim(key, hour=hour) for hour, key in free)
     states = store.iterate_states(after=0, limit=10**6)
     assert {row.part_id: row for row in states} == expected.states
