@@ -109,7 +109,8 @@ class Mailroom:
 @contextmanager
 def mail_server(mailroom: Mailroom, **options: Any) -> Iterator[int]:
     """Run a real mail server and yield its port."""
-    controller = Controller(mailroom, hostname="127.0.0.1", port=free_port(), **options)
+    given: dict[str, Any] = {"hostname": "127.0.0.1", "port": free_port()}
+    controller = Controller(mailroom, **(given | options))
     controller.start()
     try:
         yield controller.port

@@ -113,7 +113,7 @@ def parse_mailbox(text: str) -> Mailbox | None:
 def compose_mail(outgoing: Outgoing, *, at: datetime) -> Mail | Unmailable:
     """Return a message as mail, or why it cannot be one."""
     sender = parse_mailbox(outgoing.sender)
-    if sender is None:
+    if sender is None or not sender.local.isascii():
         return Unmailable(detail=f"the sender {outgoing.sender!r} is no mail address")
     recipient = parse_mailbox(outgoing.to)
     if recipient is None:

@@ -90,7 +90,7 @@ class Line:
                 if not chunk:
                     break
                 reader.feed(chunk)
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             return reader.answer() or NoAnswer(detail=f"the answer is no HTTP: {error}")
         except OSError as error:
             return reader.answer() or NoAnswer(detail=f"no answer came: {_named(error)}")

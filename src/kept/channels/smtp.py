@@ -10,7 +10,7 @@ import ssl
 import threading
 from typing import Any, Final, Literal, TypeAlias
 
-from kept.channels.mail import Mail, Unmailable, compose_mail
+from kept.channels.mail import Mail, Unmailable, compose_mail, parse_mailbox
 from kept.clock import Clock, read_monotonic
 from kept.core.bounce import find_status, is_address_failure, make_return_path
 from kept.core.message import Accepted, Outgoing, Postponed, Refused, SendResult, Unclear
@@ -21,6 +21,7 @@ from kept.errors import SettingsError
 Security: TypeAlias = Literal["starttls", "tls", "none"]
 
 REPLY_BYTES_MAX: Final = 65_536
+REPLY_LINES_MAX: Final = 200
 _SECOND: Final = 1_000_000
 _DETAIL_LENGTH: Final = 200
 _SECRET_BYTES_MIN: Final = 32
@@ -69,35 +70,40 @@ class Connection(smtplib.SMTP):
     def getreply(self) -> Reply:
         """Return the next reply; raises `SMTPServerDisconnected` where there is none to be read."""
         lines: list[bytes] = []
+        length = 0
         while True:
-            line = self._read_line(sum(map(len, lines)))
+            line = self._read_line()
+            length += len(line)
+            code, mark = line[:3], line[3:4]
+            if not code.isdigit() or mark not in (b" ", b"-", b""):
+                raise self._hang_up("the answer is no SMTP")
             lines.append(line[4:].strip())
-            code = line[:3]
-            if not code.isdigit() or line[3:4] not in (b" ", b"-", b""):
-                self.close()
-                raise smtplib.SMTPServerDisconnected("the answer is no SMTP")
-            if line[3:4] != b"-":
+            if mark != b"-":
                 return int(code), b"\n".join(lines)
+            if length > REPLY_BYTES_MAX or len(lines) > REPLY_LINES_MAX:
+                raise self._hang_up("the answer is endless")
 
-    def _read_line(self, already: int) -> bytes:
+    def _read_line(self) -> bytes:
         while b"\n" not in self._received:
-            if already + len(self._received) > REPLY_BYTES_MAX:
-                self.close()
-                raise smtplib.SMTPServerDisconnected("the answer is endless")
+            if len(self._received) > REPLY_BYTES_MAX:
+                raise self._hang_up("the answer is endless")
+            if self.sock is None:
+                raise self._hang_up("not connected")
             try:
-                if self.sock is None:
-                    raise smtplib.SMTPServerDisconnected("not connected")
                 self.sock.settimeout(_seconds_left(self.deadline))
                 chunk = self.sock.recv(8_192)
             except OSError as error:
-                self.close()
-                raise smtplib.SMTPServerDisconnected(f"no answer: {_named(error)}") from error
+                raise self._hang_up(f"no answer: {_named(error)}") from error
             if not chunk:
-                self.close()
-                raise smtplib.SMTPServerDisconnected("the connection was closed")
+                raise self._hang_up("the connection was closed")
             self._received += chunk
         line, _, self._received = self._received.partition(b"\n")
         return line.rstrip(b"\r")
+
+    def _hang_up(self, why: str) -> smtplib.SMTPServerDisconnected:
+        """Close, and return the error that says why."""
+        self.close()
+        return smtplib.SMTPServerDisconnected(why)
 
 
 class SmtpChannel:
@@ -137,8 +143,9 @@ class SmtpChannel:
             raise SettingsError(
                 f"the password for {host} would be sent in the clear: use starttls or tls"
             )
-        local, _, domain = return_path.partition("@")
-        if return_path and not (local and domain and len(local) <= _RETURN_PATH_LOCAL_MAX):
+        path = parse_mailbox(return_path)
+        fits = path is not None and path.local.isascii() and path.address == return_path
+        if return_path and not (path and fits and len(path.local) <= _RETURN_PATH_LOCAL_MAX):
             raise SettingsError(
                 f"the return path {return_path!r} is no address with at most "
                 f"{_RETURN_PATH_LOCAL_MAX} characters before the @"
