@@ -7,7 +7,7 @@ name in capitals. What a brand decides is not here but in its folder.
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -15,6 +15,8 @@ from kept.errors import SettingsError
 
 QUEUE_MAX: Final = 20_000
 """Jobs that wait for the writer before callers are asked to come back later."""
+EVENTS_WAITING_MAX: Final = 50_000
+"""Events that wait for the writer, whatever their number a job, before callers are asked to come back."""
 COMMIT_JOBS_MAX: Final = 2_000
 """Jobs that one commit takes at most."""
 TICK_SECONDS: Final = 0.2
@@ -41,6 +43,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8080
     public_url: str = ""
     """Where customers reach this server, for links in messages; by default host and port."""
+    deliver: Literal["files", "providers"] = "files"
+    """Where messages go: into files under the data folder until the operator says otherwise."""
     shadow: bool = False
     """Decide and record, and send nothing."""
     watch: bool = True

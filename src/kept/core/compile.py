@@ -18,7 +18,7 @@ from kept.core.generate import ActionCode, Generated, HoldCode, PolicyCode, gene
 from kept.core.identity import STRENGTH_RANK, NamespaceRule
 from kept.core.policy.check import check_expression
 from kept.core.policy.scope import Scope
-from kept.core.policy.tree import Expression, facts_read
+from kept.core.policy.tree import Expression, facts_read, objects_read
 from kept.core.policy.types import BOOL, DECIMAL, TIMESTAMP, Type, money, parse_type
 from kept.core.policy.where import Where
 from kept.core.rules import ActionRule, ChannelRule, HoldRule, PlacementRule, Policy
@@ -45,7 +45,14 @@ def compile_brand(brand: model.Brand, *, slots: Mapping[str, str] | None = None)
         InvalidBrandError: an expression cannot be typed; `check` says so earlier and better.
     """
     order = order_of(brand.facts, brand.cohorts)
-    fold_plan = compile_fold(brand.facts, brand.consent.categories, slots=slots or {})
+    fold_plan = compile_fold(
+        brand.facts,
+        brand.consent.categories,
+        slots=slots or {},
+        imports=frozenset(
+            name for name, source in brand.sources.sources.items() if source.kind == "import"
+        ),
+    )
     terms = {name: terms_of(brand, action) for name, action in brand.actions.items()}
     generated, code = _generate(brand, order, terms)
     schemas, action_values = _texts(brand, terms)
@@ -211,7 +218,7 @@ def _policy(
                 scope=_scope(hold.hushes, promotional),
                 about=hold.about,
                 because=hold.because,
-                facts=_indexes(order, code.holds[index].while_),
+                facts=_indexes(order, code.holds[index].while_, hold.about),
             )
             for index, (name, hold) in enumerate(contact.holds.items())
         ),
@@ -285,13 +292,15 @@ def _action_rule(
         needs_benefit=action.kind in ("offer", "experience"),
         dishonest=dishonesty_of(terms, kind=action.kind),
         sets=tuple(action.sets),
-        facts=_indexes(order, code.actions[index].when),
+        facts=_indexes(order, code.actions[index].when, action.about),
     )
 
 
-def _indexes(order: Order, expression: Expression) -> tuple[int, ...]:
-    names = order.names
-    return tuple(sorted(names.index(name) for name in facts_read(expression)))
+def _indexes(order: Order, expression: Expression, about: str) -> tuple[int, ...]:
+    """Return the indexes of the facts and kinds of objects that a condition rests on."""
+    names = (*order.names, *order.kinds)
+    read = facts_read(expression) | objects_read(expression) | ({about} if about else set())
+    return tuple(sorted(names.index(name) for name in read))
 
 
 def _scope(scope: model.Scope, promotional: frozenset[str]) -> ScopeRule:
@@ -350,6 +359,8 @@ def _fact_plan(brand: model.Brand, order: Order, fold_plan: FoldPlan) -> FactPla
         traits=order.traits,
         object_kinds=order.kinds,
         object_fields=order.fields,
+        object_events=tuple(tuple(kind.events) for kind in brand.facts.objects.values()),
+        first_kind=len(order.names),
         addresses=tuple(
             (name, channel.address)
             for name, channel in brand.consent.channels.items()

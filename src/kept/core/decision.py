@@ -45,6 +45,8 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     """Channel -> `ok` or `closed`; a channel without an address is left out."""
     draw: int
     """A stable number of the customer's from 0 to 9,999, for control groups."""
+    known_since_import: tuple[str, ...] = ()
+    """`action|about` of what held already when history came in, until the customer is heard of."""
 
 
 class OpenMessage(msgspec.Struct, frozen=True, array_like=True):

@@ -27,7 +27,7 @@ MESSAGE_BOUNCED: Final = "Message Bounced"
 MESSAGE_COMPLAINED: Final = "Message Complained"
 MESSAGE_REPLIED: Final = "Message Replied"
 CONTACT_REPORTED: Final = "Contact Reported"
-OFFER_SHOWN: Final = "Offer Shown"
+HISTORY_TAKEN: Final = "History Taken"
 OFFER_DECLINED: Final = "Offer Declined"
 CHANNEL_CLOSED: Final = "Channel Closed"
 

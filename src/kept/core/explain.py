@@ -180,6 +180,9 @@ _STAFF: Final[dict[type, Callable[[Any, Clock], str]]] = {
         + (f" and may get it again from {at(r.until)}." if r.until else ", and it comes only once.")
     ),
     why.AlreadyQueued: lambda r, at: f"It is on its way already (message {r.message_id}).",
+    why.KnownSinceImport: lambda r, at: (
+        "It held already when the customer's history was imported; it waits until they are heard of."
+    ),
     why.Declined: lambda r, at: (
         f"The customer declined it at {at(r.at)}; it does not return before {at(r.until)}."
     ),

@@ -30,6 +30,10 @@ class FactPlan(msgspec.Struct, frozen=True, kw_only=True):
     object_kinds: tuple[str, ...]
     object_fields: tuple[tuple[str, ...], ...]
     """For each kind its fields; the first one is `key`."""
+    object_events: tuple[tuple[str, ...], ...]
+    """For each kind the events that change its objects."""
+    first_kind: int
+    """The index of the first kind of object, after all facts."""
     addresses: tuple[tuple[str, str], ...]
     """(channel, name of the trait or namespace that holds its address)."""
     zone_trait: str
@@ -73,11 +77,17 @@ def read_facts(
         declines=state.declines,
         addresses=_read_addresses(plan, state, identifiers),
         draw=draw_of(customer_id),
+        known_since_import=_read_history(state),
     )
 
 
 def _contact_order(contact: Contact) -> tuple[int, str]:
     return (contact.attempt_at, contact.message_id)
+
+
+def _read_history(state: State) -> tuple[str, ...]:
+    history = state.history
+    return tuple(history.value) if history is not None and history.at >= state.heard_at else ()
 
 
 def draw_of(customer_id: int) -> int:
@@ -155,10 +165,16 @@ def next_slide(plan: FactPlan, state: State, now: int) -> int:
 
 
 def stale_fact_indexes(plan: FactPlan, stale_events: Sequence[str]) -> tuple[int, ...]:
-    """Return the facts that rest on any of these events, whose sources have fallen silent."""
+    """Return the facts and kinds of objects that rest on events whose sources have fallen silent."""
     silent = set(stale_events)
-    return tuple(
+    features = (
         index
         for index, feature in enumerate(plan.features)
         if silent.intersection(feature.events)
     )
+    kinds = (
+        index
+        for index, events in enumerate(plan.object_events, start=plan.first_kind)
+        if silent.intersection(events)
+    )
+    return (*features, *kinds)

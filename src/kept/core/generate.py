@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from kept.core.policy.next_change import emit_next_change
-from kept.core.policy.runtime import RUNTIME
+from kept.core.policy.runtime import RUNTIME, Overflow
 from kept.core.policy.to_python import Names, emit, emit_test
 from kept.core.policy.tree import Expression, facts_read, fields_read, objects_read
 from kept.core.rules import Candidate, Evaluation, HoldState
@@ -76,6 +76,7 @@ def generate(code: PolicyCode) -> Generated:
     )
     names: dict[str, Any] = {
         **RUNTIME, "Candidate": Candidate, "HoldState": HoldState, "Evaluation": Evaluation,
+        "Overflow": Overflow,
     }  # fmt: skip
     # The source is made of checked trees only: no text of the brand reaches it but as a literal.
     exec(compile(source, "<policy>", "exec"), names)  # noqa: S102

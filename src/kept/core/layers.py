@@ -25,6 +25,7 @@ from kept.core.reason import (
     Held,
     HeldOut,
     HoldUnknown,
+    KnownSinceImport,
     NeedsApproval,
     NegativeBenefit,
     NoAddress,
@@ -110,6 +111,8 @@ def check_leaving(rule: ActionRule, about: str, at: Situation) -> Reason | None:
             and message.message_id != at.request.message_id
         ):
             return AlreadyQueued(message_id=message.message_id)
+    if f"{rule.action}|{about}" in at.facts.known_since_import:
+        return KnownSinceImport()
     contacted_at = _contacted_at(rule, about, at)
     if contacted_at:
         refused = _check_repeat(rule, contacted_at, at.now)

@@ -38,6 +38,12 @@ class AlreadyQueued(_Reason, frozen=True, kw_only=True, tag="already_queued"):
     message_id: str
 
 
+class KnownSinceImport(_Reason, frozen=True, kw_only=True, tag="known_since_import"):
+    """It held already when the customer's history was imported, and an import says nothing."""
+
+    layer = "relevant"
+
+
 class Declined(_Reason, frozen=True, kw_only=True, tag="declined"):
     """The customer said no to it lately."""
 
@@ -231,7 +237,7 @@ class Shadowed(_Reason, frozen=True, kw_only=True, tag="shadowed"):
 
 
 Reason: TypeAlias = (
-    NotOfferedHere | AlreadyContacted | AlreadyQueued | Declined
+    NotOfferedHere | AlreadyContacted | AlreadyQueued | KnownSinceImport | Declined
     | NotEligible | FactUnknown | HeldOut | Expired
     | NoBasis | OptedOut | GlobalPrivacyControl | NoAddress | AddressClosed | NotProven
     | Held | HoldUnknown | Braked | NeedsApproval

@@ -61,3 +61,7 @@ class State(msgspec.Struct, array_like=True):
     """Action, or `action|kind/key` -> True, stamped when it was declined."""
     closed_addresses: dict[str, Stamped] = msgspec.field(default_factory=dict)
     """`channel|address` -> reason (a hard bounce, a complaint)."""
+    history: Stamped | None = None
+    """What held already when imported history came in: a list of `action|about`."""
+    heard_at: int = 0
+    """When any source but an import last said something (time of receipt, µs)."""

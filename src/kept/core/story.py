@@ -161,6 +161,8 @@ class Story(_Part):
     steps: tuple[Step, ...]
     never: tuple[Seen, ...] = ()
     """Messages that must not have been handed over at any time of the story."""
+    watched: tuple[str, ...] = ()
+    """Sources whose silence is noticed in this story; all others are taken to be alive."""
     shadow: bool = False
 
 

@@ -118,6 +118,8 @@ class Customers:
         self._dirty: OrderedDict[int, int] = OrderedDict()
         self.touched: dict[int, Customer] = {}
         """Customers whose wake must be computed anew, by id."""
+        self.imported: dict[int, Customer] = {}
+        """Customers whose history came in and is not settled yet, by id."""
 
     @property
     def dirty_count(self) -> int:
@@ -212,10 +214,12 @@ class Customers:
         applied: dict[int, int] = {}
         parts: dict[int, Part] = {}
         messages: list[Message] = []
+        was_imported = False
         concerned = {self._homes[part_id].customer_id for members in groups for part_id in members}
         for customer_id in concerned:
             old = self._by_id.pop(customer_id)
             self.touched.pop(customer_id, None)
+            was_imported |= self.imported.pop(customer_id, None) is not None
             states |= old.states
             applied |= old.applied
             parts |= old.parts
@@ -244,7 +248,7 @@ class Customers:
                 {m.message_id: m for m in messages if m.part_id in members},
             )
             self._keep(customer)
-            self.touched[customer_id] = customer
+            (self.imported if was_imported else self.touched)[customer_id] = customer
             rebuilt.append(customer)
         return rebuilt
 
@@ -273,7 +277,11 @@ class Customers:
         if surplus <= 0:
             return
         for customer in list(self._by_id.values())[: surplus + CACHED_MAX // 50]:
-            if customer.customer_id in self.touched or any(p in self._dirty for p in customer.parts):
+            if (
+                customer.customer_id in self.touched
+                or customer.customer_id in self.imported
+                or any(part_id in self._dirty for part_id in customer.parts)
+            ):
                 continue
             del self._by_id[customer.customer_id]
             for part in customer.parts.values():

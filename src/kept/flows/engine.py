@@ -118,12 +118,15 @@ class Engine:
         self.fold(customer, part_id, event)
         return event
 
-    def fold(self, customer: Customer, part_id: int, event: Event) -> None:
-        """Add an event to the stream and to its customer."""
+    def fold(
+        self, customer: Customer, part_id: int, event: Event, *, silent: bool = False
+    ) -> None:
+        """Add an event to the stream and to its customer; history (`silent`) wakes nobody."""
         sequence = self.store.append_event(part_id, event)
         customer.fold(self.plan, part_id, event, sequence)
         self.customers.mark_dirty(part_id, sequence)
-        self.customers.touched[customer.customer_id] = customer
+        noted = self.customers.imported if silent else self.customers.touched
+        noted[customer.customer_id] = customer
 
     def address_of(self, customer: Customer, channel: str) -> str | None:
         """Return where a channel reaches a customer."""

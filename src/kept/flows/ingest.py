@@ -44,12 +44,12 @@ def ingest(
     *,
     source: str,
     now: int,
-    silent: bool = False,
 ) -> Ingested:
     """Take events of one request, each on its own; one that cannot be taken is quarantined.
 
-    `silent` is an import: events are folded, and nothing is decided or sent because of them.
+    Those of an import are folded, and nothing is decided or sent because of them.
     """
+    silent = source in engine.plan.imports
     touched: dict[int, Customer] = {}
     duplicates = 0
     for event in events:
@@ -59,7 +59,7 @@ def ingest(
         customer, part_id = resolve(
             engine.customers, engine.store, event, engine.bundle.namespaces
         )
-        engine.fold(customer, part_id, event)
+        engine.fold(customer, part_id, event, silent=silent)
         touched[part_id] = customer
     for one in rejected:
         engine.store.quarantine(

@@ -49,9 +49,8 @@ def learn(engine: Engine, feedback: Feedback, *, channel: str, now: int) -> bool
         "purpose": message.purpose,
         "channel": message.channel,
         "about": message.about,
+        "machine": feedback.machine,
     }
-    if feedback.machine:
-        told["machine"] = True
     engine.append_own(customer, message.part_id, NAMES[feedback.outcome], told, now)
     _settle_by(engine, message, feedback, now)
     if (feedback.outcome == "bounced" and feedback.hard) or feedback.outcome == "complained":

@@ -29,7 +29,10 @@ def recover(engine: Engine, now: int) -> int:
                 continue
             customer.fold(engine.plan, stored.part_id, stored.event, stored.sequence)
             customers.mark_dirty(stored.part_id, stored.sequence)
-            customers.touched[customer.customer_id] = customer
+            # History that was not settled yet must be, before anything is decided by it.
+            is_history = stored.event.source in engine.plan.imports
+            noted = customers.imported if is_history else customers.touched
+            noted[customer.customer_id] = customer
             folded += 1
         after = events[-1].sequence
         # Hearing goes on where it stopped: a source is as fresh as its newest event.

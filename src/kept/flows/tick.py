@@ -16,17 +16,20 @@ from kept.core.reason import Braked, FactUnknown, HoldUnknown
 from kept.core.values import DAY, HOUR, NEVER
 from kept.flows.customers import Customer
 from kept.flows.deliver import settle_unclear
+from kept.flows.import_events import settle_import
 from kept.flows.engine import Engine, open_messages_of
 from kept.flows.react import react
 
 WAKES_A_TICK: Final = 500
 FLUSHED_A_TICK: Final = 500
+IMPORTED_A_TICK: Final = 1_000
 CLAIMS_KEPT: Final = 8 * DAY
 
 
 def tick(engine: Engine, now: int) -> int:
     """Do what has fallen due; return how many customers were woken."""
     _watch_sources(engine, now)
+    settle_import(engine, now, limit=IMPORTED_A_TICK)
     schedule(engine, now)
     woken = _wake(engine, now)
     settle_unclear(engine, now)
@@ -73,7 +76,7 @@ def next_wake(engine: Engine, customer: Customer, now: int) -> int:
         # at a moment of its own, so that nothing bursts out when it is.
         spread = bundle.resume_over
         draw = decision.facts.draw
-        wake_at = min(wake_at, now + spread // 2 + spread * draw // DRAWS)
+        wake_at = min(wake_at, now + spread // 10 + spread * 9 // 10 * draw // DRAWS)
     return max(wake_at, now + 1)
 
 

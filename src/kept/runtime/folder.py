@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Final
 
-from kept.core.brand.check import check_brand
-from kept.core.brand.load import read_brand
+from kept.core.brand.load import decode_texts, load_brand
 from kept.core.brand.model import Brand
-from kept.errors import InvalidBrandError, Problem, SettingsError
+from kept.core.check import check_folder, errors_of
+from kept.errors import InvalidBrandError, SettingsError
 
 _ENDINGS: Final = (".yaml", ".liquid")
 _LEFT_OUT: Final = ("history", "stories")
@@ -22,28 +22,15 @@ def read_folder(folder: Path) -> dict[str, str]:
     if not folder.is_dir():
         message = f"there is no brand folder {folder}; `kept init {folder}` writes one"
         raise SettingsError(message)
-    texts: dict[str, str] = {}
-    problems: list[Problem] = []
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.suffix not in _ENDINGS or name.split("/")[0] in _LEFT_OUT or not path.is_file():
-            continue
-        try:
-            texts[name] = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            message = f"the file is not UTF-8 text (byte {error.start})"
-            problems.append(Problem(file=name, message=message, suggestion="save it as UTF-8"))
-    if problems:
-        raise InvalidBrandError(problems)
-    return texts
-
-
-def check_folder(texts: dict[str, str]) -> tuple[Brand, list[Problem]]:
-    """Return a brand and every problem of it, notes included; errors come first."""
-    reading = read_brand(texts)
-    problems = [*reading.problems, *check_brand(reading)]
-    problems.sort(key=lambda p: (p.severity != "error", p.file, p.line, p.column))
-    return reading.brand, problems
+    return decode_texts(
+        {
+            name: path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.suffix in _ENDINGS
+            and path.is_file()
+            and (name := path.relative_to(folder).as_posix()).split("/")[0] not in _LEFT_OUT
+        }
+    )
 
 
 def load_checked(texts: dict[str, str]) -> Brand:
@@ -52,11 +39,10 @@ def load_checked(texts: dict[str, str]) -> Brand:
     Raises:
         InvalidBrandError: with everything that is wrong with it.
     """
-    brand, problems = check_folder(texts)
-    errors = [problem for problem in problems if problem.severity == "error"]
+    errors = errors_of(check_folder(texts))
     if errors:
         raise InvalidBrandError(errors)
-    return brand
+    return load_brand(texts)
 
 
 def stamp_of(folder: Path) -> tuple[tuple[str, int, int], ...]:

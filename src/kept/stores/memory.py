@@ -13,6 +13,7 @@ import msgspec
 from kept.core.event import Event, Identifier
 from kept.core.identity import Link, Part
 from kept.core.message import Message
+from kept.core.values import NEVER
 from kept.errors import StoreError
 from kept.ports import (
     AuditEntry,
@@ -284,6 +285,15 @@ class MemoryStore:
             if message.channel == channel and message.provider_id == provider_id:
                 return message
         return None
+
+    def next_instant(self, channels: list[str]) -> int:
+        """Return the earliest wake, or due message on one of these channels; NEVER without any."""
+        due = (
+            message.due_at
+            for message in self._messages.values()
+            if message.state == "queued" and message.channel in channels
+        )
+        return min((*self._wakes.values(), *due), default=NEVER)
 
     # -- decisions, quarantine, audit, brands, settings
 

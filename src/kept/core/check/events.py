@@ -8,6 +8,7 @@ from kept.core.brand.model import SourcesFile
 from kept.core.event import (
     CHANNEL_CLOSED,
     CONTACT_REPORTED,
+    HISTORY_TAKEN,
     MESSAGE_BOUNCED,
     MESSAGE_CLICKED,
     MESSAGE_COMPLAINED,
@@ -17,7 +18,6 @@ from kept.core.event import (
     MESSAGE_REPLIED,
     MESSAGE_SETTLED,
     OFFER_DECLINED,
-    HISTORY_TAKEN,
 )
 
 OWN_EVENTS: Final = frozenset(

@@ -83,8 +83,8 @@ def _check_mapping(report: Report, path: KeyPath, source: Source, mapping: Mappi
     for place, wanted in mapping.when.items():
         _check_path(report, (*path, "when", place), place)
         for value in wanted if isinstance(wanted, tuple) else (wanted,):
-            if isinstance(value, str) and len(value) > 1 and value[0] == value[-1] == "/":
-                check_pattern(report, (*path, "when", place), value[1:-1])
+            if isinstance(value, str) and value.startswith("~"):
+                check_pattern(report, (*path, "when", place), value[1:])
     if not mapping.identifiers:
         message = f"nothing says whose `{mapping.event}` it is"
         report.error(FILE, path, message, "add `identifiers`")

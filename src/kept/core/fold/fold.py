@@ -13,6 +13,7 @@ from kept.core.consent import CONSENT_EVENTS, Categories, combine_consents, read
 from kept.core.event import (
     CHANNEL_CLOSED,
     CONTACT_REPORTED,
+    HISTORY_TAKEN,
     MESSAGE_CLICKED,
     MESSAGE_LEAVING,
     MESSAGE_OPENED,
@@ -47,12 +48,18 @@ class FoldPlan(msgspec.Struct, frozen=True, kw_only=True):
     traits: dict[str, Reader]
     by_fingerprint: dict[str, FeaturePlan]
     categories: Categories
+    imports: frozenset[str]
+    """Sources of history: they say what was, and are no sign of life."""
     any_event: tuple[FeaturePlan, ...]
     """Features over every event (`*`)."""
 
 
 def compile_fold(
-    facts: FactsFile, categories: Categories, *, slots: Mapping[str, str]
+    facts: FactsFile,
+    categories: Categories,
+    *,
+    slots: Mapping[str, str],
+    imports: frozenset[str] = frozenset(),
 ) -> FoldPlan:
     """Return the fold plan of a checked brand."""
     features = {
@@ -71,6 +78,7 @@ def compile_fold(
         traits={name: reader_for(trait.type) for name, trait in facts.traits.items()},
         by_fingerprint={plan.fingerprint: plan for plan in features.values()},
         categories=categories,
+        imports=imports,
         any_event=tuple(by_event.get("*", ())),
     )
 
@@ -89,6 +97,9 @@ def fold_event(plan: FoldPlan, state: State, event: Event) -> None:
     if name in CONSENT_EVENTS or "gpc" in event.context:
         for key, said in read_consents(event, plan.categories):
             _keep_later(state.consents, key, said)
+    source = event.source
+    if source != SOURCE_SELF and event.received_at > state.heard_at and source not in plan.imports:
+        state.heard_at = event.received_at
     if name in _OWN:
         _OWN[name](plan, state, event)
 
@@ -236,7 +247,16 @@ def _fold_closed(plan: FoldPlan, state: State, event: Event) -> None:
         _keep_later(state.closed_addresses, key, said)
 
 
+def _fold_history(plan: FoldPlan, state: State, event: Event) -> None:
+    if event.source == SOURCE_SELF:
+        known = event.properties.get("known", [])
+        said = Stamped(known, event.occurred_at, event.event_key, event.source)
+        if state.history is None or said.is_later_than(state.history):
+            state.history = said
+
+
 _OWN: Final = {
+    HISTORY_TAKEN: _fold_history,
     MESSAGE_LEAVING: _fold_leaving,
     MESSAGE_SETTLED: _fold_settled,
     CONTACT_REPORTED: _fold_reported,
@@ -271,6 +291,10 @@ def add_states(plan: FoldPlan, state: State, other: State) -> State:
         _keep_contact(state.contacts, contact)
     _add_stamped(state.declines, other.declines)
     _add_stamped(state.closed_addresses, other.closed_addresses)
+    if other.history is not None:
+        if state.history is None or other.history.is_later_than(state.history):
+            state.history = other.history
+    state.heard_at = max(state.heard_at, other.heard_at)
     return state
 
 

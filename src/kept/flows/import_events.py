@@ -1,0 +1,28 @@
+"""History coming in: folded like anything else, and nothing is ever sent because of it.
+
+What already holds of a customer when their history arrives (a bill long overdue) is noted and stays
+unsaid until they are heard of live. What becomes due later is said in its time as always.
+"""
+
+from kept.core.decision import Request
+from kept.core.event import HISTORY_TAKEN
+from kept.core.reason import FactUnknown, NotOfferedHere
+from kept.flows.engine import Engine, open_messages_of
+
+
+def settle_import(engine: Engine, now: int, *, limit: int | None = None) -> int:
+    """Note what already holds of those whose history came in; return how many they were."""
+    imported = engine.customers.imported
+    settled = list(imported.values())[:limit]
+    for customer in settled:
+        del imported[customer.customer_id]
+        decision = engine.look(customer, Request(open_messages=open_messages_of(customer)), now)
+        known = sorted(
+            f"{one.action}|{one.about}"
+            for one in decision.considered
+            if not isinstance(one.reason, FactUnknown | NotOfferedHere)
+        )
+        engine.append_own(
+            customer, customer.customer_id, HISTORY_TAKEN, {"known": known}, now
+        )
+    return len(settled)

@@ -1,0 +1,256 @@
+"""A stage for stories: the real flows in virtual time, with providers that behave as they are told.
+
+Nothing here decides anything. Signals go through the same touchpoints, `tick` is the production's,
+and what would go to a provider is kept in a list instead.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from kept.core.bundle import Bundle
+from kept.core.event import Event, Identifier
+from kept.core.feedback import Feedback
+from kept.core.mapping import CompiledMapping
+from kept.core.message import Accepted, Message, Outgoing, Postponed, SendResult, Unclear
+from kept.core.touchpoint_item import Rejected, WireItem
+from kept.core.unsubscribe import Unsubscribe
+from kept.core.values import NEVER, format_instant
+from kept.errors import InputError
+from kept.flows import brake, deliver
+from kept.flows.ask import Answer, ContactAnswer, ContactQuestion, Question, ask, ask_contact
+from kept.flows.customers import Customer
+from kept.flows.engine import Engine
+from kept.flows.ingest import Ingested, ingest
+from kept.flows.learn import learn, unsubscribe
+from kept.flows.resolve import find_customer, separate
+from kept.flows.tick import tick
+from kept.ports import Store
+
+_SECRET: Final = b"a story is played by nobody outside"
+STEPS_MAX: Final = 100_000
+"""How often one passage of time may find something to do; more is a loop."""
+
+
+class StageStore(Store, Protocol):
+    """A store that can say when it next has something to do."""
+
+    def next_instant(self, channels: list[str]) -> int:
+        """Return the earliest wake, or due message on one of these channels; NEVER without any."""
+
+
+class HandedOver(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as its provider got it."""
+
+    message: Message
+    outgoing: Outgoing
+    at: int
+    customer_id: int
+
+
+class Stage:
+    """One brand, one clock, and everybody in the story."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        store: StageStore,
+        *,
+        now: int,
+        shadow: bool,
+        watched: Collection[str] = (),
+    ) -> None:
+        """Set the stage; nobody is known yet.
+
+        Args:
+            watched: sources whose silence is noticed; all others are taken to be alive.
+        """
+        stale_after = {name: bundle.stale_after[name] for name in watched}
+        bundle = msgspec.structs.replace(bundle, stale_after=stale_after)
+        self.engine = Engine(
+            store, bundle, secret=_SECRET, public_url="https://kept.example", shadow=shadow
+        )
+        self.store = store
+        self.now = now
+        for source in bundle.stale_after:
+            self.engine.heard_at[source] = now
+        self.handed_over: list[HandedOver] = []
+        self.providers = dict.fromkeys(bundle.policy.channels, "up")
+        # In a story the dialler and the app fetch at once whatever waits for them.
+        self._channels = list(bundle.policy.channels)
+        self._message_count = 0
+
+    # -- time
+
+    def advance(self, until: int) -> None:
+        """Let time pass, stopping wherever something falls due."""
+        for _ in range(STEPS_MAX):
+            next_at = min(
+                self.store.next_instant(self._channels), self._next_silence(), self._next_unclear()
+            )
+            if next_at > until:
+                break
+            self.now = max(self.now, next_at)
+            self.work()
+        else:
+            message = f"something keeps falling due at {format_instant(self.now)}"
+            raise AssertionError(message)
+        self.now = max(self.now, until)
+        self.work()
+
+    def _next_silence(self) -> int:
+        engine = self.engine
+        silences = (
+            engine.heard_at[source] + after + 1
+            for source, after in engine.bundle.stale_after.items()
+            if source not in engine.stale_sources
+        )
+        return min(silences, default=NEVER)
+
+    def _next_unclear(self) -> int:
+        leaving = self.store.load_messages_in(["leaving"], limit=1)
+        return leaving[0].attempted_at + deliver.UNCLEAR_SETTLES_AFTER if leaving else NEVER
+
+    def work(self) -> None:
+        """Do what is due now, until nothing is."""
+        for _ in range(STEPS_MAX):
+            with self.store.transaction():
+                woken = tick(self.engine, self.now)
+                begun = deliver.take_due(
+                    self.engine, channels=self._channels, limit=100, now=self.now
+                )
+            for message, outgoing in begun:
+                self._send(message, outgoing)
+            if not woken and not begun:
+                return
+
+    def _send(self, message: Message, outgoing: Outgoing) -> None:
+        result = self._answer_of(message.channel, message.message_id)
+        if isinstance(result, Accepted):
+            customer = deliver.customer_of(self.engine, message)
+            self.handed_over.append(
+                HandedOver(
+                    message=message,
+                    outgoing=outgoing,
+                    at=self.now,
+                    customer_id=customer.customer_id,
+                )
+            )
+        with self.store.transaction():
+            deliver.settle(self.engine, message.message_id, result, self.now)
+
+    def _answer_of(self, channel: str, message_id: str) -> SendResult:
+        match self.providers[channel]:
+            case "down":
+                return Postponed(detail="the provider is down")
+            case "garbage":
+                return Unclear(detail="the provider answered garbage")
+        return Accepted(provider_id=f"p-{message_id}")
+
+    # -- what happens
+
+    def signal(
+        self, item: WireItem, *, source: str, body: Mapping[str, Any]
+    ) -> Ingested:
+        """Hear one signal from a touchpoint; raises `InputError` where it would be quarantined."""
+        event = self._read(item, source, body)
+        if isinstance(event, Rejected):
+            message = f"{source}: {event.detail}"
+            raise InputError(message)
+        with self.store.transaction():
+            done = ingest(self.engine, [event], [], source=source, now=self.now)
+        if source not in self.engine.plan.imports:
+            self.work()
+        return done
+
+    def _read(self, item: WireItem, source: str, body: Mapping[str, Any]) -> Event | Rejected:
+        touchpoint = self.engine.bundle.touchpoints[source]
+        self._message_count += 1
+        if body:
+            document = {"body": dict(body), "headers": {}, "query": {}}
+            for mapping in touchpoint.source.mappings:
+                compiled = CompiledMapping(mapping, object_keys=touchpoint.object_keys)
+                if compiled.applies(document):
+                    delivery_id = f"story-{self._message_count}"
+                    mapped = compiled.read(document, delivery_id=delivery_id)
+                    if isinstance(mapped, Rejected):
+                        return mapped
+                    return touchpoint.read(mapped, received_at=self.now)
+            return Rejected(code="event.unmapped", detail="no mapping takes this payload")
+        if item.message_id is None:
+            item = msgspec.structs.replace(item, message_id=f"story-{self._message_count}")
+        return touchpoint.read(item, received_at=self.now)
+
+    def ask(self, question: Question, *, source: str) -> Answer:
+        """Ask at a placement."""
+        with self.store.transaction():
+            return ask(self.engine, question, source=source, now=self.now)
+
+    def ask_contact(self, question: ContactQuestion, *, source: str) -> ContactAnswer:
+        """Ask as a tool outside Kept."""
+        with self.store.transaction():
+            return ask_contact(self.engine, question, source=source, now=self.now)
+
+    def pause(self, scope: str) -> None:
+        """Put a brake on."""
+        with self.store.transaction():
+            brake.pause(self.engine, scope, actor="story", because="", now=self.now)
+
+    def resume(self, scope: str) -> None:
+        """Lift a brake."""
+        with self.store.transaction():
+            brake.resume(self.engine, scope, actor="story", now=self.now)
+        self.work()
+
+    def unmerge(self, one: Identifier, other: Identifier) -> None:
+        """Say that two identifiers are different people."""
+        customers = self.engine.customers
+        with self.store.transaction():
+            parts = [customers.find_part(each, claimed=False) for each in (one, other)]
+            first, second = parts
+            if first is None or second is None:
+                message = f"{one} and {other} must both be known to be separated"
+                raise InputError(message)
+            separate(
+                customers, self.store, (first, second), self.engine.bundle.namespaces, now=self.now
+            )
+
+    def feed_back(self, action: str, outcome: str, *, machine: bool, hard: bool) -> None:
+        """Let a provider report on the newest message of an action."""
+        found = [one for one in self.handed_over if one.message.action == action]
+        if not found:
+            message = f"there is no message of {action} to report on"
+            raise InputError(message)
+        message_of = found[-1].message
+        with self.store.transaction():
+            if outcome == "unsubscribed":
+                told = Unsubscribe(
+                    part_id=message_of.part_id,
+                    entity=message_of.entity,
+                    purpose=message_of.purpose,
+                    channel=message_of.channel,
+                    message_id=message_of.message_id,
+                )
+                unsubscribe(self.engine, told, self.now)
+            else:
+                self._message_count += 1
+                feedback = msgspec.convert(
+                    {
+                        "outcome": outcome,
+                        "message_id": message_of.message_id,
+                        "machine": machine,
+                        "hard": hard,
+                        "occurrence": f"story-{self._message_count}",
+                    },
+                    Feedback,
+                )
+                learn(self.engine, feedback, channel=message_of.channel, now=self.now)
+        self.work()
+
+    def find(self, identifier: Identifier) -> Customer | None:
+        """Return the customer that an identifier leads to."""
+        with self.store.transaction():
+            return find_customer(
+                self.engine.customers, [(identifier, False), (identifier, True)]
+            )

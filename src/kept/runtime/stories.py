@@ -1,0 +1,50 @@
+"""Play a brand's stories, each on an empty store of its own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from kept.core.brand.load import load_struct
+from kept.core.bundle import Bundle
+from kept.core.story import Story
+from kept.errors import InvalidBrandError, Problem
+from kept.flows.play import Difference, play
+from kept.stores.memory import MemoryStore
+
+FOLDER: Final = "stories"
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """One story that was played."""
+
+    file: str
+    story: Story
+    differences: tuple[Difference, ...]
+
+
+def read_stories(folder: Path) -> dict[str, Story]:
+    """Return a brand's stories by file name.
+
+    Raises:
+        InvalidBrandError: with everything that is wrong with any of them.
+    """
+    stories: dict[str, Story] = {}
+    problems: list[Problem] = []
+    for path in sorted((folder / FOLDER).glob("*.yaml")):
+        name = f"{FOLDER}/{path.name}"
+        try:
+            stories[name] = load_struct(path.read_text(encoding="utf-8"), name, Story)
+        except InvalidBrandError as error:
+            problems += error.problems
+    if problems:
+        raise InvalidBrandError(problems)
+    return stories
+
+
+def play_stories(bundle: Bundle, stories: dict[str, Story]) -> Iterator[Told]:
+    """Play stories one after the other."""
+    for name, story in stories.items():
+        differences, _ = play(story, bundle, MemoryStore())
+        yield Told(file=name, story=story, differences=tuple(differences))
