@@ -1,6 +1,6 @@
 """Types every condition and value of a brand, in the places that `scopes` gives them."""
 
-from typing import Final
+from typing import Final, TypeAlias
 
 from kept.core.brand.model import Action, Hold
 from kept.core.brand.offers import terms_of
@@ -15,6 +15,9 @@ from kept.core.terms import headline_types
 
 COHORTS: Final = "cohorts.yaml"
 CONTACT: Final = "contact.yaml"
+
+_Place: TypeAlias = tuple[tuple[str, ...], str, Type | None]
+"""A key of an action, its text, and the type that belongs there."""
 
 
 def check_expressions(report: Report) -> None:
@@ -78,7 +81,7 @@ def _check_action(report: Report, file: str, action: Action, amount: Type | None
     scope = _scope_about(report, file, ("about",), action.about, action=action)
     if scope is None:
         return
-    places: list[tuple[tuple[str, ...], str, Type | None]] = [
+    places: list[_Place] = [
         (("when",), action.when, BOOL),
         (("p_accept",), action.p_accept, DECIMAL),
     ]
@@ -90,19 +93,26 @@ def _check_action(report: Report, file: str, action: Action, amount: Type | None
         places.append((("expires",), action.expires, TIMESTAMP))
     if action.terms is not None and action.terms.limited_to is not None:
         places.append((("terms", "limited_to"), action.terms.limited_to, None))
-    fields = report.brand.facts.objects[action.about].fields if action.about else {}
-    for field, text in action.sets.items():
-        if not action.about:
-            message = f"`{field}` of what? The action is about no object"
-            report.error(file, ("sets", field), message, "add `about:` with the kind of object")
-        elif report.refer(
-            file, ("sets", field), field, what=f"field of {action.about}", known=fields
-        ):
-            places.append((("sets", field), text, parse_type(fields[field])))
+    places += _places_of_sets(report, file, action)
     for place, text, expects in places:
-        if is_blind(report, action, text):
-            continue
-        report.type_expression(file, place, text, scope=scope, expects=expects)
+        if not is_blind(report, action, text):
+            report.type_expression(file, place, text, scope=scope, expects=expects)
+
+
+def _places_of_sets(report: Report, file: str, action: Action) -> list[_Place]:
+    """Return what becomes true of the object once the message leaves, each field known."""
+    if action.sets and not action.about:
+        field = next(iter(action.sets))
+        message = f"`{field}` of what? The action is about no object"
+        report.error(file, ("sets", field), message, "add `about:` with the kind of object")
+        return []
+    fields = report.brand.facts.objects[action.about].fields if action.about else {}
+    what = f"field of {action.about}"
+    return [
+        (("sets", field), text, parse_type(fields[field]))
+        for field, text in action.sets.items()
+        if report.refer(file, ("sets", field), field, what=what, known=fields)
+    ]
 
 
 def _check_cohorts_named(

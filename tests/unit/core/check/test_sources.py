@@ -57,9 +57,9 @@ SECRET = "a value where a reference belongs"
             "",
         ),
         (
-            "{email: body.requester.email}\n        properties: {case_id: body.ticket.id}\n      - event",
-            "{}\n      - event",
-            "- event: Case Opened"[2:],
+            "created_at\n        identifiers: {email: body.requester.email}\n",
+            "created_at\n",
+            "event: Case Opened",
             "nothing says whose",
             "identifiers",
         ),
