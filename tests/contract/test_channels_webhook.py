@@ -411,7 +411,12 @@ def test_the_connection_goes_to_the_address_that_was_judged(desk: Desk) -> None:
     """The name is not looked up a second time: one that changes its mind changes nothing."""
     with http_server(desk) as port:
         target = parse_target(f"http://nowhere.invalid:{port}/hook", allow_private=True)
-        line = connect(target, "127.0.0.1", context=None, deadline=read_monotonic() + 5_000_000)
+        line = connect(
+            target,
+            "127.0.0.1",
+            context=ssl.create_default_context(),
+            deadline=read_monotonic() + 5_000_000,
+        )
         assert isinstance(line, Line)
         line.post(write_request(target, {}, b"{}"), deadline=read_monotonic() + 5_000_000)
         line.close()
