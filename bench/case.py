@@ -186,12 +186,30 @@ def choose_best(case: Case, allowed: Sequence[int]) -> str | None:
 def _draw_condition(chance: random.Random) -> Test:
     shape = chance.choice(("all", "all", "mixed"))
     if shape == "mixed":
-        return Joined("and", (*_draw_tests(chance, 2), Joined("or", _draw_tests(chance, 2))))
+        first, second, *either = _draw_tests(chance, 4)
+        return Joined("and", (first, second, Joined("or", tuple(either))))
     return Joined("and", _draw_tests(chance, 3))
 
 
 def _draw_tests(chance: random.Random, count: int) -> tuple[Test, ...]:
-    return tuple(_draw_test(chance) for _ in range(count))
+    """Draw tests of different facts, so that all can hold at once."""
+    tests: dict[str, Test] = {}
+    while len(tests) < count:
+        test = _draw_test(chance)
+        tests.setdefault(_subject(test), test)
+    return tuple(tests.values())
+
+
+def _subject(test: Test) -> str:
+    match test:
+        case AtLeast(fact) | Since(fact) | Is(fact):
+            return fact
+        case Exists(kind):
+            return kind
+        case Not(operand):
+            return operand.fact
+        case Joined(_, operands):
+            return _subject(operands[0])
 
 
 def _draw_test(chance: random.Random) -> Test:

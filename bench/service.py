@@ -66,16 +66,21 @@ class Front:
 
 @contextmanager
 def running_kept(
-    directory: Path, *, case: Case | None = None, provider_url: str = "http://127.0.0.1:9/"
+    directory: Path, *, case: Case | None = None, provider_url: str = ""
 ) -> Iterator[Kept]:
-    """Run Kept on the data in a directory, which may be new or have been used before."""
+    """Run Kept on the data in a directory, which may be new or have been used before.
+
+    Without a provider all messages are written into files.
+    """
     brand, data, port = directory / "brand", directory / "data", find_port()
     write_brand(case or make_case(), brand)
     command = [sys.executable, "-m", "kept", "serve", "--brand", str(brand), "--data", str(data)]
-    command += ["--port", str(port), "--allow-private-webhooks"]
+    command += ["--port", str(port)]
+    if provider_url:
+        command += ["--deliver", "providers", "--allow-private-webhooks"]
     environment = {
         "BENCH_KEY": KEY,
-        CHANNEL_URL_VARIABLE: provider_url,
+        CHANNEL_URL_VARIABLE: provider_url or "http://127.0.0.1:9/",
         CHANNEL_SECRET_VARIABLE: "whsec_" + base64.b64encode(b"bench" * 5).decode(),
     }
     with running(
