@@ -46,7 +46,8 @@ FILE_KINDS: Final[dict[str, type[msgspec.Struct]]] = {
 FOLDER_KINDS: Final[dict[str, type[msgspec.Struct]]] = {"actions": Action, "catalog": Product}
 """The folders in which each file holds one thing."""
 
-STORIES: Final = "stories/"
+BESIDE: Final = ("history/", "stories/")
+"""Folders that test a brand and are no part of it."""
 TEMPLATES: Final = "templates/"
 TEMPLATE_ENDING: Final = ".liquid"
 
@@ -155,7 +156,7 @@ def version_of(texts: Mapping[str, str]) -> str:
 
 def is_brand_file(file: str) -> bool:
     """Return whether a file of the folder is read as part of the brand."""
-    if file.startswith(STORIES):
+    if file.startswith(BESIDE):
         return False
     return file.endswith((".yaml", ".yml", TEMPLATE_ENDING)) and not file.startswith(".")
 

@@ -163,8 +163,11 @@ class Mapping(_Part, frozen=True, kw_only=True):
 
     event: str
     when: dict[str, str | int | bool | tuple[str, ...]] = {}
-    """Path -> what must stand there: a value, one of several, or `~PATTERN`, a regular expression
-    to be found in the text, in upper or lower case. The first mapping of a source whose `when` holds makes the event."""
+    """Path -> what must stand there: a value, one of several, or `~PATTERN`.
+
+    A pattern is a regular expression to be found in the text, in upper or lower case. The first
+    mapping of a source whose `when` holds makes the event.
+    """
     message_id: str = ""
     occurred_at: str = ""
     identifiers: dict[str, str] = {}

@@ -9,11 +9,11 @@ from kept.core.check.report import Report
 from kept.core.check.secrecy import check_reference
 
 FILE: Final = "sources.yaml"
-PATH_ROOTS: Final = ("body", "headers")
-"""What a mapping may take values from: the payload, and the request's headers."""
+PATH_ROOTS: Final = ("body", "headers", "query")
+"""What a mapping may take values from: the payload, and the request's headers and query."""
 PATTERN_LENGTH_MAX: Final = 300
 
-_PATH: Final = re.compile(r"(body|headers)(\.[^.\s]+)+")
+_PATH: Final = re.compile(r"(body|headers|query)(\.[^.\s]+)+")
 # (a+)+ and its like: a repeated group that ends in a repetition takes exponential time to fail.
 _RUNAWAY: Final = re.compile(r"[+*}]\)[+*{]")
 
@@ -85,13 +85,14 @@ def _check_mapping(report: Report, path: KeyPath, source: Source, mapping: Mappi
         for value in wanted if isinstance(wanted, tuple) else (wanted,):
             if isinstance(value, str) and value.startswith("~"):
                 check_pattern(report, (*path, "when", place), value[1:])
-    if not mapping.identifiers:
+    keys = {declared.key for declared in report.written_facts.objects.values()}
+    if not mapping.identifiers and keys.isdisjoint(mapping.properties):
         message = f"nothing says whose `{mapping.event}` it is"
-        report.error(FILE, path, message, "add `identifiers`")
+        report.error(FILE, path, message, "add `identifiers`, or the key of an object")
 
 
 def _check_path(report: Report, path: KeyPath, place: str) -> None:
     if not _PATH.fullmatch(place):
-        roots = " or ".join(f"`{root}.`" for root in PATH_ROOTS)
+        roots = ", ".join(f"`{root}.`" for root in PATH_ROOTS)
         message = f"`{place}` is not a place in the payload"
-        report.error(FILE, path, message, f"begin with {roots}, such as `body.data.id`")
+        report.error(FILE, path, message, f"begin with one of {roots} such as `body.data.id`")

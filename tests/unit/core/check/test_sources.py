@@ -57,13 +57,13 @@ SECRET = "a value where a reference belongs"
             "",
         ),
         (
-            "created_at\n        identifiers: {email: body.requester.email}\n",
-            "created_at\n",
+            "created_at\n        identifiers: {email: body.requester.email}\n        properties",
+            "created_at\n        constants",
             "event: Case Opened",
             "nothing says whose",
             "identifiers",
         ),
-        ("ticket.solved}", "'/(/'}", "body.type: '/(/'", "not a regular expression", ""),
+        ("ticket.solved}", "'~('}", "body.type: '~('", "not a regular expression", ""),
         (
             "{body.type: ticket.solved}",
             "{body.type: ticket.created}",
