@@ -192,8 +192,11 @@ def _policy(
         )
         for name, channel in brand.consent.channels.items()
     }
+    permissions: dict[tuple[Any, ...], int] = {}
     actions = tuple(
-        _action_rule(brand, order, index, action, terms[action.action], code, purposes, channels)
+        _action_rule(
+            brand, order, index, action, terms[action.action], code, purposes, channels, permissions
+        )
         for index, action in enumerate(brand.actions.values())
     )
     promotional = frozenset(
@@ -215,7 +218,10 @@ def _policy(
         holds=tuple(
             HoldRule(
                 hold=name,
-                scope=_scope(hold.hushes, promotional),
+                scope=(scope := _scope(hold.hushes, promotional)),
+                covers=frozenset(
+                    rule.index for rule in actions if scope.covers_some_channel(rule)
+                ),
                 about=hold.about,
                 because=hold.because,
                 facts=_indexes(order, code.holds[index].while_, hold.about),
@@ -268,7 +274,9 @@ def _action_rule(
     code: PolicyCode,
     purposes: Mapping[str, PurposeRule],
     channels: Mapping[str, ChannelRule],
+    permissions: dict[tuple[Any, ...], int],
 ) -> ActionRule:
+    needed = (action.entity, action.purpose, action.topic, action.channels, action.placements)
     return ActionRule(
         index=index,
         action=action.action,
@@ -287,6 +295,7 @@ def _action_rule(
         repeat=parse_duration(action.repeat) if action.repeat else 0,
         rest=parse_duration(action.rest) if action.rest else 0,
         urgent=action.urgent,
+        permission=permissions.setdefault(needed, len(permissions)),
         holdout_percent=action.holdout_percent,
         needs_approval=action.needs_approval or action.legal_weight,
         needs_benefit=action.kind in ("offer", "experience"),

@@ -67,7 +67,7 @@ def decide(
     holds += _claimed_holds(facts, policy, holds, told_unknown, now)
     evaluation = policy.evaluate_actions(values, facts.objects, unknown, now, facts.zone)
     situation = Situation(
-        policy, facts, request, controls, holds, cohort, evaluation.pressure, now
+        policy, facts, request, controls, holds, cohort, evaluation.pressure, now, {}
     )
     considered: list[Considered] = []
     if request.outside is not None:
@@ -168,7 +168,7 @@ def _check_free_of_channel(
     return (
         layers.check_relevance(rule, candidate.about, at)
         or layers.check_eligibility(rule, candidate, at)
-        or (None if is_gate else layers.check_permitted_anywhere(rule, at))
+        or (None if is_gate else layers.find_permission(rule, at).nowhere)
         or layers.check_holds(rule, candidate.about, at)
         or layers.check_honesty(rule)
         or (layers.check_worth(rule, candidate, score) if rule.promotional else None)
@@ -283,10 +283,10 @@ def _find_way(one: _Ranked, at: Situation) -> Chosen | Reason:
     reason = layers.check_leaving(rule, candidate.about, at)
     if reason is not None:
         return reason
-    permitted, refusal = layers.find_ways(rule, at)
-    ways, pressed = layers.find_leaving_ways(rule, permitted, at)
+    permission = layers.find_permission(rule, at)
+    ways, pressed = layers.find_leaving_ways(rule, permission.ways, at)
     if not ways:
-        return refusal or pressed or NoBasis(entity=rule.entity, purpose=rule.purpose)
+        return permission.refusal or pressed or NoBasis(entity=rule.entity, purpose=rule.purpose)
     expires_at = min(candidate.expires_at or NEVER, at.now + rule.valid_for)
     way = layers.choose_way(ways, expires_at=expires_at, at=at)
     if way.due_at >= expires_at:
@@ -325,10 +325,10 @@ def _answer_outside(
         considered.append(Considered(action=asked.action, reason=reason))
         return []
     one = _Ranked(rule, Candidate(-1, "", 0, 0, None, 0), 0)
-    permitted, refusal = layers.find_ways(rule, at)
-    found: Reason | None = refusal or layers.check_holds(rule, "", at)
+    permission = layers.find_permission(rule, at)
+    found: Reason | None = permission.refusal or layers.check_holds(rule, "", at)
     if found is None:
-        ways, found = layers.find_leaving_ways(rule, permitted, at)
+        ways, found = layers.find_leaving_ways(rule, permission.ways, at)
         if ways and ways[0].due_at > at.now:
             found = QuietNow(quiet_hours="", until=ways[0].due_at)
     considered.append(_considered(one, found))
@@ -358,6 +358,7 @@ def _outside_rule(asked: OutsideContact, policy: Policy) -> ActionRule | None:
         repeat=0,
         rest=0,
         urgent=False,
+        permission=-1,
         holdout_percent=0,
         needs_approval=False,
         needs_benefit=False,

@@ -45,6 +45,16 @@ DRAWS: Final = 10_000
 RESPONSE_WINDOW: Final = 90 * DAY
 
 
+class Permission(msgspec.Struct, frozen=True):
+    """What one kind of permission allows: channels, or the reason why it allows no way at all."""
+
+    ways: list[ChannelRule]
+    refusal: Reason | None
+    """Why no channel is allowed; None where one is."""
+    nowhere: Reason | None
+    """Why neither a channel nor a placement is allowed; None where one is."""
+
+
 class Situation(msgspec.Struct, frozen=True):
     """All that the layers look at besides the action."""
 
@@ -56,6 +66,8 @@ class Situation(msgspec.Struct, frozen=True):
     cohort: str | None
     pressure: int | None
     now: int
+    permissions: dict[int, Permission]
+    """By `ActionRule.permission`, filled as they are asked for."""
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -67,12 +79,13 @@ class Way(msgspec.Struct, frozen=True):
 
 def check_relevance(rule: ActionRule, about: str, at: Situation) -> Reason | None:
     """Return why the action is beside the point for now: declined lately, or done already."""
-    declines = at.facts.declines
-    for key in (rule.action, f"{rule.action}|{about}"):
-        declined = declines.get(key)
-        if declined is not None and at.now < declined.at + at.policy.decline_rest:
-            return Declined(at=declined.at, until=declined.at + at.policy.decline_rest)
-    contacted_at = _contacted_at(rule, about, at)
+    facts = at.facts
+    if facts.declines:
+        for key in (rule.action, f"{rule.action}|{about}"):
+            declined = facts.declines.get(key)
+            if declined is not None and at.now < declined.at + at.policy.decline_rest:
+                return Declined(at=declined.at, until=declined.at + at.policy.decline_rest)
+    contacted_at = _contacted_at(rule, about, at) if facts.contacts else 0
     # For a while after it was sent it stays the one answer, so that the customer who follows a
     # message to the shop meets the same offer there.
     if not contacted_at or (rule.promotional and at.now < contacted_at + at.policy.answer_stable):
@@ -142,8 +155,17 @@ def check_eligibility(rule: ActionRule, candidate: Candidate, at: Situation) -> 
     return None
 
 
-def find_ways(rule: ActionRule, at: Situation) -> tuple[list[ChannelRule], Reason | None]:
-    """Return the channels that a message of the action may take, or why there is none."""
+def find_permission(rule: ActionRule, at: Situation) -> Permission:
+    """Return which ways to the customer the action's purpose, entity and topic allow."""
+    known = at.permissions.get(rule.permission)
+    if known is None:
+        ways, refusal = _find_ways(rule, at)
+        nowhere = None if ways else _check_placements(rule, refusal, at)
+        known = at.permissions[rule.permission] = Permission(ways, refusal, nowhere)
+    return known
+
+
+def _find_ways(rule: ActionRule, at: Situation) -> tuple[list[ChannelRule], Reason | None]:
     permitted: list[ChannelRule] = []
     refusal: Reason | None = None
     for channel in rule.channels:
@@ -188,11 +210,7 @@ def check_placement(rule: ActionRule, placement: str, at: Situation) -> Reason |
     )
 
 
-def check_permitted_anywhere(rule: ActionRule, at: Situation) -> Reason | None:
-    """Return why the action may reach the customer neither on a channel nor at a placement."""
-    permitted, refusal = find_ways(rule, at)
-    if permitted:
-        return None
+def _check_placements(rule: ActionRule, refusal: Reason | None, at: Situation) -> Reason | None:
     for placement in sorted(rule.placements - {OUTBOUND}):
         reason = check_placement(rule, placement, at)
         if reason is None or isinstance(reason, NotProven):
@@ -210,7 +228,8 @@ def check_holds(rule: ActionRule, about: str, at: Situation) -> Reason | None:
         hold = at.policy.holds[state.hold]
         if state.about is not None and about not in state.about:
             continue
-        if hold.scope.covers_some_channel(rule):
+        # An action that is asked for from outside has no index, so that its scope is looked at.
+        if rule.index in hold.covers or (rule.index < 0 and hold.scope.covers_some_channel(rule)):
             if state.is_unknown:
                 return HoldUnknown(hold=hold.hold, facts=_unknown_names(hold.facts, at))
             return Held(hold=hold.hold, until=state.until)

@@ -72,6 +72,8 @@ class ActionRule(msgspec.Struct, frozen=True, kw_only=True):
     """µs after a contact until the same action may come again; 0 means never."""
     rest: int
     urgent: bool
+    permission: int
+    """Actions with the same number need the same permission: it is looked up once for all."""
     holdout_percent: int
     needs_approval: bool
     needs_benefit: bool
@@ -87,6 +89,8 @@ class HoldRule(msgspec.Struct, frozen=True, kw_only=True):
 
     hold: str
     scope: ScopeRule
+    covers: frozenset[int]
+    """Indexes of the actions within the scope."""
     about: str
     because: str
     facts: tuple[int, ...]

@@ -14,7 +14,7 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """What all parts of a story have in common."""
 
 
-class Signal(_Part):
+class Signal(_Part, frozen=True, kw_only=True):
     """One event as a touchpoint would send it, in the words of the wire."""
 
     source: str
@@ -40,7 +40,7 @@ class Signal(_Part):
     (of imported signals: at `occurred`)."""
 
 
-class Ask(_Part):
+class Ask(_Part, frozen=True, kw_only=True):
     """A question to `/v1/decide`, or with `may_i` to `/v1/may-i`."""
 
     source: str = ""
@@ -60,7 +60,7 @@ class Ask(_Part):
     """may_i only: the tool then sends, and reports it, so that it counts."""
 
 
-class Control(_Part):
+class Control(_Part, frozen=True, kw_only=True):
     """What an operator does: pause or resume, take up a changed folder, unmerge."""
 
     pause: str = ""
@@ -72,7 +72,7 @@ class Control(_Part):
     channel: str = ""
 
 
-class Feedback(_Part):
+class Feedback(_Part, frozen=True, kw_only=True):
     """What a provider reports of the newest message of an action: opened, clicked, bounced …"""
 
     action: str
@@ -81,7 +81,7 @@ class Feedback(_Part):
     hard: bool = True
 
 
-class Seen(_Part):
+class Seen(_Part, frozen=True, kw_only=True):
     """A message that must have been handed over (or withdrawn, or queued)."""
 
     action: str
@@ -95,7 +95,7 @@ class Seen(_Part):
     about: str = ""
 
 
-class Answer(_Part):
+class Answer(_Part, frozen=True, kw_only=True):
     """What an ask must have been answered."""
 
     action: str = ""
@@ -115,7 +115,7 @@ class Answer(_Part):
     same_as: str = ""
 
 
-class Expect(_Part):
+class Expect(_Part, frozen=True, kw_only=True):
     """What must be true now; messages and withdrawals count since the previous step that expected."""
 
     messages: tuple[Seen, ...] = ()
@@ -136,7 +136,7 @@ class Expect(_Part):
     alerts: tuple[str, ...] = ()
 
 
-class Step(_Part):
+class Step(_Part, frozen=True, kw_only=True):
     """One step: time passes to `at`, then one thing happens, then expectations are compared."""
 
     at: str = ""
@@ -151,7 +151,7 @@ class Step(_Part):
     expect: Expect | None = None
 
 
-class Story(_Part):
+class Story(_Part, frozen=True, kw_only=True):
     """A story file."""
 
     story: str

@@ -16,7 +16,7 @@ from kept.core.reason import NotEligible, code_of
 from kept.core.touchpoint_item import WireItem
 from kept.core.values import format_instant, parse_instant
 from kept.errors import InputError
-from kept.flows.ask import Answer, ContactAnswer, ContactQuestion, Question
+from kept.flows.ask import Answer, ContactAnswer, ContactQuestion, Question, Refusal
 from kept.flows.engine import decode_trace
 from kept.flows.import_events import settle_import
 from kept.flows.ingest import Ingested
@@ -422,7 +422,7 @@ def _describe_message(seen: HandedOver) -> str:
 
 def _seen_in(answer: Answer | ContactAnswer, asked: str) -> dict[str, Any]:
     if isinstance(answer, ContactAnswer):
-        refusals = (answer.refused,) if answer.refused else ()
+        refusals: tuple[Refusal, ...] = (answer.refused,) if answer.refused else ()
         seen: dict[str, Any] = {"allowed": answer.allowed, "shown": [], "asks": []}
     else:
         refusals = answer.refused

@@ -35,6 +35,7 @@ _WATCH_SECONDS: Final = 0.5
 _FILL: Final = 2_000
 _SECRET_SETTING: Final = "link_secret"
 ADMIN_TOKEN_FILE: Final = "admin-token"
+ADDRESS_FILE: Final = "server-address"
 
 
 class Runtime:
@@ -71,6 +72,10 @@ class Runtime:
         )
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="kept-brand", daemon=True)
+
+    def announce(self, url: str) -> None:
+        """Write down where this server is reached, for the command line on this machine."""
+        (self.settings.data / ADDRESS_FILE).write_text(url + "\n", encoding="utf-8")
 
     def start(self) -> None:
         """Begin to work."""

@@ -1,0 +1,98 @@
+"""Commands about a brand folder: write one, check it, play its stories, publish its schemas."""
+
+import shutil
+import time
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kept.cli.output import console
+from kept.core.brand.schema import make_schemas
+from kept.core.check import check_folder, errors_of
+from kept.core.compile import compile_brand
+from kept.errors import ConflictError
+from kept.runtime.folder import load_checked, read_folder
+from kept.runtime.stories import play_stories, read_stories
+
+Folder = Annotated[Path, typer.Argument(help="The brand folder.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the app."""
+    app.command("init")(init)
+    app.command("check")(check)
+    app.command("test")(test)
+    app.command("schema")(schema)
+
+
+def init(folder: Folder) -> None:
+    """Write a small brand folder that passes its check, to begin with."""
+    if folder.exists() and any(folder.iterdir()):
+        message = f"{folder} is not empty; name a folder that is not there yet"
+        raise ConflictError(message)
+    with resources.as_file(resources.files("kept.cli").joinpath("starter")) as starter:
+        shutil.copytree(starter, folder, dirs_exist_ok=True)
+    console.print(f"Wrote a brand into {folder}. Next: kept check {folder}", markup=False)
+
+
+def check(folder: Folder) -> None:
+    """Say everything that is wrong with a brand folder, with file, line, column and what to do."""
+    problems = check_folder(read_folder(folder))
+    for problem in problems:
+        console.print(str(problem), markup=False, highlight=False)
+    errors = errors_of(problems)
+    if not errors:
+        # What was checked must compile too; a stories file that is no story is a problem as well.
+        compile_brand(load_checked(read_folder(folder)))
+        stories = read_stories(folder)
+        console.print(
+            f"{folder} is in order: {len(problems)} note(s), {len(stories)} story file(s).",
+            markup=False,
+        )
+        return
+    console.print(f"{len(errors)} error(s), {len(problems) - len(errors)} note(s).", markup=False)
+    raise typer.Exit(1)
+
+
+def test(
+    folder: Folder,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Play stories whose file contains this.")
+    ] = None,
+) -> None:
+    """Play the brand's stories in virtual time and show where what happens differs."""
+    bundle = compile_brand(load_checked(read_folder(folder)))
+    stories = {
+        name: story
+        for name, story in read_stories(folder).items()
+        if not only or any(part in name for part in only)
+    }
+    started = time.perf_counter()
+    failed = 0
+    for told in play_stories(bundle, stories):
+        if not told.differences:
+            console.print(f"ok    {told.file}", markup=False, highlight=False)
+            continue
+        failed += 1
+        title = f"FAIL  {told.file}: {told.story.story}"
+        console.print(title, markup=False, highlight=False)
+        for difference in told.differences:
+            console.print(f"  {difference}", markup=False, highlight=False)
+    seconds = time.perf_counter() - started
+    console.print(
+        f"{len(stories) - failed} passed, {failed} failed, in {seconds:.2f} s", markup=False
+    )
+    if failed or not stories:
+        raise typer.Exit(1)
+
+
+def schema(
+    folder: Annotated[Path, typer.Argument(help="Where the JSON Schemas go.")],
+) -> None:
+    """Write the JSON Schemas of a brand's files, for editors that complete and underline."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in make_schemas().items():
+        (folder / name).write_text(text, encoding="utf-8")
+        console.print(str(folder / name), markup=False, highlight=False)

@@ -1,0 +1,52 @@
+"""How the command line speaks with a running server: over its admin API, like anybody else."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from kept.errors import InputError, SettingsError
+from kept.runtime.server import ADDRESS_FILE, ADMIN_TOKEN_FILE
+
+TIMEOUT_SECONDS: Final = 60.0
+
+
+def call(data: Path, method: str, path: str, body: Any = None) -> Any:
+    """Return what a running server answers.
+
+    Raises:
+        SettingsError: no server has been started on this data folder, or it does not answer.
+        InputError: the server refused, and why.
+    """
+    try:
+        address = (data / ADDRESS_FILE).read_text(encoding="utf-8").strip()
+        token = (data / ADMIN_TOKEN_FILE).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        message = (
+            f"no server was started on {data} ({error.strerror}: {Path(error.filename).name}); "
+            "start one with `kept serve`, or name its folder with --data"
+        )
+        raise SettingsError(message) from error
+    try:
+        answer = httpx.request(
+            method,
+            address + path,
+            json=body,
+            headers={"authorization": f"Bearer {token}"},
+            timeout=TIMEOUT_SECONDS,
+        )
+    except httpx.HTTPError as error:
+        message = f"the server at {address} does not answer ({type(error).__name__}); is it running?"
+        raise SettingsError(message) from error
+    told = _read(answer)
+    if answer.is_success:
+        return told
+    detail = told.get("detail") if isinstance(told, dict) else None
+    raise InputError(str(detail or f"the server answered {answer.status_code}"))
+
+
+def _read(answer: httpx.Response) -> Any:
+    try:
+        return answer.json()
+    except ValueError:
+        return None

@@ -1,0 +1,82 @@
+"""The command that serves a brand."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from kept.runtime import Runtime
+from kept.settings import Settings
+
+StartWeb = Callable[[Runtime], None]
+_start_web: list[StartWeb] = []
+
+
+def use_web(start_web: StartWeb) -> None:
+    """Take what serves a runtime over HTTP; the command line itself knows no web."""
+    _start_web[:] = [start_web]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this command to the app."""
+    app.command("serve")(serve)
+
+
+def serve(
+    brand: Annotated[Path, typer.Option(help="The brand folder.", envvar="KEPT_BRAND")],
+    data: Annotated[Path, typer.Option(help="Where everything is kept.", envvar="KEPT_DATA")],
+    host: Annotated[str, typer.Option(help="The address to listen on.", envvar="KEPT_HOST")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(help="The port; 0 takes a free one.", envvar="KEPT_PORT")] = (
+        8080
+    ),
+    public_url: Annotated[
+        str, typer.Option(help="Where customers reach this server.", envvar="KEPT_PUBLIC_URL")
+    ] = "",
+    deliver: Annotated[
+        str,
+        typer.Option(
+            help="files: write messages into files; providers: really send.", envvar="KEPT_DELIVER"
+        ),
+    ] = "files",
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="Decide and record, and send nothing.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option(help="Take up the brand folder when it changes.")
+    ] = True,
+    allow_private_webhooks: Annotated[
+        bool,
+        typer.Option("--allow-private-webhooks", help="Let webhooks go to private addresses."),
+    ] = False,
+) -> None:
+    """Serve a brand: hear its touchpoints, decide, deliver, answer."""
+    if deliver not in ("files", "providers"):
+        message = f"--deliver is {deliver!r}; it must be files or providers"
+        raise typer.BadParameter(message)
+    run_server(
+        Settings(
+            brand=brand,
+            data=data,
+            host=host,
+            port=port,
+            public_url=public_url,
+            deliver=_deliver(deliver),
+            shadow=shadow,
+            watch=watch,
+            allow_private_webhooks=allow_private_webhooks,
+        )
+    )
+
+
+def _deliver(text: str) -> Literal["files", "providers"]:
+    return "providers" if text == "providers" else "files"
+
+
+def run_server(settings: Settings) -> None:
+    """Start a runtime and serve it until it is told to stop."""
+    runtime = Runtime(settings)
+    runtime.start()
+    _start_web[0](runtime)
