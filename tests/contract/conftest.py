@@ -9,6 +9,7 @@ from typing import Protocol
 import pytest
 
 from kept.ports import Store
+from kept.stores.memory import MemoryStore
 from kept.stores.sqlite import SqliteStore
 from kept.stores.vault import PlainVault
 from tests.contract.small_steps import SMALL_STEPS
@@ -20,11 +21,17 @@ class Stores(Protocol):
     def open(self) -> Store:
         """Open the store; one that is open already is closed first."""
 
+    def open_fallible(self) -> Store:
+        """Open the store for a test in which a write fails."""
+
     def spoil(self) -> None:
         """Take the store's tables away behind its back, so that whatever it does fails."""
 
     def lose_event(self, sequence: int) -> None:
         """Take one event out of the stream behind the store's back; the store is closed."""
+
+    def shut(self) -> None:
+        """Close the store, to see what it says then."""
 
     def close(self) -> None:
         """Close the store if it is open."""
@@ -44,6 +51,10 @@ class SqliteStores:
         self._store = SqliteStore(self.folder, vault=PlainVault())
         return self._store
 
+    def open_fallible(self) -> Store:
+        """Open the store for a test in which a write fails."""
+        return self.open()
+
     def spoil(self) -> None:
         """Drop every table through a connection of its own."""
         with self.connect() as connection:
@@ -60,6 +71,10 @@ class SqliteStores:
         """Return a connection beside the store's."""
         return closing(sqlite3.connect(self.folder / "kept.db", isolation_level=None))
 
+    def shut(self) -> None:
+        """Close the store, to see what it says then."""
+        self.close()
+
     def close(self) -> None:
         """Close the store if it is open."""
         if self._store is not None:
@@ -67,7 +82,38 @@ class SqliteStores:
             self._store = None
 
 
-@pytest.fixture(params=["sqlite", "sqlite, small steps"])
+class MemoryStores:
+    """A store in memory: opening it again gives the same one, for nothing else remembers it."""
+
+    def __init__(self) -> None:
+        """Begin with an empty store."""
+        self._store = MemoryStore()
+
+    def open(self) -> Store:
+        """Return the store."""
+        return self._store
+
+    def open_fallible(self) -> Store:
+        """Skip the test: no write fails."""
+        pytest.skip("memory does not fail")
+
+    def spoil(self) -> None:
+        """Skip the test: nothing lies below that could fail."""
+        pytest.skip("memory does not fail")
+
+    def lose_event(self, sequence: int) -> None:
+        """Skip the test: nothing happens behind the store's back."""
+        pytest.skip(f"memory does not lose event {sequence}")
+
+    def shut(self) -> None:
+        """Skip the test: there is nothing to shut."""
+        pytest.skip("memory cannot be closed")
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to release."""
+
+
+@pytest.fixture(params=["sqlite", "sqlite, small steps", "memory"])
 def stores(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Stores]:
@@ -75,7 +121,7 @@ def stores(
     if request.param == "sqlite, small steps":
         for module, name, value in SMALL_STEPS:
             monkeypatch.setattr(module, name, value)
-    opened = SqliteStores(tmp_path / "data")
+    opened = MemoryStores() if request.param == "memory" else SqliteStores(tmp_path / "data")
     yield opened
     opened.close()
 

@@ -108,7 +108,7 @@ def test_no_error_of_the_driver_leaks(stores: Stores, name: str) -> None:
 def test_a_closed_store_says_so_in_our_words(stores: Stores, name: str) -> None:
     """Nothing else than `StoreError` comes from a store that was closed."""
     store = stores.open()
-    stores.close()
+    stores.shut()
     with pytest.raises(StoreError):
         _call(store, name)
 
@@ -159,7 +159,7 @@ def test_an_empty_transaction_is_nothing(store: Store) -> None:
 
 def test_after_a_failed_write_the_store_refuses_until_it_is_opened_again(stores: Stores) -> None:
     """Memory is ahead of the disk then, so nothing more may be built on it."""
-    store = stores.open()
+    store = stores.open_fallible()
     append(store, 1)
     with store.transaction():
         store.add_part(EMAIL, claimed=False, customer_id=None)
@@ -174,7 +174,7 @@ def test_after_a_failed_write_the_store_refuses_until_it_is_opened_again(stores:
 
 def test_a_swallowed_failure_still_stops_the_commit(stores: Stores) -> None:
     """Catching the error inside the transaction does not make half of it durable."""
-    store = stores.open()
+    store = stores.open_fallible()
     with store.transaction():
         store.add_part(EMAIL, claimed=False, customer_id=None)
     with pytest.raises(StoreError), store.transaction(), suppress(StoreError):

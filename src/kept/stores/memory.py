@@ -6,13 +6,13 @@ It passes the same battery as the durable stores, and is what lets hundreds of s
 import bisect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
 
 from kept.core.event import Event, Identifier
 from kept.core.identity import Link, Part
-from kept.core.message import Message
+from kept.core.message import Message, MessageState
 from kept.core.values import NEVER
 from kept.errors import StoreError
 from kept.ports import (
@@ -45,12 +45,12 @@ class MemoryStore:
         self._wakes: dict[int, int] = {}
         self._messages: dict[str, Message] = {}
         self._decisions: dict[int, DecisionRow] = {}
-        self._next_decision_id = 1
+        self._last_decision_id = 0
         self._quarantine: dict[int, Quarantined] = {}
         self._audit: list[AuditEntry] = []
         self._brands: list[BrandRow] = []
         self._settings: dict[str, bytes] = {}
-        self._guards: list[bytes] = []
+        self._guards: dict[bytes, None] = {}
         self._mark = 0
 
     def close(self) -> None:
@@ -60,8 +60,7 @@ class MemoryStore:
     def transaction(self) -> Iterator[None]:
         """Keep what happens inside, or undo it all on an exception."""
         if self._undo is not None:
-            message = "a transaction is open already"
-            raise StoreError(message)
+            raise AssertionError("a transaction within a transaction")
         self._undo = []
         try:
             yield
@@ -72,11 +71,13 @@ class MemoryStore:
         finally:
             self._undo = None
 
-    def _noted(self, undo: Callable[[], object]) -> None:
+    def _require_transaction(self) -> list[Callable[[], object]]:
         if self._undo is None:
-            message = "a store is written within a transaction only"
-            raise StoreError(message)
-        self._undo.append(undo)
+            raise AssertionError("a write outside of `transaction()`")
+        return self._undo
+
+    def _noted(self, undo: Callable[[], object]) -> None:
+        self._require_transaction().append(undo)
 
     def _put(self, into: dict[K, V], key: K, value: V) -> None:
         if key in into:
@@ -128,6 +129,7 @@ class MemoryStore:
 
     def forget_claims(self, *, before_hour: int, limit: int = 0) -> int:
         """Drop de-duplication keys of hours before this one; return how many."""
+        self._require_transaction()
         dropped = 0
         for hour in sorted(hour for hour in self._claims if hour < before_hour):
             keys = self._claims[hour]
@@ -193,6 +195,7 @@ class MemoryStore:
 
     def move_parts(self, part_ids: Sequence[int], *, customer_id: int) -> None:
         """Regroup: these parts now belong to this customer."""
+        self._require_transaction()
         for part in self.load_parts(part_ids):
             position = part.part_id - 1
             self._noted(lambda p=position, was=part: self._parts.__setitem__(p, was))  # type: ignore[misc]
@@ -215,9 +218,11 @@ class MemoryStore:
         """Write states, and the mark."""
         for row in rows:
             self._put(self._states, row.part_id, row)
+        if mark > len(self._events):
+            raise AssertionError(f"a mark of {mark} is beyond the stream")
         was = self._mark
         self._noted(lambda: setattr(self, "_mark", was))
-        self._mark = mark
+        self._mark = max(mark, was)
 
     def load_mark(self) -> int:
         """Return the mark of the last `save_states`, 0 at first."""
@@ -282,7 +287,7 @@ class MemoryStore:
     def load_message_by_provider_id(self, channel: str, provider_id: str) -> Message | None:
         """Return the message that a provider's callback speaks of."""
         for message in self._messages.values():
-            if message.channel == channel and message.provider_id == provider_id:
+            if provider_id and (message.channel, message.provider_id) == (channel, provider_id):
                 return message
         return None
 
@@ -301,6 +306,11 @@ class MemoryStore:
         self, *, part_id: int, decided_at: int, placement: str, trace: bytes, decision_id: int
     ) -> None:
         """Keep a decision."""
+        if decision_id <= self._last_decision_id:
+            raise AssertionError(f"decision {decision_id} comes after {self._last_decision_id}")
+        was = self._last_decision_id
+        self._noted(lambda: setattr(self, "_last_decision_id", was))
+        self._last_decision_id = decision_id
         row = DecisionRow(
             decision_id=decision_id,
             part_id=part_id,
@@ -312,9 +322,7 @@ class MemoryStore:
 
     def next_decision_id(self) -> int:
         """Return the id that the next decision shall have."""
-        decision_id = self._next_decision_id
-        self._next_decision_id += 1
-        return decision_id
+        return self._last_decision_id + 1
 
     def quarantine(
         self, *, source: str, received_at: int, code: str, detail: str, payload: bytes
@@ -336,6 +344,7 @@ class MemoryStore:
         self, quarantine_id: int, state: Literal["held", "replayed", "dropped"]
     ) -> None:
         """Note what became of a quarantined event."""
+        self._require_transaction()
         row = self._quarantine.get(quarantine_id)
         if row is not None:
             self._put(self._quarantine, quarantine_id, msgspec.structs.replace(row, state=state))
@@ -365,12 +374,13 @@ class MemoryStore:
         return self._settings.get(name)
 
     def append_guard(self, record: bytes) -> None:
-        """Remember something that must outlive a restore."""
-        self._add(self._guards, record)
+        """Keep a stop; twice is once."""
+        if record not in self._guards:
+            self._put(self._guards, record, None)
 
     def load_guard(self) -> list[bytes]:
-        """Return what must outlive a restore, oldest first."""
-        return list(self._guards)
+        """Return no stop: nothing is ever restored, so none waits to be applied again."""
+        return []
 
     # -- reads for people and pages
 
@@ -400,9 +410,9 @@ class MemoryStore:
             "decisions": len(self._decisions),
             "quarantined": sum(1 for row in self._quarantine.values() if row.state == "held"),
         }
+        counts |= {f"messages.{state}": 0 for state in get_args(MessageState)}
         for message in self._messages.values():
-            name = f"messages.{message.state}"
-            counts[name] = counts.get(name, 0) + 1
+            counts[f"messages.{message.state}"] += 1
         return counts
 
     def backup(self, path: str) -> Iterator[float]:
