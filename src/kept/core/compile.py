@@ -9,12 +9,21 @@ from kept.core.brand import model
 from kept.core.brand.offers import dishonesty_of, terms_of
 from kept.core.brand.units import parse_duration, parse_money
 from kept.core.bundle import Bundle
-from kept.core.consent import PurposeRule
+from kept.core.consent import CONSENT_EVENTS, PurposeRule
 from kept.core.contact import CapRule, QuietRule, ScopeRule
 from kept.core.decision import OUTBOUND, SEMANTICS
+from kept.core.event import IDENTIFIED
 from kept.core.facts import FactPlan
-from kept.core.fold.fold import FoldPlan, compile_fold
-from kept.core.generate import ActionCode, Generated, HoldCode, PolicyCode, generate
+from kept.core.fold.compile import events_of
+from kept.core.fold.fold import OWN_EVENTS, FoldPlan, compile_fold
+from kept.core.generate import (
+    ActionCode,
+    Generated,
+    HoldCode,
+    PolicyCode,
+    expressions_of,
+    generate,
+)
 from kept.core.identity import STRENGTH_RANK, NamespaceRule
 from kept.core.policy.check import check_expression
 from kept.core.policy.scope import Scope
@@ -261,8 +270,24 @@ def _policy(
         evaluate_holds=generated.evaluate_holds,
         evaluate_actions=generated.evaluate_actions,
         next_change=generated.next_change,
+        influences=_influences(brand, order, code),
         source_text=generated.source,
     )
+
+
+def _influences(brand: model.Brand, order: Order, code: PolicyCode) -> frozenset[str]:
+    """Return the events after which a decision can come out otherwise."""
+    read: set[str] = set()
+    for expression, about in expressions_of(code):
+        read |= facts_read(expression) | objects_read(expression) | ({about} if about else set())
+    events = set(CONSENT_EVENTS | OWN_EVENTS | {IDENTIFIED})
+    for name, feature in brand.facts.features.items():
+        if name in read:
+            events.update(events_of(feature)[1])
+    for kind, declared in brand.facts.objects.items():
+        if kind in read:
+            events.update(declared.events)
+    return frozenset(events)
 
 
 def _action_rule(

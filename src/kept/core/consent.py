@@ -8,6 +8,7 @@ Unknown means no.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -177,23 +178,46 @@ def check_permission(
     """
     if rule.channels and channel not in rule.channels:
         return NoBasis(entity=entity, purpose=rule.purpose, channel=channel)
+    needs_consent = rule.basis == "consent"
+    if not consents:
+        # Most customers said nothing yet, and this is asked for every action of every decision.
+        return NoBasis(entity=entity, purpose=rule.purpose, channel=channel) if needs_consent else None
     if rule.sale_or_sharing and _says(consents, GPC, wanted=True):
         return GlobalPrivacyControl(purpose=rule.purpose)
-    narrow = purpose_key(entity, rule.purpose, channel)
-    wide = purpose_key(entity, rule.purpose)
-    for scope in (narrow, channel_key(channel), *((topic_key(topic),) if topic else ())):
+    scopes = _scopes_of(entity, rule.purpose, channel, topic)
+    for scope in scopes.refusing:
         if _says(consents, scope, wanted=False):
             return OptedOut(scope=scope)
-    opted_in_at = max(
-        (consents[scope].at for scope in (narrow, wide) if _says(consents, scope, wanted=True)),
-        default=-1,
-    )
-    for scope in (wide, purpose_key(_ANY, rule.purpose, channel), purpose_key(_ANY, rule.purpose)):
+    opted_in_at = -1
+    for scope in scopes.allowing:
+        if _says(consents, scope, wanted=True):
+            opted_in_at = max(opted_in_at, consents[scope].at)
+    for scope in scopes.refusing_unless_later:
         if _says(consents, scope, wanted=False) and consents[scope].at >= opted_in_at:
             return OptedOut(scope=scope)
-    if rule.basis == "consent" and opted_in_at < 0:
+    if needs_consent and opted_in_at < 0:
         return NoBasis(entity=entity, purpose=rule.purpose, channel=channel)
     return None
+
+
+class _Scopes(msgspec.Struct, frozen=True):
+    """The scope keys that speak of one purpose on one channel."""
+
+    refusing: tuple[str, ...]
+    allowing: tuple[str, ...]
+    refusing_unless_later: tuple[str, ...]
+
+
+@lru_cache(maxsize=4096)
+def _scopes_of(entity: str, purpose: str, channel: str, topic: str) -> _Scopes:
+    narrow = purpose_key(entity, purpose, channel)
+    wide = purpose_key(entity, purpose)
+    topics = (topic_key(topic),) if topic else ()
+    return _Scopes(
+        (narrow, channel_key(channel), *topics),
+        (narrow, wide),
+        (wide, purpose_key(_ANY, purpose, channel), purpose_key(_ANY, purpose)),
+    )
 
 
 def _says(consents: Mapping[str, Stamped], scope: str, *, wanted: bool) -> bool:

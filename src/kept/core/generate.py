@@ -8,7 +8,7 @@ Unknown comes first: a condition whose facts are unknown is not evaluated at all
 as on and an action as no (G12); an overflow counts as unknown too.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -23,6 +23,7 @@ from kept.core.values import NEVER, Value
 
 _ARGUMENTS: Final = "F, O, U, now, zone"
 _FAILED: Final = "except Overflow:"
+_NO_OFFER: Final[Mapping[str, Value]] = {}
 
 
 class ActionCode(msgspec.Struct, frozen=True, kw_only=True):
@@ -283,10 +284,8 @@ class _Writer:
     def next_change(self) -> str:
         """Return the source of `next_change`."""
         code = self._code
-        plain: list[tuple[str, Expression, Mapping[str, Value]]] = [
-            *(("", expression, {}) for _, expression in code.cohorts),
-            *(("", expression, {}) for expression in (*code.segments, code.pressure)),
-            *((hold.about, hold.while_, {}) for hold in code.holds),
+        plain = [
+            *((about, e, _NO_OFFER) for e, about in _general_expressions(code)),
             *((a.about, e, a.offer) for a in code.actions for e in _expressions_of(a)),
         ]
         timed = [(about, e, offer) for about, e, offer in plain if e.root.timed]
@@ -312,6 +311,18 @@ class _Writer:
             ]
         lines.append("    return N")
         return "\n".join(lines)
+
+
+def _general_expressions(code: PolicyCode) -> Iterator[tuple[Expression, str]]:
+    yield from ((expression, "") for _, expression in code.cohorts)
+    yield from ((expression, "") for expression in (*code.segments, code.pressure))
+    yield from ((hold.while_, hold.about) for hold in code.holds)
+
+
+def expressions_of(code: PolicyCode) -> Iterator[tuple[Expression, str]]:
+    """Yield everything that a brand evaluates, each with the kind of the object in play."""
+    yield from _general_expressions(code)
+    yield from ((e, action.about) for action in code.actions for e in _expressions_of(action))
 
 
 def _expressions_of(action: ActionCode) -> list[Expression]:

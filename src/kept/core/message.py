@@ -48,6 +48,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why it was withdrawn, expired or failed: a `decision.Reason`, as builtins."""
     sets: dict[str, int | str | bool | None] = {}
     """Fields of the object in play that become true once this leaves."""
+    mark: Literal["", "read", "dismissed", "declined"] = ""
+    """What the customer did with it, where it waits in an inbox."""
 
     @property
     def is_open(self) -> bool:

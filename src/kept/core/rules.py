@@ -158,5 +158,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     evaluate_holds: EvaluateHolds
     evaluate_actions: EvaluateActions
     next_change: NextChange
+    influences: frozenset[str]
+    """Events that can change a fact which anything decides by; after others the answer stands."""
     source_text: Any = ""
     """The generated Python, for people who want to see it."""

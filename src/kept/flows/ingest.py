@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from kept.core.decision import Decision
 from kept.core.event import Event
 from kept.core.message import IN_FLIGHT_STATES
 from kept.core.touchpoint_item import Rejected
@@ -59,8 +60,12 @@ def ingest(
         customer, part_id = resolve(
             engine.customers, engine.store, event, engine.bundle.namespaces
         )
+        before = customer.standing
         engine.fold(customer, part_id, event, silent=silent)
-        touched[part_id] = customer
+        if _may_change(engine, event, before, now):
+            touched[part_id] = customer
+        else:
+            customer.standing = before
     for one in rejected:
         engine.store.quarantine(
             source=source, received_at=now, code=one.code, detail=one.detail, payload=one.payload
@@ -78,6 +83,18 @@ def ingest(
         quarantined=len(rejected),
         in_flight=tuple(in_flight),
         withdrawn=tuple(withdrawn),
+    )
+
+
+def _may_change(engine: Engine, event: Event, standing: Decision | None, now: int) -> bool:
+    """Return whether an event can change what stands: if not, the answer given before holds."""
+    return bool(
+        standing is None
+        or event.name in engine.bundle.policy.influences
+        or "gpc" in event.context
+        # The first sign of life after an import lets out what the import kept to itself.
+        or standing.facts.known_since_import
+        or now >= standing.valid_until
     )
 
 

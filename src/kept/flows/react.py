@@ -46,7 +46,20 @@ def recheck(engine: Engine, customer: Customer, now: int) -> list[Message]:
 
 def judge(engine: Engine, customer: Customer, message: Message, now: int) -> Chosen | Reason:
     """Decide again about one message, on the newest facts: may it still go, or why not?"""
-    request = Request(
+    decision = engine.decide(customer, _asking_again(customer, message), now)
+    return _verdict(decision, message)
+
+
+def look_again(
+    engine: Engine, customer: Customer, message: Message, now: int
+) -> Chosen | Reason:
+    """Judge a message that was handed over before, without a trace: may it still be seen?"""
+    decision = engine.look(customer, _asking_again(customer, message), now)
+    return _verdict(decision, message)
+
+
+def _asking_again(customer: Customer, message: Message) -> Request:
+    return Request(
         placement=OUTBOUND,
         actions=(message.action,),
         about=message.about,
@@ -54,7 +67,9 @@ def judge(engine: Engine, customer: Customer, message: Message, now: int) -> Cho
         open_messages=open_messages_of(customer),
         message_id=message.message_id,
     )
-    decision = engine.decide(customer, request, now)
+
+
+def _verdict(decision: Decision, message: Message) -> Chosen | Reason:
     for chosen in decision.chosen:
         if chosen.about == message.about:
             return chosen

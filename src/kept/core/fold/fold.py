@@ -268,6 +268,10 @@ _OWN: Final = {
 }
 
 
+OWN_EVENTS: Final = frozenset(_OWN)
+"""Events about contacts, declines and addresses, which every brand folds alike."""
+
+
 def add_states(plan: FoldPlan, state: State, other: State) -> State:
     """Return the sum of two states, using both up: neither may be used afterwards.
 

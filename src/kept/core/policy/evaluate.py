@@ -8,7 +8,7 @@ import msgspec
 
 from kept.core.policy.next_change import emit_next_change
 from kept.core.policy.runtime import RUNTIME, Overflow
-from kept.core.policy.to_python import Names, emit
+from kept.core.policy.to_python import Names, emit, emit_test
 from kept.core.policy.tree import Aggregate, Expression, FactRef, FieldRef, Node, RowField, walk
 from kept.core.policy.types import Scalar
 
@@ -36,16 +36,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 def compile_expression(expression: Expression) -> Callable[[Row], Outcome]:
     """Return a function from a row to the value of an expression, `UNKNOWN` included."""
-    run = _compile(emit(expression, _names(expression.root), now="row.now", zone="row.zone"))
+    return _guarded(emit(expression, _names(expression.root), now="row.now", zone="row.zone"))
 
-    def evaluate(row: Row) -> Outcome:
-        try:
-            value: Scalar = run(row)
-        except Overflow:
-            return UNKNOWN
-        return value
 
-    return evaluate
+def compile_test(expression: Expression) -> Callable[[Row], Outcome]:
+    """Return a function from a row to whether a condition is true; NULL is not."""
+    source = emit_test(expression, _names(expression.root), now="row.now", zone="row.zone")
+    return _guarded(f"bool({source})")
 
 
 def compile_next_change(expression: Expression) -> Callable[[Row], int] | None:
@@ -71,6 +68,19 @@ def _names(root: Node) -> Names:
             case Aggregate(object=kind):
                 rows[kind] = f"row.objects[{kind!r}]"
     return Names(values=values, rows=rows, fields=fields)
+
+
+def _guarded(source: str) -> Callable[[Row], Outcome]:
+    run = _compile(source)
+
+    def evaluate(row: Row) -> Outcome:
+        try:
+            value: Scalar = run(row)
+        except Overflow:
+            return UNKNOWN
+        return value
+
+    return evaluate
 
 
 def _compile(source: str) -> Callable[[Row], Any]:

@@ -110,6 +110,16 @@ class _Writer:
             return None
         if clock.function in _CYCLES:
             return self._turns_of_cycle(clock, node)
+        if isinstance(node, Between) and (node.low.nullable or node.high.nullable):
+            # One limit may be NULL, and the other still tells false from NULL.
+            return [self._turn(clock, [step]) for step in steps]
+        return [self._turn(clock, steps)]
+
+    def _turn(self, clock: Call, steps: Sequence[_Step]) -> str:
+        """Return the next instant at which a function of time reaches or leaves one of the steps.
+
+        It never comes where any part is NULL, for then so is the comparison.
+        """
         tests: list[NullTest] = []
         start = [self.python.given(argument, tests) for argument in clock.arguments]
         reached = [self._sum(step, plus, tests) for step, plus in steps]
@@ -118,7 +128,7 @@ class _Writer:
             source = self._at_dates(clock, start, reached)
         else:
             source = self._at_instants(clock, start[0], reached)
-        return [self._steady(source, tests, parts)]
+        return self._steady(source, tests, parts)
 
     def _sum(self, step: Node, plus: int, tests: list[NullTest]) -> str:
         if isinstance(step, Literal) and isinstance(step.value, int):
@@ -202,8 +212,10 @@ def _read_shape(node: Compare | Between | OneOf) -> tuple[Call | None, list[_Ste
         operand, steps = node.operand, [(node.low, 0), (node.high, 1)]
     elif isinstance(node, OneOf):
         operand = node.operand
-        literals = [Literal(type=operand.type, value=value) for value in node.values]
-        steps = [(literal, plus) for literal in literals for plus in (0, 1)]
+        # Where the next number is in the list as well, nothing turns between the two.
+        listed = {value for value in node.values if isinstance(value, int)}
+        turns = listed ^ {value + 1 for value in listed}
+        steps = [(Literal(type=operand.type, value=turn), 0) for turn in sorted(turns)]
     else:
         operand, other, op = node.left, node.right, node.op
         if other.timed:
