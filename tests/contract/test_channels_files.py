@@ -153,7 +153,7 @@ def test_a_full_disk_takes_nothing_and_leaves_nothing(
 def test_a_line_that_may_not_survive_is_unclear(
     channel: FilesChannel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is written, but the disk did not confirm it."""
+    """It is written, but the disk did not confirm it; and a disk that failed is not trusted."""
     real = os.fsync
     calls: list[int] = []
 
@@ -163,8 +163,10 @@ def test_a_line_that_may_not_survive_is_unclear(
             raise OSError(errno.EIO, "Input/output error")
         real(descriptor)
 
-    monkeypatch.setattr(os, "fsync", third_fails)
-    assert isinstance(channel.send(outgoing()), Unclear)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", third_fails)
+        assert isinstance(channel.send(outgoing()), Unclear)
+    assert isinstance(channel.send(outgoing(idempotency_key="m8")), Postponed)
 
 
 def test_a_folder_that_cannot_be_written_is_refused_at_the_start(tmp_path: Path) -> None:

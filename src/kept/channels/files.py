@@ -58,6 +58,11 @@ class FilesChannel:
         self._clock = clock
         self._is_durable = is_durable
         self._guard = threading.Lock()
+        self._flush_guard = threading.Lock()
+        self._appended = 0
+        self._flushed = 0
+        self._touched: set[Path] = set()
+        self._is_failed = False
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._index = os.open(folder / INDEX, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
@@ -76,6 +81,8 @@ class FilesChannel:
         """Write a message and its line."""
         if self._index < 0:
             return Postponed(detail="the channel is closed")
+        if self._is_failed:
+            return Postponed(detail="the disk has failed; see to it and start again")
         folder = self._folder / _safe(outgoing.channel)
         path = folder / (_safe(outgoing.idempotency_key) + ".txt")
         name = f"{folder.name}/{path.name}"
@@ -95,12 +102,12 @@ class FilesChannel:
             if path.exists() and self._is_taken(outgoing.idempotency_key):
                 return Accepted(provider_id=name)
             self._write(path, _readable(outgoing, entry))
-            self._append(msgspec.json.encode(entry) + b"\n")
+            self._append(msgspec.json.encode(entry) + b"\n", folder)
         except OSError as error:
             return Postponed(detail=f"the message cannot be written: {error}")
         try:
             if self._is_durable:
-                os.fsync(self._index)
+                self._flush()
         except OSError as error:
             return Unclear(detail=f"the message may be lost with the power: {error}")
         return Accepted(provider_id=name)
@@ -125,14 +132,31 @@ class FilesChannel:
         except OSError:
             draft.unlink(missing_ok=True)
             raise
-        if self._is_durable:
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
 
-    def _append(self, line: bytes) -> None:
+    def _flush(self) -> None:
+        """Wait until what was appended is on the disk, together with whoever else waits."""
+        with self._guard:
+            mine = self._appended
+        with self._flush_guard:
+            if self._is_failed:
+                # The disk reports an error once; asked again, it would call lost data safe.
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            if self._flushed >= mine:
+                # Somebody's flush began after our line was there, and covered it.
+                return
+            with self._guard:
+                covered = self._appended
+                folders, self._touched = self._touched, set()
+            try:
+                for folder in folders:
+                    _sync_folder(folder)
+                os.fsync(self._index)
+            except OSError:
+                self._is_failed = True
+                raise
+            self._flushed = covered
+
+    def _append(self, line: bytes, folder: Path) -> None:
         """Add a line to the index, whole or not at all."""
         with self._guard:
             size = os.fstat(self._index).st_size
@@ -142,8 +166,10 @@ class FilesChannel:
             finally:
                 if written != len(line):
                     os.ftruncate(self._index, size)
-        if written != len(line):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if written != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self._appended += 1
+            self._touched.add(folder)
 
     def _is_taken(self, idempotency_key: str) -> bool:
         """Return whether the index has a key; only asked of messages that were tried before."""
@@ -157,6 +183,15 @@ class FilesChannel:
         start = max(0, size - _LINE_BYTES_MAX)
         tail = os.pread(self._index, size - start, start)
         os.ftruncate(self._index, start + tail.rfind(b"\n") + 1)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Wait until a folder's names are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _safe(name: str) -> str:
