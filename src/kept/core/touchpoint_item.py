@@ -40,22 +40,22 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
     """The event as it came, in a form that can be mended and read again."""
 
 
+Int64: TypeAlias = Annotated[int, msgspec.Meta(ge=-INT64_MAX - 1, le=INT64_MAX)]
+Id: TypeAlias = str | Int64 | float | None
+Moment: TypeAlias = datetime | Int64 | float | None
+
 if TYPE_CHECKING:
     Fields: TypeAlias = dict[str, Any]
 else:
 
     def _bounded_fields() -> Any:
         key = Annotated[str, msgspec.Meta(max_length=KEY_LENGTH_MAX)]
-        int64 = Annotated[int, msgspec.Meta(ge=-INT64_MAX - 1, le=INT64_MAX)]
-        scalar = value = None | bool | int64 | float | str
+        scalar = value = None | bool | Int64 | float | str
         for _ in range(DEPTH_MAX):
             value = scalar | list[value] | dict[key, value]
         return Annotated[dict[key, value], msgspec.Meta(max_length=PROPERTIES_MAX)]
 
     Fields = _bounded_fields()
-
-Id: TypeAlias = str | int | float | None
-Moment: TypeAlias = datetime | int | float | None
 
 
 class WireItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
