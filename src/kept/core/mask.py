@@ -1,0 +1,29 @@
+"""Values of people shortened: who knows them recognises them, and nobody else learns them."""
+
+from typing import Any, Final
+
+_HIDDEN: Final = "•••"
+_SHOWN_MIN: Final = 4
+"""A shorter text is hidden whole: any part of it would be most of it."""
+
+
+def mask_text(text: str) -> str:
+    """Return a text with all but its ends hidden; of an e-mail address each part by itself."""
+    local, at, domain = text.rpartition("@")
+    if at and local:
+        host, dot, ending = domain.rpartition(".")
+        return f"{_ends(local)}@{_ends(host)}{dot}{ending}" if dot else f"{_ends(local)}@{_HIDDEN}"
+    return _ends(text)
+
+
+def mask_value(value: Any) -> Any:
+    """Return a trait's value as it may be shown: yes and no as they are, the rest masked."""
+    if value is None or isinstance(value, bool):
+        return value
+    return mask_text(str(value))
+
+
+def _ends(text: str) -> str:
+    if len(text) <= _SHOWN_MIN:
+        return _HIDDEN
+    return f"{text[0]}{_HIDDEN}{text[-1]}"
