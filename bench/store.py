@@ -1,103 +1,156 @@
-"""What the embedded store costs: CPU of the writing thread for each event, layer upon layer.
+"""Rows on what the embedded store costs its writing thread, layer upon layer.
 
-Batches of one hundred events a commit, on disk before the answer. Each row adds one duty to the row
-above it, with 10,000 customers who come again and again and with a million at random.
+Batches of one hundred events a commit, on the disk before the answer. Each row adds one duty to the
+row above it: with customers who come again and again, and with many times more of them, evenly
+drawn. Checkpoints, which run beside, are counted apart.
 
-    python -m bench.store [--events 100000] [--customers 1000000] [--rounds 3]
+    python -m bench.store [--quick]
 """
 
 import argparse
 import random
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from bench.fsync import percentile
 from bench.row import Figures
+from bench.scale import FULL, QUICK, Scale
+from bench.whole_path import BATCH_SIZE, CPU
+from bench.workspace import fresh_directory
 from kept.core.event import Event, Identifier
 from kept.ports import StateRow
 from kept.stores.sqlite import SqliteStore
 from kept.stores.vault import PlainVault
 
-BATCH = 100
-HOT_CUSTOMERS = 10_000
-STATE_BYTES_MIN, STATE_BYTES_MAX = 1_000, 3_000
-EVENTS_BEHIND = 50_000
-"""How far states may lie behind the stream before they are written."""
+NOW = 1_767_225_600_000_000
+EVENTS_PER_SECOND = 10_000
+"""How many events a round takes for each second of its scale."""
 
+STATE_BYTES = (1_000, 3_000)
 STATES_A_COMMIT = 500
+BEHIND_SHARE = 0.5
+"""How far states lie behind the stream before they are written, as a share of a round's events."""
+
 HOUR_EVENTS = 1_000_000
-DUTIES = ("append", "de-duplicate", "find the customer", "load cold states", "write states behind")
+DUTIES = (
+    "append",
+    "+ de-duplicate",
+    "+ find the customer",
+    "+ load the state if cold",
+    "+ write states behind",
+)
+APPEND, CLAIM, FIND, LOAD, WRITE = range(len(DUTIES))
 
 
-class Load:
-    """Events of customers drawn evenly from so many, and what is dirty of them."""
+class Base:
+    """A store with so many customers, and events that are evenly theirs."""
 
-    def __init__(self, store: SqliteStore, *, customers: int, seed: int) -> None:
-        """Prepare bodies of 600 to 700 bytes."""
+    def __init__(self, store: SqliteStore, *, customers: int, is_cold: bool, behind: int) -> None:
+        """Fill the store with the customers and a state for each."""
         self.store = store
-        self.customers = customers
-        self._random = random.Random(seed)
-        self._blob = self._random.randbytes(STATE_BYTES_MAX)
-        self._bodies = [_make_properties(self._random) for _ in range(64)]
-        self._sequence = store.last_sequence()
-        # Part -> sequence of its oldest event that no stored state holds; oldest first.
+        self._customers = customers
+        self._is_cold = is_cold
+        self._behind = behind
+        self._draw = random.Random(1)
+        self._blob = self._draw.randbytes(STATE_BYTES[1])
+        self._bodies = [make_properties(self._draw) for _ in range(64)]
+        self._sequence = 0
+        # Part -> its oldest event that no stored state holds; oldest first.
         self._dirty: dict[int, int] = {}
+        for start in range(1, customers + 1, 5_000):
+            part_ids = range(start, min(start + 5_000, customers + 1))
+            with store.transaction():
+                for part_id in part_ids:
+                    store.add_part(make_identifier(part_id), claimed=False, customer_id=None)
+                store.save_states([self._make_state(part_id) for part_id in part_ids], mark=0)
 
     def make_batch(self) -> list[tuple[int, Event]]:
         """Return the next events with the parts that they fall to."""
-        draw, batch = self._random, []
-        for _ in range(BATCH):
-            part_id = draw.randrange(self.customers) + 1
-            key = draw.getrandbits(63)
-            event = Event(
-                event_key=key,
-                message_id=f"{key:020d}",
-                source="web",
-                name="Product Viewed",
-                type="track",
-                occurred_at=1_767_225_600_000_000 + key % 10**12,
-                received_at=1_767_225_600_000_000,
-                identifiers=(make_identifier(part_id),),
-                vouched_count=1,
-                properties=draw.choice(self._bodies),
-            )
-            batch.append((part_id, event))
-        return batch
+        draw = self._draw
+        keys = [draw.getrandbits(63) for _ in range(BATCH_SIZE)]
+        part_ids = [draw.randrange(self._customers) + 1 for _ in keys]
+        return [
+            (part_id, make_event(key, part_id, draw.choice(self._bodies)))
+            for key, part_id in zip(keys, part_ids, strict=True)
+        ]
 
-    def take(self, batch: Sequence[tuple[int, Event]], duties: int) -> None:
-        """Commit a batch, doing as many of the duties as asked."""
-        store, dirty = self.store, self._dirty
+    def take(self, batch: Sequence[tuple[int, Event]], duty: int) -> None:
+        """Commit a batch, doing every duty up to this one, event by event as the flows do."""
+        store = self.store
         with store.transaction():
-            if duties > 2:
-                store.find_parts([(event.identifiers[0], False) for _, event in batch])
-            if duties > 3 and self.customers > HOT_CUSTOMERS:
-                store.load_states([part_id for part_id, _ in batch])
             for part_id, event in batch:
-                if duties > 1:
+                if duty >= CLAIM:
                     assert store.claim(event.event_key, hour=self._sequence // HOUR_EVENTS)
+                if duty >= FIND:
+                    store.find_parts([(event.identifiers[0], False)])
+                if duty >= LOAD and self._is_cold:
+                    store.load_states([part_id])
                 self._sequence = store.append_event(part_id, event)
-                dirty.setdefault(part_id, self._sequence)
-            if duties > 4:
+                self._dirty.setdefault(part_id, self._sequence)
+            if duty >= WRITE:
                 self._write_behind()
 
     def _write_behind(self) -> None:
-        due: list[int] = []
-        for part_id, oldest in self._dirty.items():
-            if oldest > self._sequence - EVENTS_BEHIND or len(due) == STATES_A_COMMIT:
-                break
-            due.append(part_id)
+        last = self._sequence - self._behind
+        oldest = islice(self._dirty.items(), STATES_A_COMMIT)
+        due = [part_id for part_id, sequence in oldest if sequence <= last]
         for part_id in due:
             del self._dirty[part_id]
         mark = next(iter(self._dirty.values()), self._sequence + 1) - 1
-        self.store.save_states([self.make_state(part_id) for part_id in due], mark=mark)
+        self.store.save_states([self._make_state(part_id) for part_id in due], mark=mark)
 
-    def make_state(self, part_id: int) -> StateRow:
-        """Return a state of 1 to 3 KB."""
-        size = STATE_BYTES_MIN + part_id * 7919 % (STATE_BYTES_MAX - STATE_BYTES_MIN)
-        return StateRow(part_id=part_id, applied_sequence=self._sequence, state=self._blob[:size])
+    def _make_state(self, part_id: int) -> StateRow:
+        least, most = STATE_BYTES
+        state = self._blob[: least + part_id * 7919 % (most - least)]
+        return StateRow(part_id=part_id, applied_sequence=self._sequence, state=state)
+
+
+def measure(figures: Figures, scale: Scale, directory: Path) -> None:
+    """Measure every duty with few and with many customers."""
+    events = max(int(scale.seconds * EVENTS_PER_SECOND), 10 * BATCH_SIZE)
+    behind = int(events * BEHIND_SHARE)
+    for customers in (scale.hot_customers, scale.stored_customers):
+        is_cold = customers != scale.hot_customers
+        with fresh_directory(directory) as fresh:
+            store = SqliteStore(fresh / "data", vault=PlainVault())
+            base = Base(store, customers=customers, is_cold=is_cold, behind=behind)
+            name = f"store, {customers:,} customers: "
+            for _ in range(scale.rounds):
+                for duty, title in enumerate(DUTIES):
+                    if duty == LOAD and not is_cold:
+                        continue
+                    # Once states lie far enough behind, each commit is as dear as the next.
+                    warm_up(base, duty, events=behind if duty == WRITE else behind // 10)
+                    measure_duty(base, duty, events=events, figures=figures, name=name + title)
+            store.close()
+
+
+def warm_up(base: Base, duty: int, *, events: int) -> None:
+    """Take events without measuring."""
+    for _ in range(events // BATCH_SIZE):
+        base.take(base.make_batch(), duty)
+
+
+def measure_duty(base: Base, duty: int, *, events: int, figures: Figures, name: str) -> None:
+    """Add a round: processor time of the writer and of what runs beside, and the commits."""
+    process, writer, making, commits = time.process_time(), 0.0, 0.0, []
+    for _ in range(events // BATCH_SIZE):
+        begun = time.thread_time()
+        batch = base.make_batch()
+        taken, at = time.thread_time(), time.perf_counter()
+        base.take(batch, duty)
+        commits.append(time.perf_counter() - at)
+        writer += time.thread_time() - taken
+        making += taken - begun
+    beside = max(time.process_time() - process - writer - making, 0.0)
+    figures.add(name, writer / events * 1e6, CPU)
+    if duty == WRITE:
+        figures.add(f"{name}; beside, checkpoints", beside / events * 1e6, CPU)
+        figures.add(f"{name}; p50 of a commit", percentile(sorted(commits), 50) * 1e3, "ms")
+        figures.add(f"{name}; p99 of a commit", percentile(sorted(commits), 99) * 1e3, "ms")
+        figures.add(f"{name}; at most", events / sum(commits), "events/s")
 
 
 def make_identifier(part_id: int) -> Identifier:
@@ -105,75 +158,25 @@ def make_identifier(part_id: int) -> Identifier:
     return Identifier("user_id", f"customer-{part_id:09d}")
 
 
-def fill(store: SqliteStore, *, customers: int) -> None:
-    """Store the customers and a state for each."""
-    load = Load(store, customers=customers, seed=0)
-    for start in range(1, customers + 1, 5_000):
-        part_ids = range(start, min(start + 5_000, customers + 1))
-        with store.transaction():
-            for part_id in part_ids:
-                store.add_part(make_identifier(part_id), claimed=False, customer_id=None)
-            store.save_states([load.make_state(part_id) for part_id in part_ids], mark=0)
+def make_event(key: int, part_id: int, properties: dict[str, object]) -> Event:
+    """Return an event of 600 to 700 bytes."""
+    return Event(
+        event_key=key,
+        message_id=f"{key:020d}",
+        source="web",
+        name="Product Viewed",
+        type="track",
+        occurred_at=NOW + key % 10**12,
+        received_at=NOW,
+        identifiers=(make_identifier(part_id),),
+        vouched_count=1,
+        claim_hour=NOW // 3_600_000_000,
+        properties=properties,
+    )
 
 
-def measure(load: Load, *, duties: int, events: int) -> dict[str, float]:
-    """Return CPU of the writer and of the checkpoints in µs an event, and commit times in ms."""
-    begun_all, writer, commits = time.process_time(), 0.0, []
-    making = 0.0
-    for _ in range(events // BATCH):
-        before = time.thread_time()
-        batch = load.make_batch()
-        begun, wall = time.thread_time(), time.perf_counter()
-        load.take(batch, duties)
-        commits.append(time.perf_counter() - wall)
-        writer += time.thread_time() - begun
-        making += begun - before
-    beside = time.process_time() - begun_all - writer - making
-    commits.sort()
-    return {
-        "writer": writer / events * 1e6,
-        "checkpoints": max(beside, 0.0) / events * 1e6,
-        "p50": percentile(commits, 50) * 1e3,
-        "p99": percentile(commits, 99) * 1e3,
-        "rate": events / sum(commits),
-    }
-
-
-def measure_store(
-    directory: Path,
-    figures: Figures,
-    *,
-    customers: int,
-    events: int,
-    rounds: int,
-    show: Callable[[str], None],
-) -> None:
-    """Measure every duty with this many customers, and add the rounds to the figures."""
-    folder = directory / f"store-{customers}"
-    store = SqliteStore(folder, vault=PlainVault())
-    try:
-        fill(store, customers=customers)
-        for round_number in range(rounds):
-            for duties, duty in enumerate(DUTIES, start=1):
-                load = Load(store, customers=customers, seed=round_number * 100 + duties)
-                if duties == len(DUTIES):
-                    # Only once states lie far enough behind is each commit as dear as the next.
-                    measure(load, duties=duties, events=EVENTS_BEHIND)
-                found = measure(load, duties=duties, events=events)
-                name = f"store, {customers} customers, {'+ ' if duties > 1 else ''}{duty}"
-                figures.add(name, found["writer"], "CPU µs/event")
-                figures.add(f"{name}: p99 of a commit", found["p99"], "ms")
-                show(
-                    f"{customers:>9} {duty:<20} {found['writer']:>7.1f} {found['checkpoints']:>7.1f}"
-                    f" {found['p50']:>7.2f} {found['p99']:>7.2f} {found['rate']:>9.0f}"
-                )
-    finally:
-        store.close()
-        shutil.rmtree(folder)
-
-
-def _make_properties(draw: random.Random) -> dict[str, object]:
-    """Return properties that make an event of 600 to 700 bytes."""
+def make_properties(draw: random.Random) -> dict[str, object]:
+    """Return the properties of an event."""
     return {
         "product_id": f"p-{draw.randrange(10**6)}",
         "price": draw.randrange(10_000),
@@ -181,36 +184,21 @@ def _make_properties(draw: random.Random) -> dict[str, object]:
         "category": draw.choice(("shoes", "books", "garden")),
         "url": f"https://shop.example/{draw.getrandbits(64):x}",
         "position": draw.randrange(50),
-        "note": f"{draw.getrandbits(8 * 130):x}",
+        "note": f"{draw.getrandbits(8 * 160):x}",
     }
 
 
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--events", type=int, default=100_000)
-    parser.add_argument("--customers", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--directory", type=Path, default=None)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--directory", type=Path, default=Path("var") / "bench")
     options = parser.parse_args()
+    options.directory.mkdir(parents=True, exist_ok=True)
     figures = Figures()
-    print(
-        f"{'customers':>9} {'duty':<20} {'writer':>7} {'beside':>7} {'p50 ms':>7} {'p99 ms':>7}"
-        f" {'events/s':>9}   (CPU µs an event)"
-    )
-    with tempfile.TemporaryDirectory(dir=options.directory) as directory:
-        for customers in (HOT_CUSTOMERS, options.customers):
-            measure_store(
-                Path(directory),
-                figures,
-                customers=customers,
-                events=options.events,
-                rounds=options.rounds,
-                show=print,
-            )
-    print("\nmedians")
+    measure(figures, QUICK if options.quick else FULL, options.directory)
     for row in figures.rows():
-        print(f"{row.value:>9} {row.unit:<13} {row.name}")
+        print(f"{row.value:>9,} {row.unit:<16} ±{figures.spread(row.name):<5.0%} {row.name}")
 
 
 if __name__ == "__main__":

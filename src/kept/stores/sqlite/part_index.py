@@ -51,11 +51,11 @@ class PartIndex:
         )
         self._committed_length = len(tail)
 
-    def add(self, item_id: int, part_id: int) -> None:
-        """Note an item of this transaction; ids grow."""
+    def add(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Note items of this transaction: rows that begin with their id and part; ids grow."""
         items, parts = self._tail
-        parts.append(part_id)
-        items.append(item_id)
+        parts.extend([row[1] for row in rows])
+        items.extend([row[0] for row in rows])
 
     def find(self, part_ids: Sequence[int], *, newest: int, fetch: Fetch) -> list[int]:
         """Return the ids of all (or the `newest`) items of these parts, in ascending order."""

@@ -150,8 +150,7 @@ class Records:
         if not rows:
             return
         self._session.write_all(self._insert_decision, rows)
-        for row in rows:
-            self._index.add(row[0], row[1])
+        self._index.add(rows)
         self._index.write_behind(len(rows))
         rows.clear()
 

@@ -63,8 +63,7 @@ class Stream:
         if not rows:
             return
         self._session.write_all(self._insert, rows)
-        for sequence, part_id, _ in rows:
-            self._index.add(sequence, part_id)
+        self._index.add(rows)
         self._index.write_behind(len(rows))
         rows.clear()
 
