@@ -1,92 +1,21 @@
 """Killed at any moment, the store holds all that was acknowledged, and nothing by halves."""
 
 import os
-import random  # noqa: TID251  a failure is repeated by its seed
-import signal
-import subprocess
-import sys
-import time
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from kept.stores.sqlite import SqliteStore
-from kept.stores.vault import PlainVault
-from tests.crash.workload import Workload, check_store, load_done
-from tests.tree import ROOT
+from kept.clock import new_id
+from tests.crash.store_rounds import live_and_die
 
 pytestmark = pytest.mark.crash
 
 ROUNDS = int(os.environ.get("KEPT_CRASH_ROUNDS", "6"))
-SEED = int(os.environ.get("KEPT_CRASH_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
-ROUNDS_A_FOLDER = 10
-LINES_MAX = 60
-LINGER_SECONDS_MAX = 0.004
-START_SECONDS_MAX = 0.4
-CHECKED_SHARE = 0.6
-BY_SIZE_SHARE = 0.4
-FILE_BYTES_MAX = (150_000, 1_500_000)
-
-
-def run_and_kill(folder: Path, *, seed: int, draw: random.Random) -> list[int]:
-    """Let a child live for a random while; return what it said before it was killed.
-
-    It dies at a random instant, or at the write that lets a file grow beyond a random size.
-    """
-    is_by_size = draw.random() < BY_SIZE_SHARE
-    wanted = draw.randrange(LINES_MAX * 4 if is_by_size else LINES_MAX)
-    file_bytes_max = draw.randint(*FILE_BYTES_MAX) if is_by_size else 0
-    said: list[int] = []
-    arguments = [str(folder), str(seed), str(file_bytes_max)]
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.crash.store_child", *arguments],
-        stdout=subprocess.PIPE,
-        cwd=ROOT,
-    ) as child:
-        assert child.stdout is not None
-        while len(said) < wanted and (line := child.stdout.readline()):
-            said.append(int(line))
-        # Anywhere within what comes next: the start, a transaction, its commit, a checkpoint.
-        time.sleep(draw.random() * (LINGER_SECONDS_MAX if said else START_SECONDS_MAX))
-        child.send_signal(signal.SIGKILL)
-        # What it said before the end was acknowledged too; a torn line was not.
-        said += [int(line) for line in child.stdout if line.endswith(b"\n")]
-    assert -child.returncode in {signal.SIGKILL, signal.SIGXFSZ}, "the child failed by itself"
-    return said
+SEED = int(os.environ.get("KEPT_CRASH_SEED", "0"))
 
 
 def test_a_killed_store_holds_what_was_acknowledged_and_nothing_torn(tmp_path: Path) -> None:
     """After each kill it equals the model after the last acknowledgement, or one commit later."""
-    print(f"repeat with KEPT_CRASH_SEED={SEED} KEPT_CRASH_ROUNDS={ROUNDS}")
-    draw = random.Random(SEED)
-    for first in range(0, ROUNDS, ROUNDS_A_FOLDER):
-        folder, seed, acknowledged = tmp_path / f"store-{first}", draw.randrange(10**6), 0
-        for number in range(first, min(first + ROUNDS_A_FOLDER, ROUNDS)):
-            said = run_and_kill(folder, seed=seed, draw=draw)
-            if said:
-                # The commit may have been through when the kill came before its acknowledgement.
-                assert acknowledged <= said[0] <= acknowledged + 1
-                assert said == list(range(said[0], said[0] + len(said)))
-                acknowledged = said[-1]
-            # A store that is not looked at is next opened as the kill left it.
-            if draw.random() < CHECKED_SHARE or number == ROUNDS - 1:
-                acknowledged = check_folder(folder, seed=seed, acknowledged=acknowledged)
-
-
-def check_folder(folder: Path, *, seed: int, acknowledged: int) -> int:
-    """Check the store that a kill left; return how many transactions it holds."""
-    store = SqliteStore(folder, vault=PlainVault())
-    with closing(store):
-        done = load_done(store)
-        assert acknowledged <= done <= acknowledged + 1
-        expected = Workload(seed)
-        while expected.count < done:
-            expected.advance(None)
-        check_store(store, expected)
-        # A stop of the transaction that was cut short may wait; none that was committed does.
-        following = Workload(seed)
-        while following.count <= done:
-            following.advance(None)
-        assert set(store.load_guard()) <= following.guards.keys() - expected.guards.keys()
-    return done
+    seed = SEED or int(new_id()[:8], 16)
+    print(f"repeat with KEPT_CRASH_SEED={seed} KEPT_CRASH_ROUNDS={ROUNDS}")
+    live_and_die(tmp_path, seed=seed, rounds=ROUNDS)

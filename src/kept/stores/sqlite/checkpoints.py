@@ -10,7 +10,7 @@ import sqlite3
 from threading import Event, Thread
 from typing import Final
 
-from kept.stores.sqlite.connections import open_checkpointer
+from kept.stores.sqlite.connections import open_checkpointer, translate
 from kept.stores.sqlite.session import Session
 
 CHANGES_BETWEEN: Final = 8_192
@@ -30,6 +30,10 @@ class Checkpoints:
     def __init__(self, session: Session) -> None:
         """Start the thread."""
         self._session = session
+        try:
+            self._connection = open_checkpointer(session.path)
+        except sqlite3.Error as error:
+            raise translate(error, path=session.path) from error
         self._seen_changes = session.changes
         self._is_stopping = False
         self._wanted = Event()
@@ -53,35 +57,41 @@ class Checkpoints:
         self._is_stopping = True
         self._wanted.set()
         self._thread.join()
+        self._connection.close()
 
     def _run(self) -> None:
-        connection = open_checkpointer(self._session.path)
-        changes_at_rest = -1
+        # Rows changed when the thread last looked in vain, and when it last gave the room back.
+        seen = finished = -1
         while not self._is_stopping:
             is_wanted = self._wanted.wait(IDLE_SECONDS)
             self._wanted.clear()
+            changes = self._session.changes
             try:
                 if is_wanted:
-                    self._move(connection)
-                elif self._session.changes != changes_at_rest:
-                    changes_at_rest = self._session.changes
-                    self._finish(connection)
+                    self._move()
+                elif changes == seen != finished:
+                    self._finish()
+                    finished = changes
             except sqlite3.Error as error:
                 # Commits go on, and the log grows, until there is room or the disk is full.
                 _LOG.warning("a checkpoint of %s failed: %s", self._session.path, error)
-        connection.close()
+            seen = changes
 
-    def _move(self, connection: sqlite3.Connection) -> None:
+    def _move(self) -> None:
         """Move what is committed; begin the log anew if it has grown long."""
-        _, log_pages, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        if log_pages > LOG_PAGES_MAX:
+        if self._checkpoint() > LOG_PAGES_MAX:
             # Once more, for what was committed meanwhile: the rest is then short.
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            self._checkpoint()
             with self._session.pause():
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                self._checkpoint()
 
-    def _finish(self, connection: sqlite3.Connection) -> None:
-        """Nobody writes: move everything and give the log's room back."""
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    def _finish(self) -> None:
+        """Nothing is written: move everything and give the log's room back."""
+        self._checkpoint()
         with self._session.pause():
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+    def _checkpoint(self) -> int:
+        """Move what can be moved without waiting for anybody; return the pages in the log."""
+        row = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        return int(row[1])

@@ -43,6 +43,15 @@ class Identity:
             )
         return found
 
+    def lookup_key(self, identifier: Identifier, *, claimed: bool) -> bytes:
+        """Return the bytes under which an identifier is found; they need not show what it is."""
+        return self._vault.lookup_key(identifier, claimed=claimed)
+
+    def find_part_by_key(self, key: bytes) -> Part | None:
+        """Return the part of a lookup key, None where there is none."""
+        row = self._session.fetch_one(self._find, (key,))
+        return self.load_parts([row[0]])[0] if row else None
+
     def add_part(self, identifier: Identifier, *, claimed: bool, customer_id: int | None) -> Part:
         """Begin a part; without a customer it begins a customer whose id is the part's own."""
         self._last += 1

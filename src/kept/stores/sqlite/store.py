@@ -90,6 +90,8 @@ class SqliteStore:
 
     def _take_identity(self, identity: Identity) -> None:
         self.find_parts = identity.find_parts
+        self.lookup_key = identity.lookup_key
+        self.find_part_by_key = identity.find_part_by_key
         self.add_part = identity.add_part
         self.load_customer = identity.load_customer
         self.load_parts = identity.load_parts
