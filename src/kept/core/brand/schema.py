@@ -2,7 +2,7 @@
 
 They are made from the same structs that the loader fills, so they cannot promise anything else.
 What a key means stands as a docstring beneath its field, where programs cannot see it; so the
-source text of the structs' module is asked for, and read like any other text.
+source texts of the structs' modules are asked for, and read like any other text.
 """
 
 import ast
@@ -14,6 +14,8 @@ import msgspec
 
 from kept.core.brand.load import FILE_KINDS, FOLDER_KINDS
 
+SOURCE_FILES: Final = ("model.py", "model_facts.py", "model_actions.py")
+"""The modules of this package that declare the structs."""
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 _WRITTEN_AS: Final[dict[str, list[str]]] = {
@@ -27,7 +29,7 @@ def make_schemas(source: str) -> dict[str, dict[str, Any]]:
     """Return the schema of each kind of file, by the name of the file to publish it in.
 
     Args:
-        source: the text of `kept/core/brand/model.py`.
+        source: the texts of the modules that declare the structs, one after the other.
     """
     kinds = {file.removesuffix(".yaml"): kind for file, kind in FILE_KINDS.items()}
     kinds |= {kind.__name__.lower(): kind for kind in FOLDER_KINDS.values()}
@@ -43,7 +45,7 @@ def schema_of(kind: type[msgspec.Struct], *, name: str, source: str) -> dict[str
     Args:
         kind: the struct that the file is read into.
         name: what the kind of file is called.
-        source: the text of the module that declares the struct and its parts.
+        source: the texts of the modules that declare the struct and its parts.
     """
     schema = msgspec.json.schema(kind)
     definitions = schema.pop("$defs")

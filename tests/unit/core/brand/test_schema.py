@@ -8,10 +8,11 @@ import yaml
 
 from kept.core.brand import model
 from kept.core.brand.load import FILE_KINDS, FOLDER_KINDS
-from kept.core.brand.schema import make_schemas, read_meanings
+from kept.core.brand.schema import SOURCE_FILES, make_schemas, read_meanings
 from tests.unit.core.brand.sample import SAMPLE, sample_with
 
-SOURCE = Path(model.__file__).read_text(encoding="utf-8")
+PACKAGE = Path(model.__file__).parent
+SOURCE = "\n".join((PACKAGE / file).read_text(encoding="utf-8") for file in SOURCE_FILES)
 SCHEMAS = make_schemas(SOURCE)
 YAML_FILES = [file for file in SAMPLE if file.endswith(".yaml")]
 
@@ -79,7 +80,12 @@ def test_what_the_loader_refuses_breaks_its_schema(file: str, old: str, new: str
 
 
 def test_keys_are_described_by_the_docstrings_beneath_their_fields() -> None:
-    """What an editor shows is what the module says, joined to one line."""
+    """What an editor shows is what the module says, joined to one line; no key goes without."""
+    for name, schema in SCHEMAS.items():
+        for kind, part in {name: schema, **schema["$defs"]}.items():
+            assert [
+                key for key, of in part["properties"].items() if "description" not in of
+            ] == [], kind
     action = SCHEMAS["action.schema.json"]["properties"]
     assert action["terms_from"]["description"] == "A product of the catalog whose terms these are."
     assert action["value"]["type"] == ["string", "number", "boolean"]
