@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,57 @@ def test_a_line_that_may_not_survive_is_unclear(
         patch.setattr(os, "fsync", third_fails)
         assert isinstance(channel.send(outgoing()), Unclear)
     assert isinstance(channel.send(outgoing(idempotency_key="m8")), Postponed)
+
+
+def test_a_channel_that_need_not_wait_for_the_disk_does_not(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A story that plays in a moment has no power to lose."""
+
+    def never(descriptor: int) -> None:
+        raise AssertionError("nobody asked to wait")
+
+    monkeypatch.setattr(os, "fsync", never)
+    channel = FilesChannel(folder=folder, clock=CLOCK, is_durable=False)
+    assert isinstance(channel.send(outgoing()), Accepted)
+    assert len(index_of(folder)) == 1
+
+
+def test_threads_that_wait_for_the_disk_wait_together(
+    channel: FilesChannel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one flush runs the others line up, and the next one serves them all."""
+    real = os.fsync
+    flushes: list[int] = []
+    all_appended = threading.Event()
+
+    def slow(descriptor: int) -> None:
+        if descriptor == channel._index:
+            flushes.append(descriptor)
+            if len(flushes) == 1:
+                all_appended.wait(10)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    results: list[object] = []
+    threads = [
+        threading.Thread(
+            target=lambda key=f"m{number}": results.append(
+                channel.send(outgoing(idempotency_key=key))
+            )
+        )
+        for number in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    while channel._appended < 8:
+        threading.Event().wait(0.001)
+    all_appended.set()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 8
+    assert all(isinstance(result, Accepted) for result in results)
+    assert len(flushes) == 2
 
 
 def test_a_folder_that_cannot_be_written_is_refused_at_the_start(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import email
 import email.policy
+import smtplib
 import socket
 import ssl
 from collections.abc import Iterator
@@ -9,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from kept.channels.smtp import REPLY_BYTES_MAX, SmtpChannel
-from kept.clock import VirtualClock
+from kept.channels.smtp import REPLY_BYTES_MAX, Connection, SmtpChannel
+from kept.clock import VirtualClock, read_monotonic
 from kept.core.bounce import read_return_path
 from kept.core.message import Accepted, Postponed, Refused, SendResult, Unclear
 from kept.core.unsubscribe import list_unsubscribe_headers
@@ -104,6 +105,7 @@ def test_the_unsubscribe_headers_arrive_unbroken(mailroom: Mailroom, channel: Sm
         ("data", "554 5.6.0 spam", Refused(detail="554 5.6.0 spam")),
         ("data", "550 5.1.1 gone", Refused(detail="550 5.1.1 gone", closes_address=True)),
         ("data", "451 4.3.0 later", Postponed(detail="451 4.3.0 later")),
+        ("data", "421 4.3.2 closing", Postponed(detail="421 4.3.2 closing")),
         ("data", "399 odd", Unclear(detail="399 odd")),
     ],
 )  # fmt: skip
@@ -249,6 +251,23 @@ def test_silence_after_the_content_is_unclear() -> None:
 
     result = play(script, timeout_seconds=0.3)
     assert isinstance(result, Unclear)
+
+
+def test_a_connection_that_was_closed_has_no_reply() -> None:
+    """Another thread may close the channel while this one waits."""
+
+    def script(server: socket.socket) -> None:
+        server.sendall(b"220 hello\r\n")
+        read_until(server, b"never")
+
+    deadline = read_monotonic() + 5_000_000
+    with ScriptedServer(script) as server:
+        connection = Connection(
+            "127.0.0.1", server.port, own_name="test", tls=None, deadline=deadline
+        )
+        connection.close()
+        with pytest.raises(smtplib.SMTPServerDisconnected, match="not connected"):
+            connection.getreply()
 
 
 def test_a_line_that_begins_with_a_dot_arrives_as_it_is(

@@ -5,6 +5,7 @@ import hmac
 import json
 import socket
 import ssl
+import struct
 import threading
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
@@ -270,6 +271,44 @@ def test_a_broken_answer_is_taken_for_what_it_is(
 ) -> None:
     """Without a whole status and headers nobody knows; with them, the rest does not matter."""
     assert isinstance(play(script), expected)
+
+
+def reset(server: socket.socket) -> None:
+    """Hang up without a word of farewell."""
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    server.close()
+
+
+def test_a_connection_that_breaks_while_sending_is_unclear() -> None:
+    """How much of the message got through is not known."""
+
+    def script(server: socket.socket) -> None:
+        server.recv(10)
+        reset(server)
+
+    with ScriptedServer(script) as server:
+        channel = channel_to(server.port)
+        result = channel.send(outgoing(text="x" * 900_000))
+        channel.close()
+    assert isinstance(result, Unclear)
+
+
+def test_a_connection_that_was_reset_while_it_rested_is_noticed() -> None:
+    """As one that was closed is."""
+    is_reset = threading.Event()
+
+    def script(server: socket.socket) -> None:
+        read_until(server, b"}}")
+        server.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        reset(server)
+        is_reset.set()
+
+    with ScriptedServer(script) as server:
+        channel = channel_to(server.port)
+        assert channel.send(outgoing()) == Accepted()
+        is_reset.wait(10)
+        assert channel.send(outgoing(idempotency_key="m8")) == Accepted()
+        channel.close()
 
 
 def test_a_server_that_is_not_there_takes_nothing() -> None:

@@ -42,7 +42,8 @@ class NoAnswer(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
-PostResult: TypeAlias = Answer | NotSent | NoAnswer
+PostResult: TypeAlias = Answer | NoAnswer
+"""What is known once a request was begun; a connection that was never made is `NotSent`."""
 
 
 class Line:

@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from kept.channels.address import Forbidden, parse_target, resolve
-from kept.channels.post import Answer, Line, NoAnswer, NotSent, connect, write_request
+from kept.channels.post import Answer, Line, NotSent, connect, write_request
 from kept.clock import Clock, read_monotonic
 from kept.core.message import Accepted, Outgoing, Postponed, Refused, SendResult, Unclear
 from kept.core.plain_text import clean_line
@@ -107,13 +107,7 @@ class WebhookChannel:
             self._own.held = _Held(line=line, used_at=read_monotonic())
         else:
             self._drop(line)
-        match result:
-            case Answer():
-                return judge(result, now)
-            case NotSent(detail=detail):
-                return Postponed(detail=detail)
-            case NoAnswer(detail=detail):
-                return Unclear(detail=detail)
+        return judge(result, now) if isinstance(result, Answer) else Unclear(detail=result.detail)
 
     def close(self) -> None:
         """Hang up every thread's connection."""

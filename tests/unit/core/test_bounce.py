@@ -111,6 +111,7 @@ def test_a_forged_report_closes_no_address(to: str) -> None:
         b"\x00\xff\xfe",
         b"Subject: hello\r\n\r\nI am on holiday.",
         report().replace(b"message/delivery-status", b"text/plain"),
+        report(to="a@b").replace(b"Message-ID", b"X-ID"),
         b'Content-Type: multipart/report; boundary="' + b"x" * 100_000 + b'"\r\n\r\n',
         b"".join(
             b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (i, i)
@@ -124,6 +125,14 @@ def test_a_forged_report_closes_no_address(to: str) -> None:
 def test_what_is_no_report_on_our_mail_says_nothing(raw: bytes) -> None:
     """Replies, garbage and mail built to break a parser are left aside."""
     assert read_bounce(raw, secrets=[SECRET]) is None
+
+
+def test_a_report_that_quotes_no_message_of_ours_says_nothing() -> None:
+    """Without a secret, the quoted Message-ID is all there is to go by."""
+    for other in (b"X-ID: a", b"Message-ID: <nobody>", b"Message-ID: <A.B@mail.example>"):
+        damaged = report().replace(b"Message-ID: <m7-grace@shop.example>", other)
+        assert read_bounce(damaged) is None
+    assert read_bounce(report().replace(b"message/rfc822", b"text/plain")) is None
 
 
 @given(st.binary(max_size=300), st.integers(0, 1_000))

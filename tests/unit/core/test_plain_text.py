@@ -19,6 +19,7 @@ from kept.core.plain_text import clean_line, clean_text, is_blank
         ("pay\U000e0041\U000e007f", "pay"),
         ("a\u200db\u200cc", "abc"),
         ("half \ud83d", "half"),
+        ("\u200dab\u200c", "ab"),
         ("  a \t b  ", "a b"),
     ],
 )

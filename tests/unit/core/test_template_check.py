@@ -96,6 +96,32 @@ def test_a_mistake_in_a_partial_is_told_in_the_partial() -> None:
     assert str(problem).startswith("templates/_foot.liquid:2:10: upcase takes a text, not an int")
 
 
+def test_a_partial_knows_what_it_is_given_by_any_way_of_giving() -> None:
+    """One thing, each of a list, or under another name."""
+    item = "{{ part.title }} {{ part.price | upcase }}"
+    for tag in ("for parts as part", "with parts.first as part", ", part: parts.first"):
+        (problem,) = check(f"{{% render '_part' {tag} %}}", part=item)
+        assert "upcase takes a text" in problem.message
+    (problem,) = check("{% render '_part' for parts %}", part="{{ _part.nope }}")
+    assert "`parts.nope` is not known" in problem.message
+
+
+def test_a_partial_that_cannot_be_read_is_told_by_its_own_check() -> None:
+    """Not once more by every text that uses it."""
+    assert check("{% render '_foot' %}", foot="{% if %}") == []
+
+
+def test_what_cannot_be_known_beforehand_is_not_guessed() -> None:
+    """Names that are computed, ranges that depend on values, locals of unknown kind."""
+    text = (
+        "{% for i in (1..count) limit: 3 %}{{ i }}{% endfor %}"
+        "{% for i in (1..90000) limit: 3 %}{{ i }}{% endfor %}"
+        "{{ details[name] }}{% for d in details.list %}{{ d.x | upcase }}{% endfor %}"
+        "{% assign a = name | upcase %}{{ a }}{% assign b = details %}{{ b.c.d }}"
+    )
+    assert check(text) == []
+
+
 def test_a_partial_alone_may_use_names_that_it_will_be_given() -> None:
     """Only its own mistakes are told: filters, syntax, and fields of what is known."""
     assert check("{{ who }}", path="_foot.en") == []

@@ -1,5 +1,6 @@
 """Templates that loop, grow, nest or reach out: refused when checked, bounded when rendered."""
 
+import sys
 import time
 from typing import Any
 
@@ -102,6 +103,26 @@ def test_nesting_is_bounded(text: str) -> None:
         Templates({"x.en": text}, default_locale="en")
 
 
+def test_a_stack_that_is_nearly_full_is_a_failure_and_no_crash() -> None:
+    """Whoever calls from far down gets an answer, as long as there is room to give one."""
+    templates = Templates(
+        {"x.en": "{% if true %}" * 12 + "x" + "{% endif %}" * 12}, default_locale="en"
+    )
+    situation = Situation(values={}, schema={}, locale="en", now=0)
+
+    def dive(depth: int) -> object:
+        return dive(depth - 1) if depth else templates.render("x", "sms", situation)
+
+    details = set()
+    for depth in range(sys.getrecursionlimit()):
+        try:
+            result = dive(depth)
+        except RecursionError:
+            break
+        details.add(result.detail if isinstance(result, Failed) else "")
+    assert details == {"", "templates/x.en.liquid, text: the template is nested too deeply"}
+
+
 def test_a_partial_that_renders_itself_is_refused_and_stopped() -> None:
     """Directly or in a ring, twice at each turn."""
     texts = {
@@ -115,6 +136,15 @@ def test_a_partial_that_renders_itself_is_refused_and_stopped() -> None:
     started = time.process_time()
     assert isinstance(render(texts), Failed)
     assert time.process_time() - started < 1
+
+
+def test_partials_lie_in_each_other_only_so_deep() -> None:
+    """What is deeper is told at the place that goes too far."""
+    texts = {f"_p{depth}": f"{{% render '_p{depth + 1}' %}}" for depth in range(6)} | {"_p6": "x"}
+    problems = check_template("{% render '_p0' %}", path="x.en", known_names={}, others=texts)
+    assert [(problem.file, problem.message) for problem in problems] == [
+        ("templates/_p4.liquid", "partials lie too deep")
+    ]
 
 
 def test_a_large_partial_in_a_loop_counts_with_all_that_is_in_it() -> None:

@@ -117,6 +117,14 @@ def test_comparisons_speak_of_whole_units() -> None:
     assert render(text, {"bill": {"amount": 4_999}, "rate": 256_000}) == Rendered(text="little\n")
 
 
+def test_instants_and_dates_are_compared_with_their_like() -> None:
+    """The later one is the greater one."""
+    text = (
+        "{% if bill.due_at > bill.due_at or bill.grace_on < bill.grace_on %}a{% else %}b{% endif %}"
+    )
+    assert render(text, {"bill": {"due_at": NOW, "grace_on": 19_675}}) == Rendered(text="b\n")
+
+
 def test_names_are_escaped_in_html_and_not_in_text() -> None:
     """A name with markup in it is a name in both parts."""
     templates = Templates(
@@ -203,6 +211,18 @@ def test_a_value_that_cannot_be_printed_is_a_failure(text: str) -> None:
     result = render(text, values)
     assert isinstance(result, Failed)
     assert "templates/hello.email.en.liquid" in result.detail
+
+
+def test_a_subject_without_end_is_a_failure() -> None:
+    """No mailbox shows it, and no header should carry it."""
+    result = render("subject: {{ name }}\n---\nx", {"name": "x" * 501})
+    assert isinstance(result, Failed)
+    assert "over 500 characters" in result.detail
+
+
+def test_a_header_may_be_all_there_is_above_an_empty_body() -> None:
+    """Such a message says nothing, and does not go."""
+    assert isinstance(render("subject: a", {}), Failed)
 
 
 def test_an_empty_message_is_a_failure() -> None:

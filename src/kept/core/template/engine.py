@@ -121,10 +121,8 @@ class PrintNode(output.OutputNode):
             error.token = error.token or self.token
             raise
         if value is None:
-            expression = self.expression
-            if isinstance(expression, FilteredExpression):
-                expression = expression.left
-            context.effort.missing[str(expression)] = None
+            # There are no ternary expressions here, so that what is printed is always filtered.
+            context.effort.missing[str(cast("FilteredExpression", self.expression).left)] = None
             return 0
         return buffer.write(escape(value) if context.autoescape else value)
 

@@ -166,10 +166,14 @@ class Walk:
         above, _, last = name.rpartition(".")
         if last in ("size", "first", "last") and above:
             return self._is_known(above)
-        while above:
-            if self._schema.get(above) == "any":
+        return self._is_free(above)
+
+    def _is_free(self, name: str) -> bool:
+        """Return whether nothing is known of a name beforehand, by its own type or one above."""
+        while name:
+            if self._schema.get(name) == "any":
                 return True
-            above = above.rpartition(".")[0]
+            name = name.rpartition(".")[0]
         return False
 
     # -- types
@@ -209,12 +213,14 @@ class Walk:
         if not isinstance(expression, Path):
             return Bound(None)
         name = self._name_of(expression, scope)
-        if name is None or not self._is_known(name) or self._schema.get(name) == "any":
+        if name is None or not self._is_known(name) or self._is_free(name):
             return Bound(None)
         sample: object = self._samples
         for word in name.split("."):
             sample = sample[0] if isinstance(sample, list) else sample
             sample = sample.get(word, _UNKNOWN) if isinstance(sample, Record) else _UNKNOWN
+        last = expression.path[-1]
+        item = item or isinstance(last, int) or last in ("first", "last")
         if item and isinstance(sample, list):
             sample = sample[0]
         return Bound(name, sample)
