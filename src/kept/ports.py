@@ -111,6 +111,12 @@ class Store(Protocol):
     def find_parts(self, wanted: Sequence[tuple[Identifier, bool]]) -> list[Part | None]:
         """Return the part of each (identifier, claimed), None where there is none yet."""
 
+    def lookup_key(self, identifier: Identifier, *, claimed: bool) -> bytes:
+        """Return the bytes under which an identifier is found; they need not show what it is."""
+
+    def find_part_by_key(self, key: bytes) -> Part | None:
+        """Return the part of a lookup key, None where there is none."""
+
     def add_part(self, identifier: Identifier, *, claimed: bool, customer_id: int | None) -> Part:
         """Begin a part; without a customer it begins a customer whose id is the part's own."""
 
@@ -173,16 +179,22 @@ class Store(Protocol):
 
     # -- decisions, quarantine, audit, brands, settings
 
-    def append_decision(self, *, part_id: int, decided_at: int, placement: str, trace: bytes, decision_id: int) -> None:
+    def append_decision(
+        self, *, part_id: int, decided_at: int, placement: str, trace: bytes, decision_id: int
+    ) -> None:
         """Keep a decision; ids come from `next_decision_id` and grow."""
 
     def next_decision_id(self) -> int:
         """Return the id that the next decision shall have."""
 
-    def quarantine(self, *, source: str, received_at: int, code: str, detail: str, payload: bytes) -> int:
+    def quarantine(
+        self, *, source: str, received_at: int, code: str, detail: str, payload: bytes
+    ) -> int:
         """Keep an event that could not be taken; return its id."""
 
-    def set_quarantine_state(self, quarantine_id: int, state: Literal["held", "replayed", "dropped"]) -> None:
+    def set_quarantine_state(
+        self, quarantine_id: int, state: Literal["held", "replayed", "dropped"]
+    ) -> None:
         """Note what became of a quarantined event."""
 
     def append_audit(self, *, at: int, actor: str, verb: str, detail: dict[str, Any]) -> int:

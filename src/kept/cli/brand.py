@@ -1,7 +1,7 @@
 """Commands about a brand folder: write one, check it, play its stories, publish its schemas."""
 
+import json
 import shutil
-import time
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from kept.cli.output import console
+from kept.clock import read_monotonic
 from kept.core.brand.schema import make_schemas
 from kept.core.check import check_folder, errors_of
 from kept.core.compile import compile_brand
+from kept.core.values import SECOND
 from kept.errors import ConflictError
 from kept.runtime.folder import load_checked, read_folder
 from kept.runtime.stories import play_stories, read_stories
@@ -69,7 +71,7 @@ def test(
         for name, story in read_stories(folder).items()
         if not only or any(part in name for part in only)
     }
-    started = time.perf_counter()
+    started = read_monotonic()
     failed = 0
     for told in play_stories(bundle, stories):
         if not told.differences:
@@ -80,7 +82,7 @@ def test(
         console.print(title, markup=False, highlight=False)
         for difference in told.differences:
             console.print(f"  {difference}", markup=False, highlight=False)
-    seconds = time.perf_counter() - started
+    seconds = (read_monotonic() - started) / SECOND
     console.print(
         f"{len(stories) - failed} passed, {failed} failed, in {seconds:.2f} s", markup=False
     )
@@ -93,6 +95,7 @@ def schema(
 ) -> None:
     """Write the JSON Schemas of a brand's files, for editors that complete and underline."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in make_schemas().items():
-        (folder / name).write_text(text, encoding="utf-8")
+    source = resources.files("kept.core.brand").joinpath("model.py").read_text(encoding="utf-8")
+    for name, document in make_schemas(source).items():
+        (folder / name).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
         console.print(str(folder / name), markup=False, highlight=False)

@@ -36,7 +36,9 @@ def call(data: Path, method: str, path: str, body: Any = None) -> Any:
             timeout=TIMEOUT_SECONDS,
         )
     except httpx.HTTPError as error:
-        message = f"the server at {address} does not answer ({type(error).__name__}); is it running?"
+        message = (
+            f"the server at {address} does not answer ({type(error).__name__}); is it running?"
+        )
         raise SettingsError(message) from error
     told = _read(answer)
     if answer.is_success:

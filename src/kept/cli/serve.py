@@ -44,9 +44,7 @@ def serve(
     shadow: Annotated[
         bool, typer.Option("--shadow", help="Decide and record, and send nothing.")
     ] = False,
-    watch: Annotated[
-        bool, typer.Option(help="Take up the brand folder when it changes.")
-    ] = True,
+    watch: Annotated[bool, typer.Option(help="Take up the brand folder when it changes.")] = True,
     allow_private_webhooks: Annotated[
         bool,
         typer.Option("--allow-private-webhooks", help="Let webhooks go to private addresses."),

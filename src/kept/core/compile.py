@@ -162,7 +162,9 @@ def _action_code(
         value=_typed(action.value, scope, amount, file),
         p_accept=_typed(action.p_accept, scope, DECIMAL, file),
         benefit=(
-            _typed(action.customer_benefit, scope, amount, file) if action.customer_benefit else None
+            _typed(action.customer_benefit, scope, amount, file)
+            if action.customer_benefit
+            else None
         ),
         expires=_typed(action.expires, scope, TIMESTAMP, file) if action.expires else None,
         sets=tuple(
@@ -228,9 +230,7 @@ def _policy(
             HoldRule(
                 hold=name,
                 scope=(scope := _scope(hold.hushes, promotional)),
-                covers=frozenset(
-                    rule.index for rule in actions if scope.covers_some_channel(rule)
-                ),
+                covers=frozenset(rule.index for rule in actions if scope.covers_some_channel(rule)),
                 about=hold.about,
                 because=hold.because,
                 facts=_indexes(order, code.holds[index].while_, hold.about),

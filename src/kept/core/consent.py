@@ -92,7 +92,9 @@ def _read_categories(event: Event, categories: Categories) -> Iterable[tuple[str
 
 
 def _read_opt(event: Event, *, opted_in: bool) -> Iterable[tuple[str, Any]]:
-    told = {name: _text(event.properties, name) for name in ("entity", "purpose", "channel", "topic")}
+    told = {
+        name: _text(event.properties, name) for name in ("entity", "purpose", "channel", "topic")
+    }
     if told["topic"]:
         yield topic_key(told["topic"]), opted_in
     elif told["purpose"]:
@@ -181,23 +183,31 @@ def check_permission(
     needs_consent = rule.basis == "consent"
     if not consents:
         # Most customers said nothing yet, and this is asked for every action of every decision.
-        return NoBasis(entity=entity, purpose=rule.purpose, channel=channel) if needs_consent else None
+        return (
+            NoBasis(entity=entity, purpose=rule.purpose, channel=channel) if needs_consent else None
+        )
     if rule.sale_or_sharing and _says(consents, GPC, wanted=True):
         return GlobalPrivacyControl(purpose=rule.purpose)
     scopes = _scopes_of(entity, rule.purpose, channel, topic)
     for scope in scopes.refusing:
         if _says(consents, scope, wanted=False):
             return OptedOut(scope=scope)
-    opted_in_at = -1
-    for scope in scopes.allowing:
-        if _says(consents, scope, wanted=True):
-            opted_in_at = max(opted_in_at, consents[scope].at)
+    opted_in_at = _latest(consents, scopes.allowing)
     for scope in scopes.refusing_unless_later:
         if _says(consents, scope, wanted=False) and consents[scope].at >= opted_in_at:
             return OptedOut(scope=scope)
     if needs_consent and opted_in_at < 0:
         return NoBasis(entity=entity, purpose=rule.purpose, channel=channel)
     return None
+
+
+def _latest(consents: Mapping[str, Stamped], allowing: tuple[str, ...]) -> int:
+    """Return when the customer last opted in by one of these scopes, -1 if never."""
+    latest = -1
+    for scope in allowing:
+        if _says(consents, scope, wanted=True):
+            latest = max(latest, consents[scope].at)
+    return latest
 
 
 class _Scopes(msgspec.Struct, frozen=True):

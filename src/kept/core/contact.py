@@ -46,9 +46,7 @@ class ScopeRule(msgspec.Struct, frozen=True, kw_only=True):
 
     def covers(self, what: Contactable, channel: str) -> bool:
         """Return whether an action or contact on this channel is within the scope."""
-        return (
-            (not self.channels or channel in self.channels) and self.covers_some_channel(what)
-        )
+        return (not self.channels or channel in self.channels) and self.covers_some_channel(what)
 
     def covers_some_channel(self, what: Contactable) -> bool:
         """Return whether an action is within the scope on at least one channel."""

@@ -117,9 +117,7 @@ def _claimed_holds(
     return [state for state in claimed if (state.hold, state.about) not in on_already]
 
 
-def _note_unknown(
-    unknown_actions: list[int], at: Situation, considered: list[Considered]
-) -> None:
+def _note_unknown(unknown_actions: list[int], at: Situation, considered: list[Considered]) -> None:
     for index in unknown_actions:
         rule = at.policy.actions[index]
         if not at.request.actions or rule.action in at.request.actions:
@@ -375,11 +373,14 @@ def next_change_of(decision: Decision, policy: Policy) -> int:
     if facts.restricting_values is not None and facts.restricting_objects is not None:
         claimed = facts.restricting_values, facts.restricting_objects
         instants.append(_next_change(policy, *claimed, now, facts.zone))
-    for one in decision.considered:
-        if one.reason is not None and one.reason.until > now:
-            # An action that is on its way already is looked at again when its message is settled.
-            if not isinstance(one.reason, AlreadyQueued | Held):
-                instants.append(one.reason.until)
+    # An action that is on its way already is looked at again when its message is settled.
+    instants += [
+        one.reason.until
+        for one in decision.considered
+        if one.reason is not None
+        and one.reason.until > now
+        and not isinstance(one.reason, AlreadyQueued | Held)
+    ]
     return min(instants)
 
 

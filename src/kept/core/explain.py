@@ -134,9 +134,7 @@ def find_changes(decision: Decision, policy: Policy) -> list[str]:
     return changes
 
 
-def _counterfactuals(
-    decision: Decision, policy: Policy
-) -> list[tuple[str, Facts, Controls]]:
+def _counterfactuals(decision: Decision, policy: Policy) -> list[tuple[str, Facts, Controls]]:
     facts, controls = decision.facts, decision.controls
     found = [
         (
@@ -223,9 +221,7 @@ _STAFF: Final[dict[type, Callable[[Any, Clock], str]]] = {
         f"The customer's time zone is unknown, so that {r.quiet_hours!r} cannot be told: not now."
     ),
     why.TermsMissing: lambda r, at: f"It cannot be compared: {r.detail}.",
-    why.ChoiceLimited: lambda r, at: (
-        f"Enough is shown ({r.limit} at most, one of each category)."
-    ),
+    why.ChoiceLimited: lambda r, at: f"Enough is shown ({r.limit} at most, one of each category).",
     why.NegativeBenefit: lambda r, at: "It would not be to this customer's benefit.",
     why.NotWorthIt: lambda r, at: f"Silence is better: it scores {r.score}.",
     why.Outranked: lambda r, at: f"{r.by} is the better answer (it scores {r.score}).",

@@ -67,7 +67,9 @@ def read_facts(
     return Facts(
         values=values,
         objects=_read_objects(plan, state),
-        restricting_values=None if restricting is None else _read_values(plan, restricting, now, unknown),
+        restricting_values=None
+        if restricting is None
+        else _read_values(plan, restricting, now, unknown),
         restricting_objects=None if restricting is None else _read_objects(plan, restricting),
         unknown=tuple(unknown),
         zone=zone if zone is not None and find_zone(zone) is not None else None,
@@ -141,9 +143,7 @@ def find_address(name: str, state: State, identifiers: Mapping[str, str]) -> str
     return told or identifiers.get(name)
 
 
-def _read_addresses(
-    plan: FactPlan, state: State, identifiers: Mapping[str, str]
-) -> dict[str, str]:
+def _read_addresses(plan: FactPlan, state: State, identifiers: Mapping[str, str]) -> dict[str, str]:
     addresses: dict[str, str] = {}
     for channel, name in plan.addresses:
         address = find_address(name, state, identifiers)
@@ -168,9 +168,7 @@ def stale_fact_indexes(plan: FactPlan, stale_events: Sequence[str]) -> tuple[int
     """Return the facts and kinds of objects that rest on events whose sources have fallen silent."""
     silent = set(stale_events)
     features = (
-        index
-        for index, feature in enumerate(plan.features)
-        if silent.intersection(feature.events)
+        index for index, feature in enumerate(plan.features) if silent.intersection(feature.events)
     )
     kinds = (
         index

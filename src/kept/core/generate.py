@@ -72,9 +72,8 @@ class Generated(msgspec.Struct, frozen=True, kw_only=True):
 def generate(code: PolicyCode) -> Generated:
     """Return the functions of a brand."""
     writer = _Writer(code)
-    source = "\n\n".join(
-        (writer.derive(), writer.holds(), writer.actions(), writer.next_change())
-    )
+    functions = [writer.derive(), writer.holds(), writer.actions(), writer.next_change()]
+    source = "\n\n".join(functions)
     names: dict[str, Any] = {
         **RUNTIME, "Candidate": Candidate, "HoldState": HoldState, "Evaluation": Evaluation,
         "Overflow": Overflow,
@@ -332,4 +331,3 @@ def _expressions_of(action: ActionCode) -> list[Expression]:
 
 def _is_unknowable(action: ActionCode) -> bool:
     return any(expression.unknowable for expression in _expressions_of(action))
-

@@ -97,7 +97,10 @@ def find_shared(
             continue
         for here, there in ((link.part_a, link.part_b), (link.part_b, link.part_a)):
             other = parts[there].identifier
-            if _rule(rules, other.namespace).rank < _rule(rules, parts[here].identifier.namespace).rank:
+            if (
+                _rule(rules, other.namespace).rank
+                < _rule(rules, parts[here].identifier.namespace).rank
+            ):
                 neighbours.setdefault((here, other.namespace), set()).add(other.value)
     return frozenset(
         part_id
@@ -131,6 +134,27 @@ def _attach_claimed(
         for part_id, part in parts.items()
         if part.claimed and part.identifier in vouched
     }
+    pointed, free = _read_claims(parts, links, twins, sets)
+    # Claimed parts that nothing vouched knows may form a customer of their own: a visitor.
+    shared = find_shared(parts, free, rules)
+    for link in sorted(free, key=lambda link: _link_order(link, parts, rules)):
+        ends = (link.part_a, link.part_b)
+        if not any(end in shared or end in twins or end in pointed for end in ends):
+            sets.join(*ends, limited=True)
+    for part_id, target in twins.items():
+        sets.attach(part_id, target)
+    for part_id, targets in pointed.items():
+        if len(targets) == 1:
+            sets.attach(part_id, next(iter(targets)))
+
+
+def _read_claims(
+    parts: Mapping[int, Part],
+    links: Iterable[Link],
+    twins: Mapping[int, int],
+    sets: "_Sets",
+) -> tuple[dict[int, set[int]], list[Link]]:
+    """Return which customers each claimed part points to, and the claims that point to none."""
     pointed: dict[int, set[int]] = {}
     free: list[Link] = []
     for link in links:
@@ -144,17 +168,7 @@ def _attach_claimed(
                 is_free = False
         if is_free and parts[link.part_a].claimed and parts[link.part_b].claimed:
             free.append(link)
-    # Claimed parts that nothing vouched knows may form a customer of their own: a visitor.
-    shared = find_shared(parts, free, rules)
-    for link in sorted(free, key=lambda link: _link_order(link, parts, rules)):
-        ends = (link.part_a, link.part_b)
-        if not any(end in shared or end in twins or end in pointed for end in ends):
-            sets.join(*ends, limited=True)
-    for part_id, target in twins.items():
-        sets.attach(part_id, target)
-    for part_id, targets in pointed.items():
-        if len(targets) == 1:
-            sets.attach(part_id, next(iter(targets)))
+    return pointed, free
 
 
 class _Sets:

@@ -335,7 +335,7 @@ def _responses(at: Situation) -> Iterator[tuple[str, int]]:
             if contact.answered_at:
                 answered[contact.channel] = answered.get(contact.channel, 0) + 1
     for channel, count in sent.items():
-        if count >= 3:  # noqa: PLR2004 - fewer say nothing
+        if count >= 3:
             yield channel, answered.get(channel, 0) * 1000 // count
 
 
@@ -351,9 +351,7 @@ def score_of(rule: ActionRule, candidate: Candidate, at: Situation) -> int | Non
     return candidate.value * candidate.p_accept // 1_000_000 - at.pressure - rule.cost
 
 
-def check_worth(
-    rule: ActionRule, candidate: Candidate, score: int | None
-) -> Reason | None:
+def check_worth(rule: ActionRule, candidate: Candidate, score: int | None) -> Reason | None:
     """Return why silence is better than the action."""
     if rule.needs_benefit and (candidate.benefit is None or candidate.benefit < 0):
         return NegativeBenefit(benefit=candidate.benefit or 0)

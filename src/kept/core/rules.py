@@ -117,9 +117,7 @@ class Evaluation(msgspec.Struct, frozen=True):
     """What one more contact costs, in minor units; None where that is unknown."""
 
 
-Derive: TypeAlias = Callable[
-    [Values, Rows, Unknown, int, str | None], tuple[list[Any], Unknown]
-]
+Derive: TypeAlias = Callable[[Values, Rows, Unknown, int, str | None], tuple[list[Any], Unknown]]
 """(facts, objects, unknown, now, zone) -> the cohort (None if unknown), then each segment."""
 EvaluateHolds: TypeAlias = Callable[[Values, Rows, Unknown, int, str | None], list[HoldState]]
 EvaluateActions: TypeAlias = Callable[[Values, Rows, Unknown, int, str | None], Evaluation]

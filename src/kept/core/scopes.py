@@ -109,7 +109,9 @@ def policy_scope(
     known = dict(segment_scope(facts).facts) | {
         f"{SEGMENT_PREFIX}{name}": Fact(type=BOOL, nullable=False) for name in cohorts.segments
     }
-    offered = {name: Fact(type=parse_type(kind), nullable=False) for name, kind in (offer or {}).items()}
+    offered = {
+        name: Fact(type=parse_type(kind), nullable=False) for name, kind in (offer or {}).items()
+    }
     return Scope(
         facts=known,
         objects=object_types(facts),

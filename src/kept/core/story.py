@@ -73,7 +73,7 @@ class Control(_Part, frozen=True, kw_only=True):
 
 
 class Feedback(_Part, frozen=True, kw_only=True):
-    """What a provider reports of the newest message of an action: opened, clicked, bounced …"""
+    """What a provider reports of the newest message of an action, such as that it was opened."""
 
     action: str
     outcome: Literal["delivered", "opened", "clicked", "bounced", "complained", "unsubscribed"]

@@ -25,9 +25,27 @@ TEXT_LENGTH_MAX: Final = 1_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY: Final = date(1970, 1, 1)
 _ZERO_DIGIT_CURRENCIES: Final = frozenset(
-    "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split()
+    [
+        "BIF",
+        "CLP",
+        "DJF",
+        "GNF",
+        "ISK",
+        "JPY",
+        "KMF",
+        "KRW",
+        "PYG",
+        "RWF",
+        "UGX",
+        "UYI",
+        "VND",
+        "VUV",
+        "XAF",
+        "XOF",
+        "XPF",
+    ]
 )
-_THREE_DIGIT_CURRENCIES: Final = frozenset("BHD IQD JOD KWD LYD OMR TND".split())
+_THREE_DIGIT_CURRENCIES: Final = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
 
 
 class _Unreadable:
@@ -50,7 +68,7 @@ def minor_digits(currency: str) -> int:
 
 
 def reader_for(type_text: str) -> Reader:
-    """Return the reader of a type as `facts.yaml` names it: `text`, `money(EUR)` …"""
+    """Return the reader of a type as `facts.yaml` names it, such as `text` or `money(EUR)`."""
     if type_text.startswith("money(") and type_text.endswith(")"):
         digits = minor_digits(type_text[6:-1])
         return lambda raw: _read_scaled(raw, digits)

@@ -146,15 +146,11 @@ def _claims(named: Sequence[Identifier]) -> list[tuple[Identifier, bool]]:
     return [(one, claimed) for one in named for claimed in (True, False)]
 
 
-def _show(
-    engine: Engine, customer: Customer, decision: Decision, now: int
-) -> tuple[Shown, ...]:
+def _show(engine: Engine, customer: Customer, decision: Decision, now: int) -> tuple[Shown, ...]:
     shown = []
     recommended = decision.answer
     for chosen in decision.chosen:
-        situation = situation_of(
-            engine, customer, now, action=chosen.action, about=chosen.about
-        )
+        situation = situation_of(engine, customer, now, action=chosen.action, about=chosen.about)
         texts = {}
         for name, lines in (("headline", engine.bundle.headlines), ("say", engine.bundle.says)):
             line = _line_for(lines, chosen, situation.locale, engine)

@@ -177,9 +177,7 @@ class Customers:
         for row in self._store.load_states(part_ids):
             states[row.part_id] = decode_state(row.state)
             applied[row.part_id] = row.applied_sequence
-        links = (
-            _first_seen(self._store.load_links(part_ids)) if len(part_ids) > 1 else {}
-        )
+        links = _first_seen(self._store.load_links(part_ids)) if len(part_ids) > 1 else {}
         messages = {m.message_id: m for m in self._store.load_open_messages(part_ids)}
         return Customer(customer_id, parts, states, applied, links, messages)
 
@@ -312,7 +310,5 @@ def _links_of(
     members: frozenset[int], linked: dict[tuple[int, int, str], int]
 ) -> dict[tuple[int, int, str], int]:
     return {
-        key: first_at
-        for key, first_at in linked.items()
-        if key[0] in members or key[1] in members
+        key: first_at for key, first_at in linked.items() if key[0] in members or key[1] in members
     }

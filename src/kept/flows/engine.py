@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from kept.core.bundle import Bundle
+from kept.core.consent import CONSENT_EVENTS
 from kept.core.decide import decide
 from kept.core.decision import Controls, Decision, OpenMessage, Request
 from kept.core.event import SOURCE_SELF, Event
@@ -18,6 +19,7 @@ from kept.core.fold.fold import FoldPlan
 from kept.core.message import IN_FLIGHT_STATES, Message
 from kept.core.values import HOUR
 from kept.flows.customers import Customer, Customers
+from kept.flows.guard import keep_stop
 from kept.ports import Store
 
 NEWS_MAX: Final = 2_000
@@ -118,12 +120,12 @@ class Engine:
         self.fold(customer, part_id, event)
         return event
 
-    def fold(
-        self, customer: Customer, part_id: int, event: Event, *, silent: bool = False
-    ) -> None:
+    def fold(self, customer: Customer, part_id: int, event: Event, *, silent: bool = False) -> None:
         """Add an event to the stream and to its customer; history (`silent`) wakes nobody."""
         sequence = self.store.append_event(part_id, event)
         customer.fold(self.plan, part_id, event, sequence)
+        if event.name in CONSENT_EVENTS or "gpc" in event.context:
+            keep_stop(self.store, self.plan, part_id, event)
         self.customers.mark_dirty(part_id, sequence)
         noted = self.customers.imported if silent else self.customers.touched
         noted[customer.customer_id] = customer
@@ -154,8 +156,6 @@ class Engine:
         self.news.append({"kind": kind, **detail})
         if len(self.news) > NEWS_MAX:
             del self.news[: NEWS_MAX // 2]
-
-
 
 
 def open_messages_of(customer: Customer) -> tuple[OpenMessage, ...]:

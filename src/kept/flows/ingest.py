@@ -15,8 +15,9 @@ from kept.flows.engine import Engine
 from kept.flows.react import react
 from kept.flows.resolve import resolve
 
-UNSTAMPED_PERIOD_HOURS: Final = 8 * 24
-"""Events whose sender stamped no time are de-duplicated within two such periods."""
+PROMPT_HOURS: Final = 24
+"""An event that arrives within this of its own time is de-duplicated under that time."""
+PERIOD_HOURS: Final = 8 * 24
 
 
 class InFlight(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,9 +58,7 @@ def ingest(
         if not claim(engine, event):
             duplicates += 1
             continue
-        customer, part_id = resolve(
-            engine.customers, engine.store, event, engine.bundle.namespaces
-        )
+        customer, part_id = resolve(engine.customers, engine.store, event, engine.bundle.namespaces)
         before = customer.standing
         engine.fold(customer, part_id, event, silent=silent)
         if _may_change(engine, event, before, now):
@@ -99,13 +98,26 @@ def _may_change(engine: Engine, event: Event, standing: Decision | None, now: in
 
 
 def claim(engine: Engine, event: Event) -> bool:
-    """Return whether an event is new, and remember it."""
-    if event.claim_hour:
-        return engine.store.claim(event.event_key, hour=event.claim_hour)
-    period = event.received_at // HOUR // UNSTAMPED_PERIOD_HOURS * UNSTAMPED_PERIOD_HOURS
-    # Without a time of the sender's own, a retry may fall into the next period.
-    is_new = engine.store.claim(event.event_key, hour=period)
-    return engine.store.claim(event.event_key, hour=period - UNSTAMPED_PERIOD_HOURS) and is_new
+    """Return whether an event is new, and remember it for at least a week.
+
+    Keys are kept by hour, and hours are dropped by age. What is sent when it happens, or soon
+    after, is kept under its sender's own hour, which a retry repeats. What comes late (or stamped
+    by nobody) is kept under the week in which it arrives; a retry may arrive in the next one, so
+    that both are asked.
+    """
+    store = engine.store
+    arrived = event.received_at // HOUR
+    age = arrived - event.claim_hour
+    if event.claim_hour and age <= PROMPT_HOURS:
+        return store.claim(event.event_key, hour=event.claim_hour)
+    # A period is named by its end, so that it is dropped only when all of it is old.
+    period = (arrived // PERIOD_HOURS + 1) * PERIOD_HOURS
+    is_new = store.claim(event.event_key, hour=period)
+    is_new = store.claim(event.event_key, hour=period - PERIOD_HOURS) and is_new
+    if event.claim_hour and age <= PERIOD_HOURS:
+        # It may have come promptly the first time.
+        is_new = store.claim(event.event_key, hour=event.claim_hour) and is_new
+    return is_new
 
 
 def _follow(
@@ -133,4 +145,3 @@ def _follow(
             if message.state in IN_FLIGHT_STATES
         ]
     return in_flight, withdrawn
-

@@ -40,13 +40,13 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def play(
-    story: st.Story, bundle: Bundle, store: StageStore
-) -> tuple[list[Difference], Stage]:
+def play(story: st.Story, bundle: Bundle, store: StageStore) -> tuple[list[Difference], Stage]:
     """Play a story on an empty store; return what differs (nothing, if it holds) and the stage."""
     now = parse_instant(story.clock)
     if now is None:
-        message = f"the story's clock {story.clock!r} is not an instant such as 2026-03-02T09:00:00Z"
+        message = (
+            f"the story's clock {story.clock!r} is not an instant such as 2026-03-02T09:00:00Z"
+        )
         raise InputError(message)
     stage = Stage(bundle, store, now=now, shadow=story.shadow, watched=story.watched)
     player = _Player(stage)
@@ -233,7 +233,7 @@ class _Player:
 
     def _is(self, seen: HandedOver, wanted: st.Seen) -> bool:
         outgoing = seen.outgoing
-        text = "\n".join((outgoing.subject, outgoing.text, outgoing.html))
+        text = f"{outgoing.subject}\n{outgoing.text}\n{outgoing.html}"
         return (
             self._fits(seen.message, wanted)
             and all(part in text for part in wanted.says)
@@ -263,7 +263,9 @@ class _Player:
         self, what: str, wanted: Sequence[st.Seen], seen: list[Message], *, exact: bool
     ) -> None:
         left = list(seen)
-        described = [f"{m.action} on {m.channel} ({(m.reason or {}).get('code', m.state)})" for m in seen]
+        described = [
+            f"{m.action} on {m.channel} ({(m.reason or {}).get('code', m.state)})" for m in seen
+        ]
         for one in wanted:
             found = [message for message in left if self._fits(message, one)]
             if len(found) != one.count:
@@ -290,6 +292,13 @@ class _Player:
             self._differ("answer.shown_max", wanted.shown_max, shown)
         if wanted.asks is not None and sorted(seen["asks"]) != sorted(wanted.asks):
             self._differ("answer.asks", list(wanted.asks), seen["asks"])
+        self._compare_words(wanted, answer)
+        if wanted.same_as:
+            other = _seen_in(self._answers[wanted.same_as], self._asked)
+            if other.get("action") != seen.get("action"):
+                self._differ("answer.same_as", other.get("action"), seen.get("action"))
+
+    def _compare_words(self, wanted: st.Answer, answer: Answer | ContactAnswer) -> None:
         text = msgspec.json.encode(answer).decode()
         for part in wanted.says:
             if part not in text:
@@ -297,10 +306,6 @@ class _Player:
         for part in wanted.not_says:
             if part in text:
                 self._differ("answer.not_says", part, text)
-        if wanted.same_as:
-            other = _seen_in(self._answers[wanted.same_as], self._asked)
-            if other.get("action") != seen.get("action"):
-                self._differ("answer.same_as", other.get("action"), seen.get("action"))
 
     def _compare_reasons(self, wanted: Mapping[str, str], who: str) -> None:
         decision = self._newest_decision(who)
@@ -456,5 +461,3 @@ def _reason_for(decision: Decision | None, action: str) -> str:
 
 def _is_same_instant(seen: object, expected: object) -> bool:
     return isinstance(seen, int) and isinstance(expected, str) and parse_instant(expected) == seen
-
-

@@ -179,7 +179,7 @@ def _decline(engine: Engine, customer: Customer, message: Message, now: int) -> 
 
 
 def next_call(engine: Engine, now: int) -> Card | None:
-    """Return the call that has waited longest and may still be made; from here on it is in flight."""
+    """Return the call that waited longest and may still be made; from here on it is in flight."""
     due = engine.store.load_due_messages(
         now=now, channels=channels_of(engine, CALL_LIST), limit=CARDS_TRIED_MAX
     )

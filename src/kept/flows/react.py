@@ -37,7 +37,9 @@ def recheck(engine: Engine, customer: Customer, now: int) -> list[Message]:
         verdict = judge(engine, customer, message, now)
         if isinstance(verdict, Chosen):
             if verdict.due_at > max(message.due_at, now):
-                engine.save_message(customer, msgspec.structs.replace(message, due_at=verdict.due_at))
+                engine.save_message(
+                    customer, msgspec.structs.replace(message, due_at=verdict.due_at)
+                )
         else:
             withdraw(engine, customer, message, verdict, now)
             withdrawn.append(message)
@@ -50,9 +52,7 @@ def judge(engine: Engine, customer: Customer, message: Message, now: int) -> Cho
     return _verdict(decision, message)
 
 
-def look_again(
-    engine: Engine, customer: Customer, message: Message, now: int
-) -> Chosen | Reason:
+def look_again(engine: Engine, customer: Customer, message: Message, now: int) -> Chosen | Reason:
     """Judge a message that was handed over before, without a trace: may it still be seen?"""
     decision = engine.look(customer, _asking_again(customer, message), now)
     return _verdict(decision, message)
@@ -129,9 +129,7 @@ def queue(
     )
     engine.save_message(customer, message)
     engine.counts["queued", rule.action] += 1
-    engine.tell(
-        "queued", action=rule.action, channel=chosen.channel, decision=decision.decision_id
-    )
+    engine.tell("queued", action=rule.action, channel=chosen.channel, decision=decision.decision_id)
     return message
 
 

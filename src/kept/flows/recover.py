@@ -5,6 +5,7 @@ from typing import Final
 from kept.flows.brake import load_brakes
 from kept.flows.deliver import resume_interrupted
 from kept.flows.engine import Engine
+from kept.flows.guard import find_missing_stops
 
 CHUNK: Final = 5_000
 FLUSHED: Final = 2_000
@@ -44,5 +45,8 @@ def recover(engine: Engine, now: int) -> int:
         while customers.dirty_count > FLUSHED:
             customers.flush(FLUSHED)
         customers.evict()
+    for part, event in list(find_missing_stops(store, now)):
+        # Folding a stop keeps it again, now as one that this store contains.
+        engine.fold(customers.home_of(part), part.part_id, event)
     resume_interrupted(engine, now)
     return folded

@@ -159,7 +159,4 @@ def separate(
     now: int,
 ) -> list[Customer]:
     """Unmerge: record that two parts are different people, and regroup."""
-    return take_evidence(
-        customers, store, [_link_between(parts[0], parts[1], "apart", now)], rules
-    )
-
+    return take_evidence(customers, store, [_link_between(parts[0], parts[1], "apart", now)], rules)

@@ -150,9 +150,7 @@ class Stage:
 
     # -- what happens
 
-    def signal(
-        self, item: WireItem, *, source: str, body: Mapping[str, Any]
-    ) -> Ingested:
+    def signal(self, item: WireItem, *, source: str, body: Mapping[str, Any]) -> Ingested:
         """Hear one signal from a touchpoint; raises `InputError` where it would be quarantined."""
         event = self._read(item, source, body)
         if isinstance(event, Rejected):
@@ -251,6 +249,4 @@ class Stage:
     def find(self, identifier: Identifier) -> Customer | None:
         """Return the customer that an identifier leads to."""
         with self.store.transaction():
-            return find_customer(
-                self.engine.customers, [(identifier, False), (identifier, True)]
-            )
+            return find_customer(self.engine.customers, [(identifier, False), (identifier, True)])

@@ -54,7 +54,8 @@ def choose_slots(facts: FactsFile, store: Store) -> dict[str, str]:
     sequence = store.last_sequence()
     definitions = (definition_of(name, feature) for name, feature in facts.features.items())
     return {
-        definition: known.get(definition) or (f"{definition}@{sequence}" if sequence else definition)
+        definition: known.get(definition)
+        or (f"{definition}@{sequence}" if sequence else definition)
         for definition in definitions
     }
 
@@ -126,7 +127,9 @@ def take(engine: Engine, preparation: Preparation, now: int) -> None:
     engine.bundle = bundle
     engine.customers.take_plan(bundle.fold_plan)
     engine.customers.forget_standing()
-    stale = [name for source in engine.stale_sources for name in bundle.events_of_source.get(source, ())]
+    stale = [
+        name for source in engine.stale_sources for name in bundle.events_of_source.get(source, ())
+    ]
     engine.controls = msgspec.structs.replace(
         engine.controls, stale_facts=stale_fact_indexes(bundle.fact_plan, stale)
     )

@@ -16,8 +16,8 @@ from kept.core.reason import Braked, FactUnknown, HoldUnknown
 from kept.core.values import DAY, HOUR, NEVER
 from kept.flows.customers import Customer
 from kept.flows.deliver import settle_unclear
-from kept.flows.import_events import settle_import
 from kept.flows.engine import Engine, open_messages_of
+from kept.flows.import_events import settle_import
 from kept.flows.react import react
 
 WAKES_A_TICK: Final = 500
@@ -126,4 +126,3 @@ def _watch_sources(engine: Engine, now: int) -> None:
 def housekeep(engine: Engine, now: int) -> None:
     """Do what need not be done often: drop old de-duplication keys."""
     engine.store.forget_claims(before_hour=(now - CLAIMS_KEPT) // HOUR)
-

@@ -44,9 +44,7 @@ def build_channels(bundle: Bundle, settings: Settings, *, clock: Clock) -> dict[
     return channels
 
 
-def _build(
-    channel: Declared, files: FilesChannel, settings: Settings, *, clock: Clock
-) -> Channel:
+def _build(channel: Declared, files: FilesChannel, settings: Settings, *, clock: Clock) -> Channel:
     if channel.adapter == "files":
         return files
     told = {name: _read(text) for name, text in channel.settings.items()}

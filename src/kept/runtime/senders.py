@@ -60,7 +60,7 @@ class Senders:
     def _call(self, message: Message, outgoing: Outgoing, now: int) -> None:
         try:
             result = self._channels[message.channel].send(outgoing)
-        except Exception:  # the outer edge: an adapter's bug must not lose the message
+        except Exception:  # noqa: BLE001 - the outer edge: an adapter's bug must not lose the message
             _log.exception("the channel %s failed", message.channel)
             result = Unclear(detail="the channel's adapter failed")
         with self._lock:

@@ -155,7 +155,9 @@ class Runtime:
         if stored is None:
             token = f"kept_{random_token()}"
             path = self.settings.data / ADMIN_TOKEN_FILE
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            with os.fdopen(
+                os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w"
+            ) as file:
                 file.write(token + "\n")
             stored = hash_key(token).encode()
             with store.transaction():
@@ -266,6 +268,8 @@ class Runtime:
             "paused": [brake.brake for brake in engine.controls.brakes],
             "silent_sources": list(engine.stale_sources),
             "alerts": list(engine.alerts[-20:]),
-            "counts": {" ".join(key).strip(): count for key, count in sorted(engine.counts.items())},
+            "counts": {
+                " ".join(key).strip(): count for key, count in sorted(engine.counts.items())
+            },
             "news": list(engine.news[-40:]),
         }

@@ -120,7 +120,7 @@ class Writer:
             except StoreError as error:
                 self._refuse(asked, error)
                 self._reopen()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the outer edge of the writer
                 # A bug in one job must not take its neighbours with it.
                 self._isolate(asked, error)
         self._finish()

@@ -147,6 +147,14 @@ class MemoryStore:
         found = (self._by_identifier.get(one) for one in wanted)
         return [None if part_id is None else self._parts[part_id - 1] for part_id in found]
 
+    def lookup_key(self, identifier: Identifier, *, claimed: bool) -> bytes:
+        """Return the bytes under which an identifier is found."""
+        return msgspec.msgpack.encode((identifier, claimed))
+
+    def find_part_by_key(self, key: bytes) -> Part | None:
+        """Return the part of a lookup key, None where there is none."""
+        return self.find_parts([msgspec.msgpack.decode(key, type=tuple[Identifier, bool])])[0]
+
     def add_part(self, identifier: Identifier, *, claimed: bool, customer_id: int | None) -> Part:
         """Begin a part; without a customer it begins a customer whose id is the part's own."""
         part_id = len(self._parts) + 1

@@ -71,7 +71,9 @@ def feature_type(feature: Feature) -> str:
         return "int"
     if feature.type:
         return feature.type
-    return "timestamp" if kind in ("first", "last") and feature.of in ("", "occurred_at") else "text"
+    return (
+        "timestamp" if kind in ("first", "last") and feature.of in ("", "occurred_at") else "text"
+    )
 
 
 def definition_of(name: str, feature: Feature) -> str:

@@ -122,7 +122,11 @@ def _fold_object(state: State, step: ObjectPlan, event: Event) -> None:
     key = event.properties.get(step.key_property)
     if isinstance(key, int) and not isinstance(key, bool):
         key = str(key)
-    if not isinstance(key, str) or not key or (step.where and not matches(step.where, event.properties)):
+    if (
+        not isinstance(key, str)
+        or not key
+        or (step.where and not matches(step.where, event.properties))
+    ):
         return
     objects = state.objects.setdefault(step.kind, {})
     fields = objects.get(key)
@@ -180,9 +184,7 @@ def _fold_settled(plan: FoldPlan, state: State, event: Event) -> None:
     if event.source != SOURCE_SELF:
         return
     outcome = str(event.properties.get("outcome", ""))
-    _keep_contact(
-        state.contacts, _contact_of(event, settled_at=event.occurred_at, outcome=outcome)
-    )
+    _keep_contact(state.contacts, _contact_of(event, settled_at=event.occurred_at, outcome=outcome))
 
 
 def _fold_reported(plan: FoldPlan, state: State, event: Event) -> None:
@@ -295,9 +297,9 @@ def add_states(plan: FoldPlan, state: State, other: State) -> State:
         _keep_contact(state.contacts, contact)
     _add_stamped(state.declines, other.declines)
     _add_stamped(state.closed_addresses, other.closed_addresses)
-    if other.history is not None:
-        if state.history is None or other.history.is_later_than(state.history):
-            state.history = other.history
+    said = other.history
+    if said is not None and (state.history is None or said.is_later_than(state.history)):
+        state.history = said
     state.heard_at = max(state.heard_at, other.heard_at)
     return state
 

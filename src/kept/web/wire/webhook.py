@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from kept.core.event import Event
+from kept.core.keys import KeyRing
 from kept.core.mapping import CompiledMapping, Document
 from kept.core.touchpoint import Touchpoint
 from kept.core.touchpoint_item import Rejected
@@ -23,7 +24,7 @@ from kept.web.wire.batch import (
     Parsed,
 )
 from kept.web.wire.body import TooLargeError, open_body
-from kept.web.wire.keys import KeyRing, offered_keys
+from kept.web.wire.keys import offered_keys
 from kept.web.wire.segment import Headers, read_query
 from kept.web.wire.signature import check_signature, webhook_id
 from kept.web.wire.split import split_array, split_object

@@ -4,7 +4,8 @@ import base64
 
 import pytest
 
-from kept.web.wire.keys import KEY_LENGTH_MAX, KeyRing, hash_key, offered_keys
+from kept.core.keys import KEY_LENGTH_MAX, KeyRing, hash_key
+from kept.web.wire.keys import offered_keys
 
 
 def b64(text: str) -> bytes:

@@ -13,7 +13,7 @@ from kept.core.values import HOUR
 from kept.errors import InvalidEventError, UnknownCallerError
 from kept.web.wire.batch import BATCH_COUNT_MAX, Parsed
 from kept.web.wire.body import TooLargeError
-from kept.web.wire.keys import KeyRing, hash_key
+from kept.core.keys import KeyRing, hash_key
 from kept.web.wire.webhook import Webhook, compile_webhooks
 from tests.unit.core.touchpoint_sample import (
     FACTS,

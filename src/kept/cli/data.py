@@ -1,0 +1,88 @@
+"""Commands about data: bring history in, back up, restore."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from kept.cli import history
+from kept.cli.client import call
+from kept.cli.output import console
+from kept.runtime.backups import restore as restore_store
+
+Data = Annotated[Path, typer.Option(help="The data folder of the server.", envvar="KEPT_DATA")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the app."""
+    app.command("import")(import_history)
+    app.command("backup")(backup)
+    app.command("restore")(restore)
+
+
+def import_history(
+    file: Annotated[Path, typer.Argument(help="JSONL, CSV or Parquet, by its ending.")],
+    data: Data,
+    source: Annotated[str, typer.Option(help="A source of kind import.")] = "history",
+    mapping: Annotated[
+        Path | None,
+        typer.Option(
+            help="What the columns mean; without one, lines are events as SDKs send them."
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Where to list what was not taken (JSONL).")
+    ] = None,
+) -> None:
+    """Bring history in: it is folded like everything else, and nothing is sent because of it.
+
+    It can be interrupted and begun again: it goes on where it stopped, and nothing counts twice.
+    """
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[taken]} taken, {task.fields[refused]} not"),
+        TimeRemainingColumn(),
+        console=console,
+    )
+    reading = history.open_file(file, mapping)
+    with bar:
+        task = bar.add_task(file.name, total=reading.row_count, taken=0, refused=0)
+        done = history.Totals()
+        for done in history.send(reading, data=data, source=source, report=report):
+            bar.update(task, completed=done.rows, taken=done.taken, refused=done.refused)
+    console.print(
+        f"{done.taken} taken, {done.duplicates} known already, {done.refused} not taken"
+        + (f"; see {report}" if report and done.refused else ""),
+        markup=False,
+    )
+
+
+def backup(
+    to: Annotated[Path, typer.Argument(help="The file to write.")],
+    data: Data,
+) -> None:
+    """Copy the store while the server runs, and verify the copy."""
+    answer = call(data, "POST", "/admin/backup", {"path": str(to.resolve())})
+    console.print(f"Backed up to {to} and verified: {answer['counts']}", markup=False)
+
+
+def restore(
+    backup_file: Annotated[Path, typer.Argument(help="A file that `kept backup` wrote.")],
+    data: Data,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Put the store that is there aside.")
+    ] = False,
+) -> None:
+    """Put a backup in the place of a store that no server runs on.
+
+    What customers withdrew since the backup was made is withdrawn again before anything is sent.
+    """
+    withdrawn = restore_store(backup_file, data, replace=replace)
+    console.print(
+        f"Restored {backup_file} into {data}; {withdrawn} later withdrawal(s) will be applied "
+        "before the first message.",
+        markup=False,
+    )

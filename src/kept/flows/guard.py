@@ -1,0 +1,79 @@
+"""Keep every opt-out outside of the backups too, and apply them again after a restore.
+
+A backup is older than the newest opt-outs. Each is therefore also kept in the store's guard, which
+a restore leaves alone; when the store is opened, those that it does not contain are folded in
+before anything is decided.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from kept.core.consent import GPC, read_consents
+from kept.core.event import Event
+from kept.core.fold.fold import FoldPlan
+from kept.core.identity import Part
+from kept.ports import Store
+
+
+class Stop(msgspec.Struct, frozen=True, array_like=True):
+    """One event that restricts, and whom it is about by lookup key only."""
+
+    key: bytes
+    name: str
+    message_id: str
+    source: str
+    event_key: int
+    occurred_at: int
+    properties: dict[str, Any]
+    context: dict[str, Any]
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(Stop).decode
+_TOLD: Final = ("entity", "purpose", "channel", "topic", "topics", "channels")
+
+
+def keep_stop(store: Store, plan: FoldPlan, part_id: int, event: Event) -> None:
+    """Keep an event outside of the backups if it restricts."""
+    said = read_consents(event, plan.categories)
+    if not any(word.value is False or key == GPC for key, word in said):
+        return
+    (part,) = store.load_parts([part_id])
+    stop = Stop(
+        key=store.lookup_key(part.identifier, claimed=part.claimed),
+        name=event.name,
+        message_id=event.message_id,
+        source=event.source,
+        event_key=event.event_key,
+        occurred_at=event.occurred_at,
+        properties={name: event.properties[name] for name in _TOLD if name in event.properties},
+        context={name: event.context[name] for name in ("consent", GPC) if name in event.context},
+    )
+    store.append_guard(_encode(stop))
+
+
+def find_missing_stops(store: Store, now: int) -> Iterator[tuple[Part, Event]]:
+    """Yield what was withdrawn after the backup that this store comes from, each with its part.
+
+    A stop of somebody whom the backup does not know yet is kept for when they are known.
+    """
+    for record in store.load_guard():
+        stop = _decode(record)
+        part = store.find_part_by_key(stop.key)
+        if part is not None:
+            yield (
+                part,
+                Event(
+                    event_key=stop.event_key,
+                    message_id=stop.message_id,
+                    source=stop.source,
+                    name=stop.name,
+                    type="track",
+                    occurred_at=stop.occurred_at,
+                    received_at=now,
+                    properties=stop.properties,
+                    context=stop.context,
+                ),
+            )
