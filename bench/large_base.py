@@ -1,7 +1,6 @@
 """Rows on a million stored customers: start, memory, and customers at random against hot ones."""
 
 import time
-from http.client import HTTPConnection
 from pathlib import Path
 
 from bench.latency import FSYNC, latency_row, measure_half_load
@@ -22,7 +21,6 @@ from bench.whole_path import (
 from bench.workspace import fresh_directory
 
 MIB = 1024 * 1024
-READY_PATIENCE_SECONDS = 300.0
 
 
 def measure(figures: Figures, scale: Scale, directory: Path) -> None:
@@ -36,7 +34,6 @@ def measure(figures: Figures, scale: Scale, directory: Path) -> None:
         for round_number in range(scale.rounds):
             begun = time.perf_counter()
             with running_kept(fresh) as kept:
-                _wait_until_ready(kept)
                 figures.add(f"ready with {count:,} customers", time.perf_counter() - begun, "s")
                 measure_half_load(figures, kept, scale, name=name, customers=count)
                 at_random = saturate(
@@ -87,18 +84,3 @@ def introduce(kept: Kept, *, first: int, count: int) -> None:
         )
     )
     check_success(result)
-
-
-def _wait_until_ready(kept: Kept) -> None:
-    """Return once `/ready` says so."""
-    give_up_at = time.monotonic() + READY_PATIENCE_SECONDS
-    while time.monotonic() < give_up_at:
-        connection = HTTPConnection("127.0.0.1", kept.port, timeout=10)
-        try:
-            connection.request("GET", "/ready")
-            if connection.getresponse().status == 200:
-                return
-        finally:
-            connection.close()
-        time.sleep(0.01)
-    raise TimeoutError(f"not ready after {READY_PATIENCE_SECONDS} s")

@@ -79,6 +79,10 @@ def running(
         if port is not None:
             wait_for_port(port, program=program, patience_seconds=patience_seconds)
         yield program
+    except Exception:
+        # Where the program is dead, its last words say more than whoever missed it.
+        program.check_alive()
+        raise
     finally:
         program.stop()
 

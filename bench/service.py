@@ -2,8 +2,10 @@
 
 import base64
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -13,7 +15,7 @@ from bench.case import Case, make_case
 from bench.process import Program, find_port, running
 
 KEY = "bench-write-key"
-START_SECONDS = 120.0
+START_SECONDS = 300.0
 
 
 class Service(Protocol):
@@ -70,7 +72,8 @@ def running_kept(
 ) -> Iterator[Kept]:
     """Run Kept on the data in a directory, which may be new or have been used before.
 
-    Without a provider all messages are written into files.
+    Without a provider all messages are written into files. The block is entered once `/ready`
+    says that everything is there.
     """
     brand, data, port = directory / "brand", directory / "data", find_port()
     write_brand(case or make_case(), brand)
@@ -90,7 +93,26 @@ def running_kept(
         environment=environment,
         patience_seconds=START_SECONDS,
     ) as program:
+        _wait_until_ready(port, program)
         yield Kept(port=port, program=program)
+
+
+def _wait_until_ready(port: int, program: Program) -> None:
+    give_up_at = time.monotonic() + START_SECONDS
+    while time.monotonic() < give_up_at:
+        program.check_alive()
+        connection = HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)
+        try:
+            connection.request("GET", "/ready")
+            if connection.getresponse().status == 200:
+                return
+        except ConnectionError:
+            # It was listening, and ends: the next look at the program says why.
+            pass
+        finally:
+            connection.close()
+        time.sleep(0.01)
+    raise TimeoutError(f"not ready after {START_SECONDS} s")
 
 
 @contextmanager
