@@ -1,0 +1,190 @@
+"""Events that could not be taken, over HTTP: look, mend, replay, drop."""
+
+import asyncio
+from typing import Final, Literal
+
+import msgspec
+
+from kept.core.values import format_instant
+from kept.errors import ConflictError, InvalidEventError
+from kept.flows.quarantine import drop, find_quarantined, replay
+from kept.ports import Quarantined
+from kept.web.endpoints import BUSY, Call, Endpoint
+from kept.web.wire.batch import Parsed, reparse
+
+ITEMS_MAX: Final = 200
+
+
+class QuarantineQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which part of the list."""
+
+    after: int = 0
+    """The last id of the part before."""
+    limit: int = 50
+    state: Literal["held", "replayed", "dropped", ""] = "held"
+    """Empty for all."""
+
+
+class QuarantinedView(msgspec.Struct, frozen=True, kw_only=True):
+    """One event that could not be taken."""
+
+    quarantine_id: int
+    source: str
+    received_at: str
+    code: str
+    detail: str
+    state: str
+    payload: str
+    """As it came; a mended one is sent back in the same form."""
+
+
+class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of the list; go on with `next_after` as `after`, 0 at the end."""
+
+    items: tuple[QuarantinedView, ...]
+    next_after: int
+
+
+class Mended(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A replay; without a payload the stored one is read again, as after a change of the brand."""
+
+    payload: str = ""
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the events."""
+
+    quarantine_id: int
+    accepted: int
+    duplicates: int
+
+
+class Dropped(msgspec.Struct, frozen=True, kw_only=True):
+    """Said once it is durable."""
+
+    quarantine_id: int
+
+
+async def list_quarantine(call: Call) -> Quarantine:
+    """Return events that could not be taken, oldest first."""
+    query: QuarantineQuery = call.query
+    store = call.front.runtime.writer.engine.store
+    limit = max(1, min(query.limit, ITEMS_MAX))
+    found = await asyncio.to_thread(store.read_quarantine, after=max(query.after, 0), limit=limit)
+    return Quarantine(
+        items=tuple(_view(item) for item in found if query.state in ("", item.state)),
+        next_after=found[-1].quarantine_id if len(found) == limit else 0,
+    )
+
+
+async def show_quarantined(call: Call) -> QuarantinedView:
+    """Return one event that could not be taken."""
+    return _view(await _find(call))
+
+
+async def replay_quarantined(call: Call) -> Replayed:
+    """Read an event again, mended if a payload is given, and take it."""
+    item = await _find(call)
+    if item.state != "held":
+        raise ConflictError(f"{item.quarantine_id} was {item.state} already")
+    mended: Mended = call.body
+    parsed = _reparse(call, item, mended.payload.encode() or item.payload)
+    if parsed.rejected or not parsed.events:
+        raise InvalidEventError(
+            "; ".join(f"{each.code}: {each.detail}" for each in parsed.rejected)
+            or "there is no event in this payload"
+        )
+    actor = call.caller.actor
+    taken = await call.front.runtime.ask(
+        lambda engine, now: replay(engine, item.quarantine_id, parsed.events, actor=actor, now=now)
+    )
+    return Replayed(
+        quarantine_id=item.quarantine_id, accepted=taken.accepted, duplicates=taken.duplicates
+    )
+
+
+async def drop_quarantined(call: Call) -> Dropped:
+    """Give an event up."""
+    quarantine_id, actor = call.number("quarantine_id"), call.caller.actor
+    await call.front.runtime.ask(
+        lambda engine, now: drop(engine, quarantine_id, actor=actor, now=now)
+    )
+    return Dropped(quarantine_id=quarantine_id)
+
+
+async def _find(call: Call) -> Quarantined:
+    store = call.front.runtime.writer.engine.store
+    return await asyncio.to_thread(find_quarantined, store, call.number("quarantine_id"))
+
+
+def _reparse(call: Call, item: Quarantined, payload: bytes) -> Parsed:
+    front = call.front
+    touchpoint = front.runtime.bundle.touchpoints.get(item.source)
+    if touchpoint is None:
+        raise ConflictError(f"the brand has no source {item.source!r} any more")
+    if touchpoint.source.kind == "webhook":
+        webhook = front.signers.find_webhook(item.source)
+        return webhook.reparse(payload, received_at=item.received_at)
+    return reparse(payload, touchpoint, received_at=item.received_at)
+
+
+def _view(item: Quarantined) -> QuarantinedView:
+    return QuarantinedView(
+        quarantine_id=item.quarantine_id,
+        source=item.source,
+        received_at=format_instant(item.received_at),
+        code=item.code,
+        detail=item.detail,
+        state=item.state,
+        payload=item.payload.decode("utf-8", "replace"),
+    )
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        method="GET",
+        path="/v1/admin/quarantine",
+        name="listQuarantine",
+        summary="List events that could not be taken.",
+        handler=list_quarantine,
+        tag="Operating",
+        who="operator",
+        query=QuarantineQuery,
+        answer=Quarantine,
+        statuses=(400, 503),
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/admin/quarantine/{quarantine_id}",
+        name="showQuarantined",
+        summary="Show an event that could not be taken.",
+        handler=show_quarantined,
+        tag="Operating",
+        who="operator",
+        answer=QuarantinedView,
+        statuses=(400, 404, 503),
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/admin/quarantine/{quarantine_id}/replay",
+        name="replayQuarantined",
+        summary="Read an event again, mended or not, and take it.",
+        handler=replay_quarantined,
+        tag="Operating",
+        who="operator",
+        body=Mended,
+        answer=Replayed,
+        statuses=(404, 409, *BUSY),
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/admin/quarantine/{quarantine_id}/drop",
+        name="dropQuarantined",
+        summary="Give an event up.",
+        handler=drop_quarantined,
+        tag="Operating",
+        who="operator",
+        answer=Dropped,
+        statuses=(400, 404, 409, *BUSY),
+    ),
+)

@@ -1,0 +1,69 @@
+"""The call list, for a dialler: one call at a time, decided again when it is handed out."""
+
+from typing import Final
+
+import msgspec
+
+from kept.flows.pull import CallOutcome, Card, next_call, settle_call
+from kept.web.endpoints import BUSY, Call, Endpoint
+
+
+class NextCall(msgspec.Struct, frozen=True, kw_only=True):
+    """The next call to make; None where there is none just now."""
+
+    card: Card | None
+
+
+class CallEnded(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a call went."""
+
+    outcome: CallOutcome
+
+
+class CallSettled(msgspec.Struct, frozen=True, kw_only=True):
+    """Said once it is durable."""
+
+    message_id: str
+    outcome: CallOutcome
+
+
+async def take_next_call(call: Call) -> NextCall:
+    """Hand out the next call; from here on it is in flight."""
+    return NextCall(card=await call.front.runtime.ask(next_call))
+
+
+async def end_call(call: Call) -> CallSettled:
+    """Record how a call went."""
+    ended: CallEnded = call.body
+    message_id = call.text("message_id")
+    await call.front.runtime.ask(
+        lambda engine, now: settle_call(engine, message_id, ended.outcome, now=now)
+    )
+    return CallSettled(message_id=message_id, outcome=ended.outcome)
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        method="POST",
+        path="/v1/calls/next",
+        name="takeNextCall",
+        summary="Hand a dialler the next call, decided again; from then on it is in flight.",
+        handler=take_next_call,
+        tag="Messages",
+        who="server",
+        answer=NextCall,
+        statuses=BUSY,
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/calls/{message_id}/outcome",
+        name="endCall",
+        summary="Record how a call went.",
+        handler=end_call,
+        tag="Messages",
+        who="server",
+        body=CallEnded,
+        answer=CallSettled,
+        statuses=(404, 409, *BUSY),
+    ),
+)

@@ -1,0 +1,168 @@
+"""What operators watch, in Prometheus' form: times, queues, counts; never a customer's data.
+
+Labels come from the brand (sources, channels, actions) or from closed lists (reasons, states), so
+that their number is bounded whatever arrives.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import msgspec
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from kept.core.values import SECOND
+from kept.runtime import Runtime
+
+MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+_TIMES: Final = (
+    0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 5,
+)  # fmt: skip
+
+# Counter of the engine -> its metric, what it counts, and what its labels are.
+_COUNTED: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
+    "events": ("kept_events", "Events taken.", ("source",)),
+    "duplicates": ("kept_duplicate_events", "Events that were known already.", ("source",)),
+    "quarantined": ("kept_quarantined_events", "Events that could not be taken.", ("source",)),
+    "decisions": ("kept_decisions", "Decisions made.", ("outcome",)),
+    "reasons": ("kept_reasons", "Why actions were not chosen.", ("reason",)),
+    "queued": ("kept_messages_queued", "Messages decided.", ("action",)),
+    "leaving": ("kept_messages_leaving", "Hand-overs begun.", ("channel",)),
+    "settled": ("kept_messages_settled", "Messages that came to an end.", ("channel", "state")),
+    "withdrawn": ("kept_messages_withdrawn", "Messages taken back before leaving.", ("reason",)),
+    "feedback": ("kept_feedback", "What providers reported.", ("outcome",)),
+    "unsubscribed": ("kept_unsubscribed", "Customers who left by a link.", ("channel",)),
+    "alerts": ("kept_alerts", "What an operator had to hear of.", ("code",)),
+    "wakes": ("kept_wakes", "Customers looked at again because time passed.", ()),
+}
+
+
+class Depth(msgspec.Struct, frozen=True, kw_only=True):
+    """How much waits, and for how long already; ages are in seconds."""
+
+    due_ages: dict[str, float]
+    """Channel -> how long its oldest due message has been due."""
+    flight_age: float
+    """How long the oldest hand-over has been without a known outcome."""
+
+
+class Meters:
+    """What the web measures itself, and what it reads off the engine when asked."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        """Begin at zero, in a registry of our own."""
+        self.registry = CollectorRegistry()
+        self.durable = Histogram(
+            "kept_signal_to_durable_seconds",
+            "From a request with events to its answer, when all that follows is durable.",
+            buckets=_TIMES,
+            registry=self.registry,
+        )
+        self.decision = Histogram(
+            "kept_decision_seconds",
+            "From a question to its answer.",
+            buckets=_TIMES,
+            registry=self.registry,
+        )
+        self._stop = Histogram(
+            "kept_stop_seconds",
+            "From a request that stops something to its answer, after which nothing of it leaves.",
+            ["by"],
+            buckets=_TIMES,
+            registry=self.registry,
+        )
+        self._requests = Counter(
+            "kept_http_requests",
+            "Requests answered, by route (never by path) and status.",
+            ["route", "status"],
+            registry=self.registry,
+        )
+        self._answered: dict[tuple[str, int], Counter] = {}
+        self.stopped_by_event = self._stop.labels("event")
+        self.stopped_by_customer = self._stop.labels("unsubscribe")
+        self.stopped_by_operator = self._stop.labels("brake")
+        self.depth: Callable[[], Depth | None] = lambda: None
+        self.registry.register(_EngineCollector(runtime, self))
+
+    def answered(self, route: str, status: int) -> None:
+        """Count an answer."""
+        child = self._answered.get((route, status))
+        if child is None:
+            child = self._answered[route, status] = self._requests.labels(route, str(status))
+        child.inc()
+
+    def render(self, depth: Depth | None) -> bytes:
+        """Return everything as text; `depth` is None where the writer could not be asked."""
+        self.depth = lambda: depth
+        return generate_latest(self.registry)
+
+
+class _EngineCollector(Collector):
+    """Reads the engine's counters at the moment of a scrape."""
+
+    def __init__(self, runtime: Runtime, meters: Meters) -> None:
+        self._runtime = runtime
+        self._meters = meters
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._counters()
+        yield from self._gauges()
+
+    def _counters(self) -> Iterator[Metric]:
+        families = {
+            kind: CounterMetricFamily(name, text, labels=labels)
+            for kind, (name, text, labels) in _COUNTED.items()
+        }
+        # A copy in one step: the writer goes on counting meanwhile.
+        for (kind, *labels), count in dict.copy(self._runtime.writer.engine.counts).items():
+            if kind in families:
+                wanted = len(_COUNTED[kind][2])
+                families[kind].add_metric(labels[:wanted], count)
+        yield from families.values()
+
+    def _gauges(self) -> Iterator[Metric]:
+        writer, engine = self._runtime.writer, self._runtime.writer.engine
+        yield GaugeMetricFamily(
+            "kept_ready", "Whether events are taken.", value=self._runtime.is_ready
+        )
+        yield GaugeMetricFamily(
+            "kept_writer_well", "Whether the store can be written.", value=writer.is_well
+        )
+        yield GaugeMetricFamily(
+            "kept_brakes", "Brakes that are on.", value=len(engine.controls.brakes)
+        )
+        yield GaugeMetricFamily(
+            "kept_silent_sources",
+            "Sources that fell silent.",
+            value=len(engine.stale_sources),
+        )
+        commits = sorted(writer.commit_seconds.copy())
+        times = GaugeMetricFamily(
+            "kept_commit_seconds", "How long the last thousand commits took.", labels=["quantile"]
+        )
+        if commits:
+            for quantile in (0.5, 0.99):
+                times.add_metric([str(quantile)], commits[int(quantile * (len(commits) - 1))])
+        yield times
+        depth = self._meters.depth()
+        if depth is not None:
+            due = GaugeMetricFamily(
+                "kept_oldest_due_seconds",
+                "How long the oldest due message of a channel has waited.",
+                labels=["channel"],
+            )
+            for channel, age in depth.due_ages.items():
+                due.add_metric([channel], age)
+            yield due
+            yield GaugeMetricFamily(
+                "kept_oldest_in_flight_seconds",
+                "How long the oldest hand-over has been without an outcome.",
+                value=depth.flight_age,
+            )
+
+
+def seconds(microseconds: int) -> float:
+    """Return a duration as Prometheus counts."""
+    return microseconds / SECOND

@@ -1,0 +1,175 @@
+"""Serve: bind, announce, answer until told to stop, then finish what was begun and end."""
+
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Final
+
+import msgspec
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from kept.errors import SettingsError
+from kept.runtime import Runtime
+from kept.web.app import Application
+
+_log = logging.getLogger("kept.web")
+BACKLOG: Final = 2_048
+KEEP_ALIVE_SECONDS: Final = 75
+FINISH_SECONDS: Final = 20
+"""How long requests that have begun may take to end once the server was told to stop."""
+HEAD_BYTES_MAX: Final = 64 * 1024
+"""What a request's line and headers may hold."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, with a limit to the head of a request."""
+
+    _head_bytes = 0
+
+    def on_message_begin(self) -> None:
+        """Count anew."""
+        self._head_bytes = 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the request's line."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header."""
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > HEAD_BYTES_MAX:
+            # The parser turns any exception into its own, which ends the connection with 400.
+            raise ValueError("the head of the request is too large")
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which stops by signal without taking the process down with it."""
+
+    def __init__(self, config: uvicorn.Config, *, application: Application) -> None:
+        """Take what to serve."""
+        super().__init__(config)
+        self._application = application
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on SIGINT and SIGTERM; a second one does not wait for requests to end."""
+        try:
+            before = {
+                number: signal.signal(number, self.handle_exit)
+                for number in (signal.SIGINT, signal.SIGTERM)
+            }
+        except ValueError:
+            # Not the main thread: whoever started this one stops it.
+            yield
+            return
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop; what arrives from now on is sent elsewhere by /ready."""
+        self._application.front.is_draining = True
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+def open_listener(host: str, port: int) -> socket.socket:
+    """Return a listening socket; port 0 takes a free one.
+
+    Raises:
+        SettingsError: the address cannot be listened on.
+    """
+    try:
+        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = infos[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        message = f"cannot listen on {host}:{port}: {error.strerror}; choose another --port"
+        raise SettingsError(message) from error
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """Return where a listener is reached from this machine."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(
+    runtime: Runtime,
+    *,
+    host: str = "",
+    port: int | None = None,
+    announce: Callable[[str], None] | None = None,
+) -> None:
+    """Serve a runtime that has been started until a signal says stop; then stop it too.
+
+    Args:
+        runtime: what to serve.
+        host: where to listen, by default as its settings say.
+        port: the same; 0 takes a free one.
+        announce: is told the address as soon as it answers; by default it is printed.
+    """
+    settings = runtime.settings
+    try:
+        listener = open_listener(host or settings.host, settings.port if port is None else port)
+        _tell_address(runtime, listener)
+        server = make_server(runtime)
+        runtime.announce(url_of(listener))
+        (announce or _print_address)(url_of(listener))
+        server.run(sockets=[listener])
+    finally:
+        runtime.stop()
+
+
+def make_server(runtime: Runtime) -> Server:
+    """Return a server that is ready to run."""
+    application = Application(runtime)
+    config = uvicorn.Config(
+        application,
+        loop="auto",
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=FINISH_SECONDS,
+    )
+    return Server(config, application=application)
+
+
+def _tell_address(runtime: Runtime, listener: socket.socket) -> None:
+    """Let links in messages lead to where the server really listens."""
+    host, port = listener.getsockname()[:2]
+    if (host, port) != (runtime.settings.host, runtime.settings.port):
+        runtime.settings = msgspec.structs.replace(runtime.settings, host=host, port=port)
+
+        def tell(engine: Any, now: int) -> None:
+            engine.public_url = runtime.settings.own_url
+
+        runtime.submit(tell).result()
+
+
+def _print_address(url: str) -> None:
+    sys.stdout.write(f"Kept listens on {url}\n")
+    sys.stdout.flush()
