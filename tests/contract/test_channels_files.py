@@ -184,22 +184,8 @@ def test_a_channel_that_need_not_wait_for_the_disk_does_not(
     assert len(index_of(folder)) == 1
 
 
-def test_threads_that_wait_for_the_disk_wait_together(
-    channel: FilesChannel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """While one flush runs the others line up, and the next one serves them all."""
-    real = os.fsync
-    flushes: list[int] = []
-    all_appended = threading.Event()
-
-    def slow(descriptor: int) -> None:
-        if descriptor == channel._index:
-            flushes.append(descriptor)
-            if len(flushes) == 1:
-                all_appended.wait(10)
-        real(descriptor)
-
-    monkeypatch.setattr(os, "fsync", slow)
+def send_from_threads(channel: FilesChannel, *, count: int, go: threading.Event) -> list[object]:
+    """Send from several threads at once, and say `go` once all have written their lines."""
     results: list[object] = []
     threads = [
         threading.Thread(
@@ -207,18 +193,41 @@ def test_threads_that_wait_for_the_disk_wait_together(
                 channel.send(outgoing(idempotency_key=key))
             )
         )
-        for number in range(8)
+        for number in range(count)
     ]
     for thread in threads:
         thread.start()
-    while channel._appended < 8:
+    while channel._appended < count:
         threading.Event().wait(0.001)
-    all_appended.set()
+    go.set()
     for thread in threads:
         thread.join()
-    assert len(results) == 8
-    assert all(isinstance(result, Accepted) for result in results)
-    assert len(flushes) == 2
+    return results
+
+
+@pytest.mark.parametrize("is_broken", [False, True])
+def test_threads_that_wait_for_the_disk_wait_together(
+    channel: FilesChannel, monkeypatch: pytest.MonkeyPatch, *, is_broken: bool
+) -> None:
+    """While one flush runs the others line up, and the next serves them all, or none of them."""
+    real = os.fsync
+    flushes: list[int] = []
+    go = threading.Event()
+
+    def slow(descriptor: int) -> None:
+        if descriptor == channel._index:
+            flushes.append(descriptor)
+            if len(flushes) == 1:
+                go.wait(10)
+                if is_broken:
+                    raise OSError(errno.EIO, "Input/output error")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    results = send_from_threads(channel, count=8, go=go)
+    kind = Unclear if is_broken else Accepted
+    assert [type(result) for result in results] == [kind] * 8
+    assert len(flushes) == (1 if is_broken else 2)
 
 
 def test_a_folder_that_cannot_be_written_is_refused_at_the_start(tmp_path: Path) -> None:

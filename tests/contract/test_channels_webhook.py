@@ -15,7 +15,14 @@ from typing import Any
 import pytest
 
 from kept.channels.address import Forbidden, is_public, parse_target, resolve
-from kept.channels.post import ANSWER_BYTES_MAX, HEADER_BYTES_MAX, Line, connect, write_request
+from kept.channels.post import (
+    ANSWER_BYTES_MAX,
+    HEADER_BYTES_MAX,
+    Line,
+    NoAnswer,
+    connect,
+    write_request,
+)
 from kept.channels.webhook import WebhookChannel
 from kept.clock import VirtualClock, read_monotonic
 from kept.core.message import Accepted, Postponed, Refused, SendResult, Unclear
@@ -218,20 +225,21 @@ def test_a_connection_that_the_server_closes_is_not_used_again(
 
 def test_a_connection_that_was_closed_while_it_rested_is_noticed() -> None:
     """A message is not lost to a line that is dead already."""
-    closed: list[socket.socket] = []
+    hung_up = threading.Semaphore(0)
 
     def script(server: socket.socket) -> None:
         read_until(server, b"}}")
         server.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         server.shutdown(socket.SHUT_WR)
-        closed.append(server)
+        hung_up.release()
 
     with ScriptedServer(script) as server:
         channel = channel_to(server.port)
         for number in range(3):
             assert channel.send(outgoing(idempotency_key=f"m{number}")) == Accepted()
+            hung_up.acquire(timeout=10)
         channel.close()
-    assert len(closed) == 3
+        assert server.connections == 3
 
 
 def answer(*pieces: bytes) -> Script:
@@ -291,6 +299,17 @@ def test_a_connection_that_breaks_while_sending_is_unclear() -> None:
         result = channel.send(outgoing(text="x" * 900_000))
         channel.close()
     assert isinstance(result, Unclear)
+
+
+def test_a_request_that_cannot_be_sent_is_unclear() -> None:
+    """Even a part of it may have been enough."""
+    here, there = socket.socketpair()
+    there.close()
+    line = Line(here)
+    result = line.post(b"POST / HTTP/1.1\r\n", deadline=read_monotonic() + 1_000_000)
+    line.close()
+    assert isinstance(result, NoAnswer)
+    assert "broke while sending" in result.detail
 
 
 def test_a_connection_that_was_reset_while_it_rested_is_noticed() -> None:

@@ -112,6 +112,7 @@ def test_a_forged_report_closes_no_address(to: str) -> None:
         b"Subject: hello\r\n\r\nI am on holiday.",
         report().replace(b"message/delivery-status", b"text/plain"),
         report(to="a@b").replace(b"Message-ID", b"X-ID"),
+        report().replace(b"Action", b"X-Action"),
         b'Content-Type: multipart/report; boundary="' + b"x" * 100_000 + b'"\r\n\r\n',
         b"".join(
             b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (i, i)

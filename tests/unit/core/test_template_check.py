@@ -4,6 +4,8 @@ import pytest
 
 from kept.core.policy.where import Where
 from kept.core.template import Use, check_line, check_template
+from kept.core.template.check import fill
+from kept.core.template.honesty import FILLER
 from kept.errors import Problem
 
 SCHEMA = {
@@ -65,6 +67,7 @@ def test_all_problems_are_told_at_once_with_their_places() -> None:
     [
         ("a\n{% if name %}b", (2, 1), "this `if` is never closed; end it with {% endif %}"),
         ("{% for a in parts %}{% if a %}{% endif %}", (1, 1), "this `for` is never closed"),
+        ("{% raw %}{% endif %}{% endraw %}\n{% if name %}", (2, 1), "this `if` is never closed"),
         ("a {{ name", (1, 3), "expected '}}', found end of file"),
         ("a {{ name | }}", (1, 6), "expected word"),
         ("{% fro a in b %}", (1, 4), "unexpected tag 'fro'"),
@@ -210,6 +213,11 @@ def test_scarcity_needs_a_fact_behind_it(locale: str, words: str) -> None:
     limited = Use(is_offer=True, has_limit=True)
     assert check(f"Hi. {words}!", path=f"x.{locale}", use=limited) == []
     assert check(f"Hi. {words}!", path=f"x.{locale}") == []
+
+
+def test_words_that_are_not_there_leave_the_filler_alone() -> None:
+    """Whatever the engine says of places, the text keeps its length."""
+    assert fill("abc{{ x }}", [(0, "abc"), (3, "nope")]) == "abc" + FILLER * 7
 
 
 def test_ordinary_words_are_no_scarcity() -> None:

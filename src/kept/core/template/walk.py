@@ -232,7 +232,7 @@ class Walk:
         loop = node.expression
         bound = self._bind(loop.iterable, scope, item=True)
         if isinstance(loop.iterable, RangeLiteral):
-            rounds *= _length(loop)
+            rounds *= _length(loop, loop.iterable)
             if rounds * count_nodes(node.block) > STEPS_MAX:
                 self._report(
                     node.token.start_index,
@@ -283,11 +283,8 @@ class Walk:
         self._place, self._stack = place, stack
 
 
-def _length(loop: LoopExpression) -> int:
+def _length(loop: LoopExpression, span: RangeLiteral) -> int:
     """Return how many rounds a loop over a range has, 1 where it cannot be known beforehand."""
-    span = loop.iterable
-    if not isinstance(span, RangeLiteral):
-        return 1
     start, stop = span.start, span.stop
     if not (isinstance(start, IntegerLiteral) and isinstance(stop, IntegerLiteral)):
         return 1
