@@ -100,6 +100,7 @@ def _check_reach(report: Report, file: str, action: Action) -> None:
         message = f"`{action.action}` is unreachable: it has no channel and no placement"
         suggestion = "add `channels:` or `placements:`"
         report.error(file, ("action",), message, suggestion, rests_on=rests_on)
+    _check_senders(report, file, action)
     for index, name in enumerate(action.placements):
         placement = report.brand.brand.placements.get(name)
         if placement is None:
@@ -119,6 +120,20 @@ def _check_reach(report: Report, file: str, action: Action) -> None:
             report.error(
                 file, path, message, suggestion, rests_on=[*depends, (file, ("headline",))]
             )
+
+
+def _check_senders(report: Report, file: str, action: Action) -> None:
+    """Check that what goes by mail comes from somebody."""
+    entities = report.brand.brand.legal_entities
+    for index, name in enumerate(action.channels):
+        channel = report.brand.consent.channels.get(name)
+        if channel is None or channel.adapter != "smtp" or action.entity in channel.sender:
+            continue
+        if action.entity in entities and channel.sender.keys() <= entities.keys():
+            message = f"`{name}` has no sender for `{action.entity}`"
+            suggestion = "add it under the channel's `sender:` in consent.yaml"
+            rests_on: list[Key] = [("consent.yaml", ("channels", name)), (file, ("entity",))]
+            report.error(file, ("channels", index), message, suggestion, rests_on=rests_on)
 
 
 def _check_worth(report: Report, file: str, action: Action) -> None:

@@ -1,8 +1,11 @@
 """`consent.yaml`: a basis that can carry its purpose, channels that can be reached and paid for."""
 
+import re
 from typing import Final
 
 from kept.core.brand.model import Channel, Purpose
+from kept.core.brand.positions import KeyPath
+from kept.core.brand.suggest import suggest_name
 from kept.core.brand.units import parse_money
 from kept.core.check.names import check_locale_keys
 from kept.core.check.report import Report
@@ -11,6 +14,27 @@ from kept.core.check.secrecy import check_setting
 FILE: Final = "consent.yaml"
 PROMOTIONAL_BASES: Final = frozenset({"consent", "legitimate_interest"})
 """A contract or a law never obliges anybody to be advertised to."""
+
+SETTINGS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "files": ((), ()),
+    "inbox": ((), ()),
+    "call_list": ((), ()),
+    "smtp": (("host",), ("host", "port", "security", "username", "password", "return_path")),
+    "webhook": (("url", "secret"), ("url", "secret")),
+}
+"""Adapter -> the settings that it needs, and all that it knows."""
+
+_REFERENCE: Final = re.compile(r"(env|file):")
+_FORMS: Final = {
+    "port": re.compile(r"[1-9]\d{0,4}", re.ASCII),
+    "security": re.compile(r"starttls|tls|none"),
+    "url": re.compile(r"https://\S+"),
+}
+_EXAMPLES: Final = {
+    "port": '"587"',
+    "security": "starttls, tls or none",
+    "url": "an address that begins with https://",
+}
 
 
 def check_consent(report: Report) -> None:
@@ -65,5 +89,29 @@ def _check_channel(report: Report, name: str, channel: Channel) -> None:
     for entity in channel.sender:
         known = set(brand.brand.legal_entities)
         report.refer(FILE, (*path, "sender", entity), entity, what="legal entity", known=known)
+    _check_settings(report, name, channel)
+
+
+def _check_settings(report: Report, name: str, channel: Channel) -> None:
+    """Check that an adapter is told what it needs, and nothing that it does not know."""
+    path: KeyPath = ("channels", name, "settings")
+    needed, known = SETTINGS[channel.adapter]
     for key, text in channel.settings.items():
-        check_setting(report, FILE, (*path, "settings", key), text)
+        what = f"setting of {channel.adapter}"
+        rests_on = [(FILE, ("channels", name, "adapter"))]
+        if key not in known:
+            message = f"there is no {what} `{key}`"
+            suggestion = suggest_name(key, known, empty=f"{channel.adapter} takes no settings")
+            report.error(FILE, (*path, key), message, suggestion, rests_on=rests_on)
+            continue
+        check_setting(report, FILE, (*path, key), text)
+        pattern = _FORMS.get(key)
+        if pattern is not None and not _REFERENCE.match(text) and not pattern.fullmatch(text):
+            message = f"`{text}` is no {key}"
+            report.error(FILE, (*path, key), message, f"write {_EXAMPLES[key]}", rests_on=rests_on)
+    for key in needed:
+        # Until the operator says otherwise every message goes into files, so this can wait.
+        if key not in channel.settings:
+            message = f"`{name}` does not say its `{key}`"
+            suggestion = "add it under `settings:`, or use `adapter: files` for a trial"
+            report.note(FILE, (*path[:2], "adapter"), message, suggestion)

@@ -40,6 +40,11 @@ def check_expressions(report: Report) -> None:
         report.type_expression(
             CONTACT, ("pressure",), brand.contact.pressure, scope=scope, expects=amount
         )
+    for name, product in brand.products.items():
+        if product.terms is not None and product.terms.limited_to is not None:
+            file, text = report.positions.file_of("product", name), product.terms.limited_to
+            scope = policy_scope(facts, brand.cohorts)
+            report.type_expression(file, ("terms", "limited_to"), text, scope=scope, expects=None)
     for name, action in brand.actions.items():
         _check_action(report, report.positions.file_of("action", name), action, amount)
     for (file, place), expression in report.expressions.items():

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+PITCH_LENGTH_MIN: Final = 15
+"""Shorter pieces of a headline are words that anybody may say."""
 PROMOTION: Final[Mapping[str, tuple[str, ...]]] = {
     "en": (
         "buy now", "bargain", "best deal", "coupon", "discount", "discounts", "exclusive offer",
@@ -48,3 +50,17 @@ def find_promotion(text: str, language: str) -> Iterator[tuple[int, str]]:
         pattern = r"\b" + r"\s+".join(map(re.escape, phrase.split())) + r"\b"
         for match in re.finditer(pattern, text, re.IGNORECASE):
             yield match.start(), " ".join(match[0].split())
+
+
+def pitches_of(headline: str) -> list[str]:
+    """Return the longer pieces of an offer's headline, in its own words, without what is Liquid."""
+    pieces = re.split(r"\{\{.*?\}\}|\{%.*?%\}", headline)
+    said = [" ".join(piece.split()).strip(" ,;:.!") for piece in pieces]
+    return [piece for piece in said if len(piece) >= PITCH_LENGTH_MIN and piece.count(" ") >= 2]
+
+
+def find_pitch(text: str, pitch: str) -> int:
+    """Return where a text says a piece of a headline, -1 if it does not."""
+    pattern = r"\s+".join(map(re.escape, pitch.split()))
+    found = re.search(pattern, text, re.IGNORECASE)
+    return found.start() if found else -1

@@ -7,9 +7,10 @@ from typing import Final
 from kept.core.brand.model import Action
 from kept.core.brand.offers import terms_of
 from kept.core.brand.positions import KeyPath
-from kept.core.brand.suggest import suggest_name
+from kept.core.brand.suggest import nearest_name, suggest_name
+from kept.core.check.actions import SELLING
 from kept.core.check.offers import is_blind
-from kept.core.check.promotion import find_promotion
+from kept.core.check.promotion import find_pitch, find_promotion, pitches_of
 from kept.core.check.report import Report
 from kept.core.scopes import policy_scope
 from kept.core.template import Schema, Use, check_template
@@ -112,6 +113,10 @@ def _check_messages(
     if missing and not report.has_doubts("brand.yaml", ("locales",)):
         message = f"there is no text `{template}` for {_listed(missing)}"
         suggestion = f"write it, or templates/{template}.LOCALE.liquid for every channel"
+        others = {parsed.template for parsed in names.values() if parsed is not None}
+        near = nearest_name(template, others)
+        if not of_template and near:
+            suggestion = f"did you mean `{near}`?"
         key: KeyPath = ("template",) if action.template else ("channels",)
         report.error(file, key, message, suggestion)
     for name, channels in uses.items():
@@ -167,7 +172,14 @@ def _check_words(
         return
     # Liquid gives way to as many spaces, so that places stay what they are.
     plain = _OUTPUT.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
-    for offset, word in find_promotion(plain, locale.partition("-")[0]):
+    found = list(find_promotion(plain, locale.partition("-")[0]))
+    for other in report.brand.actions.values():
+        if other.kind in SELLING:
+            pitches = pitches_of(other.headline.get(locale, ""))
+            found += [(find_pitch(plain, pitch), pitch) for pitch in pitches]
+    for offset, word in found:
+        if offset < 0:
+            continue
         before = plain[:offset]
         line, column = before.count("\n") + 1, offset - before.rfind("\n")
         if path:

@@ -112,7 +112,7 @@ _TEXTS: Final = {
             cost: 0.01 EUR
             address: email
             sender: {shop: shop@fernbank.example, bank: bank@fernbank.example}
-            settings: {url: "env:FERNBANK_SMTP"}
+            settings: {host: "env:FERNBANK_SMTP"}
           inbox: {adapter: inbox, cost: 0 EUR}
         categories:
           Advertising: [shop, marketing]

@@ -213,6 +213,12 @@ def test_sets_needs_an_object() -> None:
     assert_found(texts, at=f"{LOAN} grace_until:", says="is about no object", hint="about:")
 
 
+def test_mail_comes_from_somebody() -> None:
+    """Each legal entity has a sender of its own."""
+    texts = with_text("consent.yaml", ", bank: bank@fernbank.example}", "}")
+    assert_found(texts, at=f"{LOAN} email", says="no sender for `bank`", hint="sender:")
+
+
 def test_the_basis_must_cover_the_channel() -> None:
     """Consent to e-mail is none to a text message."""
     texts = with_text("consent.yaml", "basis: contract,", "basis: contract, channels: [inbox],")

@@ -83,6 +83,8 @@ def test_scarcity_with_a_fact_behind_it_may_be_said() -> None:
     assert errors_in(texts) == []
     texts[LOAN] = texts[LOAN].replace("orders_90d\n", "orders_9d\n")
     assert_found(texts, at=f"{LOAN} orders_9d", says="orders_9d", hint="orders_90d")
+    texts = with_text(PLAN, "  renews: true\n", "  renews: true\n  limited_to: views_8d\n")
+    assert_found(texts, at=f"{PLAN} views_8d", says="views_8d", hint="views_7d")
 
 
 def test_a_credit_is_not_shown_without_its_yearly_rate_and_cost() -> None:

@@ -98,6 +98,25 @@ def test_promotional_words_are_found_in_what_a_placement_shows_too() -> None:
     assert_found(texts, at=f"{BILL} discount!", says="`discount` is promotional")
 
 
+def test_a_service_message_does_not_repeat_the_headline_of_an_offer() -> None:
+    """A pitch in other words is still a pitch."""
+    headline = (
+        '  en: "A plan for everybody in the house: {{ terms.total_24_months | money }} over 24'
+    )
+    texts = with_text(EN, "to pay.", "to pay. A plan for everybody  in the house!")
+    offer = "actions/phone_plan.yaml"
+    old = '  en: "{{ terms.total_24_months | money }} over 24'
+    texts[offer] = texts[offer].replace(old, headline)
+    assert_found(texts, at=f"{EN} A plan for", says="`A plan for everybody in the house`")
+
+
+def test_a_template_that_is_misspelt_is_recognised() -> None:
+    """The suggestion is the template that is there."""
+    texts = with_text(BILL, "template: missed_bill", "template: missed_bil")
+    problems = errors_in(texts)
+    assert [problem.suggestion for problem in problems] == ["did you mean `missed_bill`?"]
+
+
 def test_an_offer_may_promote() -> None:
     """The same words in an offer are what it is for."""
     assert errors_in(with_text("templates/small_loan.en.liquid", "A loan", "Special offer")) == []
