@@ -128,6 +128,7 @@ def test_a_browser_tells_only_the_traits_that_are_listed() -> None:
     """Nobody grants themselves a status from a web page."""
     told = event("web", type="identify", traits={"firstName": "Ana", "vulnerable": True})
     assert told.traits == {"first_name": "Ana"}
+    assert event("app", type="identify", traits={"first_name": "Ana"}).traits == {}
 
 
 def test_a_server_tells_the_listed_traits_or_any_if_none_is_listed() -> None:

@@ -82,6 +82,7 @@ SOURCES: Final = {
         traits=("first_name", "email"),
         origins=("https://www.example.org", "http://localhost"),
     ),
+    "app": Source(kind="browser", events=("Identified",)),
     "till": Source(
         kind="server", events=("Card Shown", "Identified"), vouches=("card",), traits=("email",)
     ),

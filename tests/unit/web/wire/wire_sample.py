@@ -4,9 +4,9 @@ import base64
 import json
 from typing import Any, Final
 
+from kept.core.keys import KeyRing, hash_key
 from kept.core.touchpoint import Rejected
 from kept.web.wire.batch import Parsed
-from kept.core.keys import KeyRing, hash_key
 from kept.web.wire.routes import find_route
 from kept.web.wire.segment import parse_request
 from tests.unit.core.touchpoint_sample import NOW, TOUCHPOINTS
