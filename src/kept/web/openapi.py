@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
+from types import UnionType
 from typing import Any, Final, get_args
 
 import msgspec
@@ -161,6 +162,8 @@ def statuses_of(endpoint: Endpoint) -> list[int]:
 
 
 def _schema_of(annotation: Any) -> dict[str, Any]:
+    if isinstance(annotation, UnionType):
+        return {"anyOf": [_schema_of(each) for each in get_args(annotation)]}
     (schema,), _ = msgspec.json.schema_components([annotation], ref_template=_REFERENCE)
     return schema
 

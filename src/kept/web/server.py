@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from kept.errors import SettingsError
 from kept.runtime import Runtime
 from kept.web.app import Application
+from kept.web.logs import configure_logs
 
 _log = logging.getLogger("kept.web")
 BACKLOG: Final = 2_048
@@ -127,6 +128,7 @@ def serve(
         announce: is told the address as soon as it answers; by default it is printed.
     """
     settings = runtime.settings
+    configure_logs()
     try:
         listener = open_listener(host or settings.host, settings.port if port is None else port)
         _tell_address(runtime, listener)
