@@ -31,7 +31,8 @@ def measure(figures: Figures, scale: Scale, directory: Path) -> None:
     """Measure one dimension after the other."""
     for _ in range(scale.rounds):
         _measure_actions(figures, scale, directory)
-        _measure_histories(figures, scale, directory)
+    # Once: to tell a thousand things about each of a thousand customers takes its time.
+    _measure_histories(figures, scale, directory)
 
 
 def _measure_actions(figures: Figures, scale: Scale, directory: Path) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,10 @@ from bench.workspace import fresh_directory
 MESSAGES_PER_SECOND = 50
 BACKGROUND_RATE = 500.0
 SETTLE_SECONDS = 30.0
-SLOW_PROVIDER_MS = 20.0
+SLOW_PROVIDER_MS = 250.0
 """Slow enough that messages queue up, so that there is something to stop."""
+
+STOPPING_AT_ONCE = 8
 
 _ADDRESS = re.compile(rb"customer-(\d{9})@example\.org")
 
@@ -81,10 +84,10 @@ def _measure_stop(figures: Figures, scale: Scale, directory: Path) -> None:
             _batch(kept, count, "Segment Consent Preference Updated", {}, consents=True)
             subscription = {"subscription_id": "s-{customer}"}
             _batch(kept, count, "Subscription Ending", subscription)
-            stops = [
-                _tell(kept, customer, "Subscription Renewed", {"subscription_id": f"s-{customer}"})
-                for customer in range(count)
-            ]
+            # Some must be on their way, and most must still be waiting.
+            _wait_for(log, count=1)
+            with ThreadPoolExecutor(STOPPING_AT_ONCE) as pool:
+                stops = list(pool.map(partial(_stop, kept), range(count)))
             time.sleep(2)
             arrived = read_arrivals(log)
     late, listed = _count_late(stops, arrived)
@@ -97,6 +100,11 @@ def _measure_stop(figures: Figures, scale: Scale, directory: Path) -> None:
     figures.add("stop run: answer to the stopping event, p99", percentile(latency, 99), "ms")
     if late:
         raise RuntimeError(f"{late} messages left after the answer that stopped them")
+
+
+def _stop(kept: Kept, customer: int) -> Sent:
+    """Tell what forbids the message that is on its way to a customer."""
+    return _tell(kept, customer, "Subscription Renewed", {"subscription_id": f"s-{customer}"})
 
 
 def _count_late(stops: Sequence[Sent], arrived: Sequence[Arrival]) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 import base64
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
@@ -81,6 +81,25 @@ def running_kept(
     command += ["--port", str(port)]
     if provider_url:
         command += ["--deliver", "providers", "--allow-private-webhooks"]
+    with _running_ready(command, directory, port=port, provider_url=provider_url) as kept:
+        yield kept
+
+
+@contextmanager
+def running_own_front(directory: Path) -> Iterator[Kept]:
+    """Run Kept's own front and store without what stands between them."""
+    brand, port = directory / "brand", find_port()
+    write_brand(make_case(), brand)
+    command = [sys.executable, "-m", "bench.own_front"]
+    command += [str(brand), str(directory / "data"), str(port)]
+    with _running_ready(command, directory, port=port) as kept:
+        yield kept
+
+
+@contextmanager
+def _running_ready(
+    command: Sequence[str], directory: Path, *, port: int, provider_url: str = ""
+) -> Iterator[Kept]:
     environment = {
         "BENCH_KEY": KEY,
         CHANNEL_URL_VARIABLE: provider_url or "http://127.0.0.1:9/",

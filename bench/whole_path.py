@@ -19,6 +19,7 @@ from bench.service import (
     running_array_baseline,
     running_front,
     running_kept,
+    running_own_front,
 )
 from bench.stream import Plan
 from bench.workspace import fresh_directory
@@ -26,11 +27,13 @@ from bench.workspace import fresh_directory
 KEPT = "Kept"
 BASELINE = "FastAPI + SQLAlchemy + PostgreSQL, storing only"
 ARRAYS = "the same with a hand-written array statement"
+OWN_FRONT = "Kept's own front: read, claim, append"
 FRONT = "bare front: decode and append"
 SERVICES: dict[str, StartService] = {
     KEPT: running_kept,
     BASELINE: running_baseline,
     ARRAYS: running_array_baseline,
+    OWN_FRONT: running_own_front,
     FRONT: running_front,
 }
 
@@ -70,8 +73,9 @@ def measure(figures: Figures, scale: Scale, directory: Path) -> None:
             _note(figures, single_row(name), singles)
     for row in (batch_row, single_row):
         figures.compare(row(KEPT), row(BASELINE))
-        # Of a cost, the ratio that one wants is the other way round: the front's to Kept's.
-        figures.compare(_cost(row(FRONT)), _cost(row(KEPT)))
+        # Of a cost, the ratio that one wants is the other way round: a front's to Kept's.
+        for front in (FRONT, OWN_FRONT):
+            figures.compare(_cost(row(front)), _cost(row(KEPT)))
         figures.compare(row(ARRAYS), row(BASELINE))
 
 
