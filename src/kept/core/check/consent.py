@@ -15,14 +15,16 @@ FILE: Final = "consent.yaml"
 PROMOTIONAL_BASES: Final = frozenset({"consent", "legitimate_interest"})
 """A contract or a law never obliges anybody to be advertised to."""
 
+_SMTP: Final = ("host", "port", "security", "username", "password", "return_path")
 SETTINGS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
-    "files": ((), ()),
+    "files": ((), ("feedback_secret",)),
     "inbox": ((), ()),
     "call_list": ((), ()),
-    "smtp": (("host",), ("host", "port", "security", "username", "password", "return_path")),
-    "webhook": (("url", "secret"), ("url", "secret")),
+    "smtp": (("host",), (*_SMTP, "feedback_secret")),
+    "webhook": (("url", "secret"), ("url", "secret", "feedback_secret")),
 }
-"""Adapter -> the settings that it needs, and all that it knows."""
+"""Adapter -> the settings that it needs, and all that it knows. `feedback_secret` signs what the
+provider reports back; without one, `secret` does."""
 
 _REFERENCE: Final = re.compile(r"(env|file):")
 _FORMS: Final = {
