@@ -89,8 +89,6 @@ class _Filler:
 
     def fill(self, wanted: inspect.Type, node: Node, path: KeyPath) -> Any:
         """Return the value, or `_INVALID` after reporting why there is none."""
-        if isinstance(wanted, inspect.Metadata) and not isinstance(wanted.type, inspect.StrType):
-            wanted = wanted.type
         for kind, fill in _FILLERS:
             if isinstance(wanted, kind):
                 return fill(self, wanted, node, path)

@@ -1,6 +1,5 @@
 """Where each key of a brand folder stands, so that a check made later can point at it."""
 
-from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 import msgspec
@@ -119,10 +118,6 @@ class Positions:
             suggestion=suggestion,
             severity=severity,
         )
-
-    def line_counts(self) -> Mapping[str, int]:
-        """Return how many lines each file has."""
-        return {file: len(lines) for file, lines in self._lines.items()}
 
 
 def _visible(lines: list[str], node: ScalarNode, skipped: int) -> tuple[int, int] | None:

@@ -91,8 +91,6 @@ def _moves_of(feature: Feature) -> Moves:
 def may_fall(node: Node, motion: Motion) -> bool:
     """Return whether a condition that holds can ever cease to hold."""
     match node:
-        case Literal():
-            return False
         case And():
             return any(may_fall(operand, motion) for operand in node.operands)
         case Or():
@@ -109,8 +107,6 @@ def may_fall(node: Node, motion: Motion) -> bool:
 def _may_rise(node: Node, motion: Motion) -> bool:
     """Return whether a condition that does not hold can ever begin to hold."""
     match node:
-        case Literal():
-            return False
         case And():
             return all(_may_rise(operand, motion) for operand in node.operands)
         case Or():

@@ -201,6 +201,31 @@ def test_one_struct_is_read_by_the_same_rules() -> None:
         load_struct("a: 'b", "a.yaml", Hold)
 
 
+def test_a_key_left_empty_means_nothing_is_there() -> None:
+    """An empty mapping or list may be left out after its colon; a struct misses its keys."""
+    texts = sample_with(
+        "cohorts.yaml", "segments:\n  browsing: {when: views_7d > 3}\n", "segments:\n"
+    )
+    assert load_brand(texts).cohorts.segments == {}
+    assert (
+        not load_brand(sample_with("brand.yaml", "asks: [first_name]", "asks: "))
+        .brand.placements["till"]
+        .asks
+    )
+    texts = sample_with("actions/phone_plan.yaml", "terms_from: plan_s", "terms:")
+    assert load_brand(texts).actions["phone_plan"].terms is None
+    problem = only_problem("consent.yaml", "{description: Renewals}", "")
+    assert problem.message == "the key `description` is missing in `renewal`"
+    problem = only_problem(
+        "consent.yaml", "renewal: {description: Renewals}", "null: {description: x}"
+    )
+    assert "means nothing to YAML" in problem.message
+    problem = only_problem("consent.yaml", "promotional: true", "promotional: ")
+    assert problem.message == "nothing where true or false belongs"
+    problem = only_problem("consent.yaml", "{description: Renewals}", "[Renewals]")
+    assert "a list where keys with values belong under `renewal`" in problem.message
+
+
 def test_details_of_a_product_may_be_anything_that_is_plain() -> None:
     """Free data keeps its types; ambiguous words must say what they are."""
     details = "details: {floors: 3, area: 81.5, lift: true, none: null, names: [a, {b: c}]}\n"

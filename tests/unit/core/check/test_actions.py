@@ -139,6 +139,7 @@ LOAN, PLAN = "actions/small_loan.yaml", "actions/phone_plan.yaml"
         (BILL, "NOT about.paid", "NOT about.payed", "about.payed", "about.payed", "about.paid"),
         (BILL, "days_since(about.due_at) >= 1", "about.amount >= 1", "about.amount", "money", ""),
         (LOAN, "cohort = 'loyal'", "cohort = 'loyall'", "when:", "no cohort `loyall`", "`loyal`"),
+        (LOAN, "cohort = 'loyal'", "('loyall' = cohort)", "when:", "no cohort `loyall`", "`loyal`"),
         (LOAN, "cohort = 'loyal'", "cohort IN ('vip')", "when:", "no cohort `vip`", "loyal"),
         (
             LOAN,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.core.check.planted import assert_found, errors_in, with_text
+from tests.unit.core.check.planted import assert_found, errors_in, notes_in, with_text
 
 B, F, C, S = "brand.yaml", "facts.yaml", "consent.yaml", "sources.yaml"
 
@@ -103,6 +103,28 @@ def test_the_name_of_those_in_no_cohort_is_no_cohort() -> None:
     """Else nobody could tell which is meant."""
     texts = with_text("cohorts.yaml", "otherwise: ordinary", "otherwise: loyal")
     assert_found(texts, at="cohorts.yaml otherwise:", says="`loyal` is both")
+
+
+@pytest.mark.parametrize("name", ["terms", "offer"])
+def test_a_kind_of_object_that_hides_is_refused(name: str) -> None:
+    """Conditions and texts call something else by this name."""
+    kind = f"objects:\n  {name}:\n    key: x\n    fields: {{a: text}}\n    events: {{Bill Paid: {{}}}}\n"
+    texts = with_text(F, "objects:\n", kind)
+    assert_found(texts, at=f"{F} {name}:", says="means something else")
+
+
+def test_actions_have_plain_names_too() -> None:
+    """They are said in holds, scopes and commands."""
+    texts = with_text("actions/late_fee.yaml", "action: late_fee", "action: Late fee")
+    assert_found(texts, at="actions/late_fee.yaml action:", says="plain name", hint="`late_fee`")
+
+
+def test_a_locale_is_a_language() -> None:
+    """One that is no locale is refused; one without forms for dates is noted."""
+    texts = with_text(B, "[en, de]", "[en, deutsch]")
+    assert_found(texts, at=f"{B} deutsch", says="is not a locale", hint="pt-BR")
+    notes = notes_in(with_text(B, "[en, de]", "[en, de, sv]"))
+    assert any("no form of their own for the locale `sv`" in note.message for note in notes)
 
 
 def test_a_brand_speaks_a_language() -> None:

@@ -37,6 +37,14 @@ SINCE = "{first: Subscription Started}"
             "no source may send `Zzz`",
             "`events` of a source",
         ),
+        (VIEWS, "{count: [' Product Viewed']}", "' Product", "not the name of an event", ""),
+        (
+            VIEWS,
+            "{dwell: Product Viewed, of: sku, by: top, type: text}",
+            "type:",
+            "a dwell is a int",
+            "remove",
+        ),
         (VIEWS, "{count: Product Viewed, of: sku}", "of:", "a count counts events", "distinct"),
         (
             VIEWS,

@@ -62,6 +62,13 @@ def node(text: str, about: str = "") -> Node:
         "days_since(customer_since) - orders_90d > 3",
         "coalesce(spent_90d, money '0.00 EUR') > money '5.00 EUR'",
         "trait.region IS NULL",
+        "NOT (exists(case, status = 'open') AND orders_90d > 3)",
+        "NOT (first_plan = 'x' OR orders_90d > 3)",
+        "NOT last_plan = 'x'",
+        "NOT last_plan <> 'x'",
+        "NOT exists(case)",
+        "NOT (exists(case) AND NOT segment.browsing)",
+        "NOT (days_since(customer_since) >= 90)",
     ],
 )
 def test_a_condition_that_can_end_may_be_a_hold(text: str) -> None:
@@ -89,6 +96,10 @@ def test_a_condition_that_can_end_may_be_a_hold(text: str) -> None:
         ("ever_opened > 3 AND worst > 2", ""),
         ("3 < ever_opened", ""),
         ("about.status <> 'lost'", "case"),
+        ("NOT (ever_opened < 3 AND worst < 2)", ""),
+        ("NOT (ever_opened < 3 OR worst < 2)", ""),
+        ("NOT first_plan = 'x'", ""),
+        ("NOT first_plan <> 'x'", ""),
     ],
 )
 def test_a_condition_that_cannot_end_is_a_silence_for_ever(text: str, about: str) -> None:
@@ -122,6 +133,8 @@ def test_a_hold_that_never_holds_is_refused() -> None:
         ("orders_90d > 5 OR orders_90d > 7", "orders_90d > 3"),
         ("trait.region = 'a'", "trait.region IN ('a', 'b')"),
         ("3 < orders_90d", "orders_90d > 2"),
+        ("orders_90d <= 2", "orders_90d < 4"),
+        ("'a' = trait.region", "trait.region IN ('a', 'b')"),
         ("segment.browsing AND orders_90d > 2", "segment.browsing"),
         ("days_since(customer_since) < 30", "days_since(customer_since) < 90"),
     ],
@@ -141,6 +154,7 @@ def test_one_condition_implies_another(text: str, other: str) -> None:
         ("orders_90d < 9", "orders_90d > 3"),
         ("trait.region = 'a'", "trait.region = 'b'"),
         ("orders_90d <> 3", "orders_90d > 3"),
+        ("orders_90d BETWEEN views_7d AND worst", "orders_90d > 3"),
     ],
 )
 def test_what_is_not_plain_is_not_claimed(text: str, other: str) -> None:
