@@ -16,6 +16,7 @@ from kept.core.policy.tree import (
     Aggregate,
     And,
     Between,
+    Call,
     Compare,
     FactRef,
     FieldRef,
@@ -26,6 +27,7 @@ from kept.core.policy.tree import (
     OneOf,
     Or,
     RowField,
+    Sum,
 )
 from kept.core.scopes import TRAIT_PREFIX
 
@@ -208,16 +210,17 @@ def moves(node: Node, motion: Motion) -> Moves:
 
 def _moves_of_call(node: Node, motion: Motion) -> Moves:
     """Return which way the value of a function or of arithmetic can move."""
-    function = getattr(node, "function", getattr(node, "op", ""))
+    function = node.function if isinstance(node, Call) else ""
     inner = [moves(child, motion) for child in node.children]
     if function in _ELAPSED:
         return UP | _turned(inner[0])
     if function in _REMAINING:
         return DOWN | inner[0]
-    if function in {"+", "greatest", "least"}:
+    if function in {"greatest", "least"}:
         return _together(inner)
-    if function == "-":
-        return inner[0] | _turned(inner[1])
+    if isinstance(node, Sum):
+        signed = zip(inner, node.signs, strict=True)
+        return _together(found if sign > 0 else _turned(found) for found, sign in signed)
     return BOTH if node.timed or any(inner) else STILL
 
 
