@@ -24,6 +24,9 @@ class Stores(Protocol):
     def open_fallible(self) -> Store:
         """Open the store for a test in which a write fails."""
 
+    def open_shared(self) -> Store:
+        """Open the store for a test in which other threads read."""
+
     def spoil(self) -> None:
         """Take the store's tables away behind its back, so that whatever it does fails."""
 
@@ -53,6 +56,10 @@ class SqliteStores:
 
     def open_fallible(self) -> Store:
         """Open the store for a test in which a write fails."""
+        return self.open()
+
+    def open_shared(self) -> Store:
+        """Open the store for a test in which other threads read."""
         return self.open()
 
     def spoil(self) -> None:
@@ -96,6 +103,10 @@ class MemoryStores:
     def open_fallible(self) -> Store:
         """Skip the test: no write fails."""
         pytest.skip("memory does not fail")
+
+    def open_shared(self) -> Store:
+        """Skip the test: a story is played on one thread."""
+        pytest.skip("memory is for one thread")
 
     def spoil(self) -> None:
         """Skip the test: nothing lies below that could fail."""

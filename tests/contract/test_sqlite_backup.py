@@ -77,6 +77,30 @@ def test_a_backup_is_one_file_that_only_its_owner_may_read(
     assert path.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        ("DELETE FROM events WHERE sequence = 10", "does not hold what the store held"),
+        ("PRAGMA user_version = 0", "it is empty"),
+    ],
+)
+def test_a_copy_that_is_not_the_store_is_no_backup(
+    store: SqliteStore, tmp_path: Path, spoil: str, words: str
+) -> None:
+    """Whatever went wrong on the way is noticed before the copy gets its name."""
+    steps = store.backup(str(tmp_path / "backup.db"))
+    # Twice at the same share: when the last page is copied, and when the copy is closed.
+    shares: list[float] = []
+    while shares[-2:] != [backup.COPY_SHARE] * 2:
+        shares.append(next(steps))
+    with closing(sqlite3.connect(tmp_path / "backup.db.partial")) as copy:
+        copy.execute(spoil)
+        copy.commit()
+    with pytest.raises((StoreError, SettingsError), match=words):
+        next(steps)
+    assert not (tmp_path / "backup.db").exists()
+
+
 def test_a_backup_never_overwrites(store: SqliteStore, tmp_path: Path) -> None:
     """A file of that name may be the last good backup."""
     path = tmp_path / "backup.db"

@@ -69,6 +69,19 @@ def test_identifiers_are_told_apart_whatever_they_contain(stores: Stores) -> Non
     assert store.find_parts([]) == []
 
 
+def test_a_part_is_found_by_its_lookup_key(stores: Stores) -> None:
+    """The key is all that is kept of an identifier where its value must not stand."""
+    store = stores.open()
+    with store.transaction():
+        for claimed in (False, True):
+            store.add_part(EMAIL, claimed=claimed, customer_id=None)
+    keys = [store.lookup_key(EMAIL, claimed=claimed) for claimed in (False, True)]
+    store = stores.open()
+    assert [store.find_part_by_key(key) for key in keys] == store.load_parts([1, 2])
+    other = store.lookup_key(Identifier("email", "bob@example.org"), claimed=False)
+    assert store.find_part_by_key(other) is None
+
+
 def test_parts_are_found_in_the_order_in_which_they_were_wanted(store: Store) -> None:
     """Also twice, and also with gaps."""
     ada, bob = add(store, "ada", "bob")

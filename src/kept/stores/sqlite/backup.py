@@ -25,7 +25,7 @@ from kept.stores.sqlite.folder import (
 from kept.stores.sqlite.migrations import read_version
 
 PAGES_A_STEP: Final = 256
-_COPY_SHARE: Final = 0.8
+COPY_SHARE: Final = 0.8
 """How much of the whole the copying is; the rest is verifying."""
 
 
@@ -50,7 +50,7 @@ def back_up(source: Path, target: Path, *, counts: LiteralString) -> Iterator[fl
             connection.execute("BEGIN")
             expected = dict(connection.execute(counts).fetchall())
             yield from _copy(connection, partial)
-        yield _COPY_SHARE
+        yield COPY_SHARE
         _verify(partial, counts=counts, expected=expected)
         sync_file(partial)
         partial.rename(target)
@@ -152,7 +152,7 @@ def _copy(connection: sqlite3.Connection, partial: Path) -> Iterator[float]:
         while (step := steps.get()) is not None:
             if isinstance(step, Exception):
                 raise step
-            yield step * _COPY_SHARE
+            yield step * COPY_SHARE
     finally:
         is_abandoned.set()
         thread.join()

@@ -34,7 +34,7 @@ class Checkpoints:
             self._connection = open_checkpointer(session.path)
         except sqlite3.Error as error:
             raise translate(error, path=session.path) from error
-        self._seen_changes = session.changes
+        self._changes = self._seen_changes = session.changes
         self._is_stopping = False
         self._wanted = Event()
         self._thread = Thread(target=self._run, name="kept-checkpoints", daemon=True)
@@ -45,8 +45,9 @@ class Checkpoints:
 
     def committed(self) -> None:
         """Ask for a checkpoint when enough has changed since the last one."""
-        if self._session.changes - self._seen_changes >= CHANGES_BETWEEN:
-            self._seen_changes = self._session.changes
+        self._changes = self._session.changes
+        if self._changes - self._seen_changes >= CHANGES_BETWEEN:
+            self._seen_changes = self._changes
             self._wanted.set()
 
     def rolled_back(self) -> None:
@@ -65,7 +66,7 @@ class Checkpoints:
         while not self._is_stopping:
             is_wanted = self._wanted.wait(IDLE_SECONDS)
             self._wanted.clear()
-            changes = self._session.changes
+            changes = self._changes
             try:
                 if is_wanted:
                     self._move()
