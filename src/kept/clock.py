@@ -4,10 +4,14 @@ Everything else takes `now` as an argument, so that a story is a unit test, a re
 a failure has a seed. Instants are microseconds since 1970 in UTC, as plain integers.
 """
 
+import random
 import secrets
 import time
 import uuid
-from typing import Protocol
+from typing import Protocol, TypeAlias
+
+Chance: TypeAlias = random.Random
+"""Draws that a seed repeats: for simulations, never for secrets."""
 
 
 class Clock(Protocol):
@@ -48,6 +52,11 @@ class VirtualClock:
 def read_monotonic() -> int:
     """Return microseconds of a clock that never steps: for measuring durations, not for dating."""
     return time.perf_counter_ns() // 1_000
+
+
+def seeded_chance(seed: int) -> Chance:
+    """Return a sequence of draws that is the same for the same seed."""
+    return random.Random(seed)
 
 
 def new_id() -> str:

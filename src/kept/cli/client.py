@@ -11,8 +11,8 @@ from kept.runtime.server import ADDRESS_FILE, ADMIN_TOKEN_FILE
 TIMEOUT_SECONDS: Final = 60.0
 
 
-def call(data: Path, method: str, path: str, body: Any = None) -> Any:
-    """Return what a running server answers.
+def call(data: Path, method: str, path: str, body: Any = None, *, key: str = "") -> Any:
+    """Return what a running server answers to the operator (or, with a write key, to a source).
 
     Raises:
         SettingsError: no server has been started on this data folder, or it does not answer.
@@ -32,7 +32,7 @@ def call(data: Path, method: str, path: str, body: Any = None) -> Any:
             method,
             address + path,
             json=body,
-            headers={"authorization": f"Bearer {token}"},
+            headers={"authorization": f"Bearer {key or token}"},
             timeout=TIMEOUT_SECONDS,
         )
     except httpx.HTTPError as error:

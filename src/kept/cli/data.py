@@ -61,12 +61,14 @@ def import_history(
 
 
 def backup(
-    to: Annotated[Path, typer.Argument(help="The file to write.")],
     data: Data,
+    name: Annotated[
+        str, typer.Option(help="What to call it; by default the present instant.")
+    ] = "",
 ) -> None:
-    """Copy the store while the server runs, and verify the copy."""
-    answer = call(data, "POST", "/admin/backup", {"path": str(to.resolve())})
-    console.print(f"Backed up to {to} and verified: {answer['counts']}", markup=False)
+    """Copy the store while the server runs, into the data folder, and verify the copy."""
+    made = call(data, "POST", "/v1/admin/backups", {"name": name})
+    console.print(f"{data / made['file']}: {made['size']} bytes, verified.", markup=False)
 
 
 def restore(

@@ -145,7 +145,7 @@ def send(reading: Reading, *, data: Path, source: str, report: Path | None) -> I
         answer: Any = {"accepted": 0, "duplicates": 0, "rejected": []}
         if items:
             body = {"batch": [item for _, item in items]}
-            answer = call(data, "POST", f"/admin/import/{source}", body)
+            answer = call(data, "POST", f"/v1/admin/import/{source}", body)
         for one in answer["rejected"]:
             row = items[one["position"]][0]
             refused.append(Refused(row=row, code=one["code"], detail=one["detail"]))

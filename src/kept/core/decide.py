@@ -282,7 +282,7 @@ def _find_way(one: _Ranked, at: Situation) -> Chosen | Reason:
     if reason is not None:
         return reason
     permission = layers.find_permission(rule, at)
-    ways, pressed = layers.find_leaving_ways(rule, permission.ways, at)
+    ways, pressed = layers.find_leaving_ways(rule, candidate.about, permission.ways, at)
     if not ways:
         return permission.refusal or pressed or NoBasis(entity=rule.entity, purpose=rule.purpose)
     expires_at = min(candidate.expires_at or NEVER, at.now + rule.valid_for)
@@ -326,7 +326,7 @@ def _answer_outside(
     permission = layers.find_permission(rule, at)
     found: Reason | None = permission.refusal or layers.check_holds(rule, "", at)
     if found is None:
-        ways, found = layers.find_leaving_ways(rule, permission.ways, at)
+        ways, found = layers.find_leaving_ways(rule, "", permission.ways, at)
         if ways and ways[0].due_at > at.now:
             found = QuietNow(quiet_hours="", until=ways[0].due_at)
     considered.append(_considered(one, found))

@@ -225,17 +225,28 @@ def check_holds(rule: ActionRule, about: str, at: Situation) -> Reason | None:
         if brake_covers(brake, rule, at):
             return Braked(brake=brake.brake)
     for state in at.holds:
-        hold = at.policy.holds[state.hold]
-        if state.about is not None and about not in state.about:
-            continue
-        # An action that is asked for from outside has no index, so that its scope is looked at.
-        if rule.index in hold.covers or (rule.index < 0 and hold.scope.covers_some_channel(rule)):
-            if state.is_unknown:
-                return HoldUnknown(hold=hold.hold, facts=_unknown_names(hold.facts, at))
-            return Held(hold=hold.hold, until=state.until)
+        # A hold on channels says nothing of the action itself; it is judged where a message leaves.
+        if not at.policy.holds[state.hold].scope.channels:
+            reason = _check_hold(state, rule, about, at)
+            if reason is not None:
+                return reason
     if rule.needs_approval:
         return NeedsApproval()
     return None
+
+
+def _check_hold(state: HoldState, rule: ActionRule, about: str, at: Situation) -> Reason | None:
+    hold = at.policy.holds[state.hold]
+    if state.about is not None and about not in state.about:
+        return None
+    # An action that is asked for from outside has no index, so that its scope is looked at.
+    if rule.index not in hold.covers and not (
+        rule.index < 0 and hold.scope.covers_some_channel(rule)
+    ):
+        return None
+    if state.is_unknown:
+        return HoldUnknown(hold=hold.hold, facts=_unknown_names(hold.facts, at))
+    return Held(hold=hold.hold, until=state.until)
 
 
 def _unknown_names(indexes: tuple[int, ...], at: Situation) -> tuple[str, ...]:
@@ -266,13 +277,13 @@ def brake_covers(brake: Brake, rule: ActionRule, at: Situation) -> bool:
 
 
 def find_leaving_ways(
-    rule: ActionRule, ways: list[ChannelRule], at: Situation
+    rule: ActionRule, about: str, ways: list[ChannelRule], at: Situation
 ) -> tuple[list[Way], Reason | None]:
     """Return the permitted channels on which pressure allows a message, and from when on."""
     open_ways: list[Way] = []
     refusal: Reason | None = None
     for channel in ways:
-        found = _check_pressure(rule, channel, at)
+        found = _check_pressure(rule, about, channel, at)
         if isinstance(found, Way):
             open_ways.append(found)
         else:
@@ -280,7 +291,14 @@ def find_leaving_ways(
     return open_ways, None if open_ways else refusal
 
 
-def _check_pressure(rule: ActionRule, channel: ChannelRule, at: Situation) -> Way | Reason:
+def _check_pressure(
+    rule: ActionRule, about: str, channel: ChannelRule, at: Situation
+) -> Way | Reason:
+    for state in at.holds:
+        if channel.channel in at.policy.holds[state.hold].scope.channels:
+            held = _check_hold(state, rule, about, at)
+            if held is not None:
+                return held
     for brake in at.controls.brakes:
         if brake.scope == "channel" and brake.name == channel.channel:
             return Braked(brake=brake.brake)

@@ -4,15 +4,19 @@ Both happen in the same transaction as the change, so that whoever is told of su
 consequence durable (guarantee G1).
 """
 
-from typing import Any
+from typing import Final
 
 import msgspec
 
-from kept.core.decision import OUTBOUND, Chosen, Considered, Decision, Request
+from kept.core.decision import OUTBOUND, Chosen, Decision, Request
 from kept.core.message import WITHDRAWABLE_STATES, Message
-from kept.core.reason import Expired, NotEligible, Outranked, Reason, Shadowed, code_of
+from kept.core.reason import Expired, NotEligible, Reason, Shadowed, code_of
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine, open_messages_of
+
+
+_HELD_BACK: Final = frozenset({"permitted", "held", "pressure", "honest"})
+"""Layers that hold back what would be said otherwise; the others say that there is nothing to say."""
 
 
 def react(engine: Engine, customer: Customer, now: int) -> list[Message]:
@@ -20,6 +24,7 @@ def react(engine: Engine, customer: Customer, now: int) -> list[Message]:
     withdrawn = recheck(engine, customer, now)
     decision = engine.decide(customer, Request(open_messages=open_messages_of(customer)), now)
     customer.standing = decision
+    note_reasons(engine, decision)
     for chosen in decision.chosen:
         queue(engine, customer, decision, chosen, now)
     return withdrawn
@@ -133,22 +138,14 @@ def queue(
     return message
 
 
-def count_reasons(engine: Engine, considered: tuple[Considered, ...]) -> None:
-    """Count why actions were not chosen, by reason; outranked ones say nothing."""
-    for one in considered:
-        if one.reason is not None and not isinstance(one.reason, Outranked):
-            engine.counts["reasons", code_of(one.reason)] += 1
-
-
-def summary_of(decision: Decision) -> dict[str, Any]:
-    """Return what people watching want to know of a decision, without any of its facts."""
-    return {
-        "decision": decision.decision_id,
-        "placement": decision.request.placement,
-        "chosen": [chosen.action for chosen in decision.chosen],
-        "held": {
-            one.action: code_of(one.reason)
-            for one in decision.considered
-            if one.reason is not None and not isinstance(one.reason, Outranked)
-        },
-    }
+def note_reasons(engine: Engine, decision: Decision) -> None:
+    """Count why actions were held back, and tell the most telling one; no customer is named."""
+    told = False
+    for one in decision.considered:
+        reason = one.reason
+        if reason is None or reason.layer not in _HELD_BACK:
+            continue
+        engine.counts["reasons", code_of(reason)] += 1
+        if not told and reason.layer != "permitted":
+            told = True
+            engine.tell("held", action=one.action, reason=code_of(reason))

@@ -1,0 +1,132 @@
+"""Commands for whoever runs a server: ask it, stop it, hear its reasons, hand out keys."""
+
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from kept.cli.client import call
+from kept.cli.output import console
+from kept.errors import InputError
+
+Data = Annotated[Path, typer.Option(help="The data folder of the server.", envvar="KEPT_DATA")]
+Scope = Annotated[
+    str,
+    typer.Argument(
+        help="all, or action:NAME, channel:NAME, purpose:NAME, region:NAME, cohort:NAME."
+    ),
+]
+Who = Annotated[str, typer.Argument(help="An identifier, such as user_id:ana.")]
+
+key_app = typer.Typer(no_args_is_help=True, help="Write keys of sources.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the app."""
+    app.command("pause")(pause)
+    app.command("resume")(resume)
+    app.command("explain")(explain)
+    app.command("decide")(decide)
+    app.command("unmerge")(unmerge)
+    key_app.command("create")(create_key)
+    key_app.command("revoke")(revoke_key)
+    app.add_typer(key_app, name="key")
+
+
+def pause(
+    scope: Scope,
+    data: Data,
+    because: Annotated[str, typer.Option(help="Why, for the audit.")] = "",
+) -> None:
+    """Stop an action, a channel, a purpose, a region, a cohort or everything, at once."""
+    body = {"scope": scope, "because": because}
+    brake = call(data, "POST", "/v1/admin/brakes", body)
+    console.print(f"Paused {brake['scope']} since {brake['since']}.", markup=False)
+
+
+def resume(scope: Scope, data: Data) -> None:
+    """Lift a brake; those who waited hear from the brand one by one."""
+    brake = call(data, "DELETE", f"/v1/admin/brakes/{quote(scope, safe='')}")
+    console.print(f"Resumed {brake['scope']}.", markup=False)
+
+
+def explain(
+    decision: Annotated[int, typer.Argument(help="The decision's id.")], data: Data
+) -> None:
+    """Say why a decision came out as it did, what would have changed it, and prove it."""
+    told = call(data, "GET", f"/v1/admin/decisions/{decision}")
+    explained = told["explained"]
+    lines = [
+        f"Decision {told['decision_id']} at {told['decided_at']}, brand {told['brand_version']}",
+        f"  {explained['outcome']}",
+        *_section("Holds that were on", explained["holds"]),
+        *_section("Why not", explained["reasons"]),
+        *_section("What would have changed it", explained["would_change"]),
+        *_section("What the customer may read", told["customer"]),
+        "",
+        "Made again from the same facts it comes out the same."
+        if told["replays_alike"]
+        else "MADE AGAIN FROM THE SAME FACTS IT COMES OUT OTHERWISE.",
+    ]
+    for line in lines:
+        console.print(line, markup=False, highlight=False)
+    if not told["replays_alike"]:
+        raise typer.Exit(1)
+
+
+def _section(title: str, sentences: list[str]) -> list[str]:
+    return ["", f"{title}:", *(f"  - {sentence}" for sentence in sentences)] if sentences else []
+
+
+def decide(
+    placement: Annotated[str, typer.Argument(help="A placement of brand.yaml.")],
+    who: Who,
+    data: Data,
+    source: Annotated[str, typer.Option(help="The source that asks.")],
+    key: Annotated[str, typer.Option(help="Its write key.", envvar="KEPT_KEY")],
+    action: Annotated[
+        list[str] | None, typer.Option(help="At a gate: the actions asked for.")
+    ] = None,
+) -> None:
+    """Ask for a decision as a touchpoint would, and print the answer as JSON."""
+    namespace, value = _identifier(who)
+    body: dict[str, Any] = {
+        "placement": placement,
+        "identifiers": {namespace: value},
+        "actions": action or [],
+    }
+    console.print_json(data=call(data, "POST", "/v1/decide", body, key=key))
+
+
+def unmerge(one: Who, other: Who, data: Data) -> None:
+    """Say that two identifiers are two people; everything is sorted out again by itself."""
+    body = {"one": one, "other": other}
+    _identifier(one)
+    _identifier(other)
+    call(data, "POST", "/v1/admin/customers/unmerge", body)
+    console.print(f"{one} and {other} are two people from now on.", markup=False)
+
+
+def _identifier(text: str) -> tuple[str, str]:
+    namespace, colon, value = text.partition(":")
+    if not colon or not namespace or not value:
+        message = f"{text!r} is not an identifier; write namespace:value, such as user_id:ana"
+        raise InputError(message)
+    return namespace, value
+
+
+def create_key(
+    source: Annotated[str, typer.Argument(help="A source of sources.yaml.")], data: Data
+) -> None:
+    """Make a write key for a source. It is shown once."""
+    made = call(data, "POST", "/v1/admin/keys", {"source": source})
+    console.print(made["key"], markup=False, highlight=False)
+
+
+def revoke_key(
+    source: Annotated[str, typer.Argument(help="A source of sources.yaml.")], data: Data
+) -> None:
+    """Take all write keys of a source away."""
+    gone = call(data, "DELETE", f"/v1/admin/keys/{quote(source, safe='')}")
+    console.print(f"{source} lost {gone['count']} key(s).", markup=False)
