@@ -86,8 +86,8 @@ def _fields(fields: Mapping[str, Fact | Type], given: Mapping[str, Any]) -> dict
         if text is not None:
             values[name] = read_value(text, fact.type)
         else:
-            plain: Scalar = {"bool": False, "text": ""}.get(fact.type.kind, 0)
-            values[name] = None if fact.nullable else plain
+            plain: dict[str, Scalar] = {"bool": False, "text": ""}
+            values[name] = None if fact.nullable else plain.get(fact.type.kind, 0)
     return values
 
 

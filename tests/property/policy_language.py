@@ -174,7 +174,8 @@ def _space(node: FieldRef | RowField) -> str:
 
 
 def _plain(field: Fact | Type) -> Scalar:
-    return {"bool": False, "text": ""}.get(_type_of(field).kind, 0)
+    kind = _type_of(field).kind
+    return False if kind == "bool" else "" if kind == "text" else 0
 
 
 # -- constants as a brand writes them ----------------------------------------------------------------

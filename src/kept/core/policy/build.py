@@ -7,12 +7,12 @@ bounds it lies, so that both compilers leave out the checks that cannot fail.
 
 from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
+from typing import Literal as OneLiteral
 
-from kept.core.policy.literals import FALSE, TRUE, constant
+from kept.core.policy.literals import FALSE, TRUE
 from kept.core.policy.tree import (
     Aggregate,
     And,
-    Arithmetic,
     Between,
     Branch,
     Call,
@@ -26,6 +26,8 @@ from kept.core.policy.tree import (
     Not,
     OneOf,
     Or,
+    Product,
+    Sum,
     meets_now,
     needs_zone,
 )
@@ -47,6 +49,7 @@ from kept.core.policy.types import (
 )
 
 Bounds: TypeAlias = tuple[int, int]
+Sign: TypeAlias = OneLiteral[1, -1]
 
 UNIT_OF: Final = {
     "days_since": DAY,
@@ -147,23 +150,27 @@ def case(branches: Sequence[Branch], otherwise: Node, *, of: Type) -> Node:
 
 def negate(operand: Node) -> Node:
     """Return a number with the other sign."""
-    return add("-", constant(0, of=operand.type), operand)
+    return add([operand], [-1], of=operand.type)
 
 
-def add(op: str, left: Node, right: Node) -> Node:
-    """Return the sum or the difference of two numbers of one type."""
-    (low, high), (other_low, other_high) = _range(left), _range(right)
-    exact = (
-        (low + other_low, high + other_high) if op == "+" else (low - other_high, high - other_low)
-    )
-    checked, bounds = _within(exact, left.type)
-    known = _merged([left, right])
+def add(terms: Sequence[Node], signs: Sequence[Sign], *, of: Type) -> Node:
+    """Return a sum of numbers of one type; sums within it become a part of it."""
+    flat: list[tuple[Node, Sign]] = []
+    for term, sign in zip(terms, signs, strict=True):
+        if isinstance(term, Sum):
+            inner = zip(term.terms, term.signs, strict=True)
+            flat += [(part, 1 if own == sign else -1) for part, own in inner]
+        else:
+            flat.append((term, sign))
+    lows = [_range(term)[0] if sign > 0 else -_range(term)[1] for term, sign in flat]
+    highs = [_range(term)[1] if sign > 0 else -_range(term)[0] for term, sign in flat]
+    checked, bounds = _within((sum(lows), sum(highs)), of)
+    known = _merged([term for term, _ in flat])
     known["unknowable"] |= checked
-    return Arithmetic(
-        type=left.type,
-        op="+" if op == "+" else "-",
-        left=left,
-        right=right,
+    return Sum(
+        type=of,
+        terms=tuple(term for term, _ in flat),
+        signs=tuple(sign for _, sign in flat),
         checked=checked,
         bounds=bounds,
         **known,
@@ -181,9 +188,8 @@ def multiply(left: Node, right: Node, *, of: Type) -> Node:
     checked, bounds = _within(exact, of)
     known = _merged([left, right])
     known["unknowable"] |= checked
-    return Arithmetic(
+    return Product(
         type=of,
-        op="*",
         left=left,
         right=right,
         checked=checked,

@@ -14,9 +14,9 @@ from kept.core.policy.fold import fold
 from kept.core.policy.functions import AGGREGATIONS, FUNCTIONS, INSTEAD
 from kept.core.policy.literals import FALSE, NONE, TRUE, Wrong
 from kept.core.policy.names import find_name
-from kept.core.policy.parse import Parsed, operands_of, parse_expression
+from kept.core.policy.parse import Parsed, operands_of, parse_expression, terms_of
 from kept.core.policy.scope import Scope
-from kept.core.policy.tree import Branch, Comparison, Expression, Literal, Node
+from kept.core.policy.tree import Branch, Comparison, Expression, Literal, Node, depth_of
 from kept.core.policy.types import BOOL, INT, NULL, Type
 from kept.core.policy.where import Where, nearest
 from kept.errors import Problem
@@ -29,6 +29,8 @@ _COMPARISONS: Final[dict[type[exp.Expr], Comparison]] = {
     exp.GT: ">",
     exp.GTE: ">=",
 }
+DEPTH_MAX: Final = 12
+"""How deep a checked expression may be: every engine and its SQL writer can go that deep."""
 _ORDERED: Final = frozenset({"int", "decimal", "money", "date", "timestamp"})
 _NUMBERS: Final = frozenset({"int", "decimal", "money"})
 
@@ -53,6 +55,13 @@ def check_expression(
         root = checker.fit_place(root, expects)
     if root is None or checker.problems:
         return checker.problems
+    if depth_of(root) > DEPTH_MAX:
+        return [
+            where.problem(
+                f"more than {DEPTH_MAX} operators and functions within one another",
+                suggestion="declare a part of it as a feature, a cohort or a segment",
+            )
+        ]
     return Expression(text=text, root=root)
 
 
@@ -239,12 +248,13 @@ class _Checker:
         return build.negate(operand)
 
     def _add(self, node: exp.Add | exp.Sub) -> Node | None:
-        found = self._all([node.left, node.right])
+        parts, signs = terms_of(node)
+        found = self._all(parts)
         if found is None:
             return None
         fitted = fit_together(found)
         if fitted is not None and fitted[0].type.kind in _NUMBERS and not _has_null(found):
-            return build.add("+" if isinstance(node, exp.Add) else "-", fitted[0], fitted[1])
+            return build.add(fitted, signs, of=fitted[0].type)
         if {part.type.kind for part in found} & {"date", "timestamp"}:
             self.refuse(
                 node,
@@ -252,8 +262,7 @@ class _Checker:
                 "use add_days, add_hours or add_minutes, or days_between for a difference",
             )
             return None
-        verb = "added" if isinstance(node, exp.Add) else "subtracted"
-        self._refuse_types(node, found, verb)
+        self._refuse_types(node, found, "added")
         return None
 
     def _multiply(self, node: exp.Mul) -> Node | None:

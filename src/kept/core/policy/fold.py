@@ -3,7 +3,6 @@
 from kept.core.policy.evaluate import UNKNOWN, Row, compile_expression
 from kept.core.policy.literals import Wrong, constant
 from kept.core.policy.tree import (
-    Arithmetic,
     Between,
     Call,
     Compare,
@@ -13,13 +12,17 @@ from kept.core.policy.tree import (
     Node,
     Not,
     OneOf,
+    Product,
+    Sum,
     needs_zone,
 )
+
+_FOLDED = (Between, Call, Compare, IsNull, Not, OneOf, Product, Sum)
 
 
 def fold(node: Node) -> Node | Wrong:
     """Return a node, or its value where all its operands are constant."""
-    if not isinstance(node, Arithmetic | Between | Call | Compare | IsNull | Not | OneOf):
+    if not isinstance(node, _FOLDED):
         return node
     if node.timed or not all(isinstance(child, Literal) for child in node.children):
         return node

@@ -4,7 +4,7 @@ sqlglot decides what binds more tightly than what, so that an analyst's SQL mean
 everywhere; it sees only tokens that `tokens` let through.
 """
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from sqlglot import exp
@@ -15,8 +15,8 @@ from kept.core.policy.tokens import Word, Words, read_words
 from kept.core.policy.where import Where
 from kept.errors import Problem
 
-DEPTH_MAX: Final = 48
-"""How deep the tree may be; a sum of fifty terms is as deep as fifty parentheses."""
+DEPTH_MAX: Final = 24
+"""How deep the parser's tree may be, where a chain of AND, of OR, or of + and - is one level."""
 
 
 class Parsed(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +62,7 @@ def parse_expression(text: str, *, where: Where) -> Parsed | list[Problem]:
     if _depth(root) > DEPTH_MAX:
         return [
             where.problem(
-                f"nested more than {DEPTH_MAX} levels deep, counting each + - * of a chain",
+                f"nested more than {DEPTH_MAX} levels deep",
                 suggestion="declare a part of it as a feature, a cohort or a segment",
             )
         ]
@@ -82,17 +82,36 @@ def operands_of(node: exp.Expr, kind: type[exp.And] | type[exp.Or]) -> list[exp.
     return found
 
 
+def terms_of(node: exp.Add | exp.Sub) -> tuple[list[exp.Expr], list[Literal[1, -1]]]:
+    """Return the terms of a chain of + and -, from the left, with their signs."""
+    terms: list[exp.Expr] = []
+    signs: list[Literal[1, -1]] = []
+    part: exp.Expr = node
+    while isinstance(part, exp.Add | exp.Sub):
+        terms.append(part.right)
+        signs.append(1 if isinstance(part, exp.Add) else -1)
+        part = part.left
+    return [part, *reversed(terms)], [1, *reversed(signs)]
+
+
 def _depth(root: exp.Expr) -> int:
-    """Return how deep a tree is, where a chain of AND or of OR is one level; without recursion."""
+    """Return how deep a tree is, where a chain is one level; without recursion."""
     deepest = 0
     waiting = [(root, 1)]
     while waiting:
         node, depth = waiting.pop()
         deepest = max(deepest, depth)
-        for child in node.iter_expressions():
-            in_chain = isinstance(node, exp.And | exp.Or) and type(child) is type(node)
-            waiting.append((child, depth if in_chain else depth + 1))
+        waiting += (
+            (child, depth if _is_chained(node, child) else depth + 1)
+            for child in node.iter_expressions()
+        )
     return deepest
+
+
+def _is_chained(node: exp.Expr, child: exp.Expr) -> bool:
+    if isinstance(node, exp.Add | exp.Sub):
+        return isinstance(child, exp.Add | exp.Sub) and child is node.left
+    return isinstance(node, exp.And | exp.Or) and type(child) is type(node)
 
 
 def _unreadable(text: str, error: ParseError, *, where: Where) -> Problem:

@@ -5,6 +5,7 @@ nested operations would double at every level.
 """
 
 from abc import ABC, abstractmethod
+from functools import cache
 from typing import Final, Literal, TypeAlias
 
 from sqlglot import exp
@@ -41,9 +42,14 @@ def binary(kind: type[exp.Binary], left: exp.Expr, right: exp.Expr) -> exp.Expr:
     return exp.Paren(this=kind(this=left, expression=right))
 
 
+@cache
+def _type_named(name: str) -> exp.DataType:
+    return exp.DataType.build(name)
+
+
 def cast(value: exp.Expr, to: str) -> exp.Expr:
     """Return a value as a type that is named as sqlglot's own dialect names it."""
-    return exp.Cast(this=value, to=exp.DataType.build(to))
+    return exp.Cast(this=value, to=_type_named(to).copy())
 
 
 def is_null(value: exp.Expr) -> exp.Expr:
@@ -129,7 +135,7 @@ class DuckDb(Target):
     def narrow(self, value: exp.Expr, low: int, high: int) -> exp.Expr:
         """Return a wide number as a 64-bit integer, or NULL where it is not within bounds."""
         if (low, high) == (INT_MIN, INT_MAX):
-            return exp.TryCast(this=value, to=exp.DataType.build("BIGINT"))
+            return exp.TryCast(this=value, to=_type_named("BIGINT").copy())
         return super().narrow(value, low, high)
 
     def rounded(self, value: exp.Expr, unit: int) -> exp.Expr:

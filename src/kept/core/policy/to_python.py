@@ -19,7 +19,6 @@ from kept.core.policy.build import UNIT_OF, digits_of, rounding_unit
 from kept.core.policy.tree import (
     Aggregate,
     And,
-    Arithmetic,
     Between,
     Call,
     Case,
@@ -34,7 +33,9 @@ from kept.core.policy.tree import (
     Not,
     OneOf,
     Or,
+    Product,
     RowField,
+    Sum,
 )
 from kept.core.policy.types import DECIMAL_ONE, INT_MAX, INT_MIN, Scalar, bounds_of
 
@@ -187,8 +188,10 @@ class PythonWriter:
                 return self._between(node, operands)
             case Not():
                 return f"(not {operands[0]})"
-            case Arithmetic():
-                return self._arithmetic(node, operands)
+            case Sum():
+                return self._sum(node, operands)
+            case Product():
+                return self._product(node, operands)
             case Call():
                 return self._call(node, operands)
         raise TypeError(f"{type(node).__name__} is not an operator")
@@ -201,8 +204,14 @@ class PythonWriter:
         name = self.temporary()
         return f"(({low} <= ({name} := {value})) & ({name} <= {high}))"
 
-    def _arithmetic(self, node: Arithmetic, operands: list[str]) -> str:
-        source = f"({operands[0]} {node.op} {operands[1]})"
+    def _sum(self, node: Sum, operands: list[str]) -> str:
+        signed = zip(node.signs, operands, strict=True)
+        source = "".join(f" {'+' if sign > 0 else '-'} {operand}" for sign, operand in signed)
+        source = f"({source.removeprefix(' + ').removeprefix(' ')})"
+        return self._checked(source, node) if node.checked else source
+
+    def _product(self, node: Product, operands: list[str]) -> str:
+        source = f"({operands[0]} * {operands[1]})"
         if node.scaled:
             name, half = self.temporary(), DECIMAL_ONE // 2
             source = (
@@ -418,7 +427,7 @@ _PART_OF_DATE: Final = {
 def _is_strict(node: Node) -> bool:
     """Return whether a node is NULL exactly where one of its operands is."""
     match node:
-        case Compare() | OneOf() | Arithmetic() | Not():
+        case Compare() | OneOf() | Sum() | Product() | Not():
             return True
         case Between():
             return not node.low.nullable and not node.high.nullable

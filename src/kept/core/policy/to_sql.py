@@ -36,7 +36,6 @@ from kept.core.policy.sql_targets import (
 from kept.core.policy.tree import (
     Aggregate,
     And,
-    Arithmetic,
     Between,
     Call,
     Case,
@@ -51,7 +50,9 @@ from kept.core.policy.tree import (
     Not,
     OneOf,
     Or,
+    Product,
     RowField,
+    Sum,
     needs_zone,
 )
 from kept.core.policy.types import (
@@ -74,7 +75,6 @@ _COMPARISONS: Final[dict[str, type[exp.Binary]]] = {
     ">": exp.GT,
     ">=": exp.GTE,
 }
-_OPERATORS: Final[dict[str, type[exp.Binary]]] = {"+": exp.Add, "-": exp.Sub, "*": exp.Mul}
 _SQL_TYPES: Final = {"bool": "BOOLEAN", "text": "TEXT"}
 _SHIFT: Final = 4_000_000
 """Days that make any length of time positive, for engines divide towards zero, not downwards."""
@@ -139,9 +139,9 @@ class _Writer:
     def _chain(self, node: And | Or) -> _Pair:
         pairs = [self.write(operand) for operand in node.operands]
         settles = exp.Boolean(this=isinstance(node, Or))
-        goes_on = [_not(exp.Is(this=pair.value, expression=settles)) for pair in pairs]
+        settled = [exp.Paren(this=exp.Is(this=pair.value, expression=settles)) for pair in pairs]
         value = _joined(exp.And if isinstance(node, And) else exp.Or, [p.value for p in pairs])
-        return _Pair(value, _reached(pairs, goes_on))
+        return _Pair(value, _reached(pairs, settled))
 
     def _not(self, node: Not) -> _Pair:
         pair = self.write(node.operand)
@@ -153,7 +153,7 @@ class _Writer:
 
     def _coalesce(self, node: Coalesce) -> _Pair:
         pairs = [self.write(operand) for operand in node.operands]
-        unknown = _reached(pairs, [is_null(pair.value) for pair in pairs])
+        unknown = _reached(pairs, [_not(is_null(pair.value)) for pair in pairs])
         return _Pair(function("COALESCE", *(pair.value for pair in pairs)), unknown)
 
     def _case(self, node: Case) -> _Pair:
@@ -197,17 +197,27 @@ class _Writer:
 
     # -- numbers ----------------------------------------------------------------------------------
 
-    def _arithmetic(self, node: Arithmetic) -> _Pair:
+    def _sum(self, node: Sum) -> _Pair:
+        values, unknown = self._all(node.terms)
+        farthest = sum(max(map(abs, term.bounds or (INT_MIN, 0))) for term in node.terms)
+        if farthest <= INT_MAX:
+            # No part of the sum can leave 64 bits, so the numbers need not be made wide.
+            return _Pair(_total(values, node.signs), unknown)
+        wide = [self.target.wide(value) for value in values]
+        return self._narrowed(node, _total(wide, node.signs), unknown)
+
+    def _product(self, node: Product) -> _Pair:
         (left, right), unknown = self._all(node.children)
         if not node.checked and not node.scaled:
-            # Nothing can leave 64 bits here, so the numbers need not be made wide.
-            return _Pair(binary(_OPERATORS[node.op], left, right), unknown)
-        value = binary(_OPERATORS[node.op], self.target.wide(left), self.target.wide(right))
+            return _Pair(binary(exp.Mul, left, right), unknown)
+        value = binary(exp.Mul, self.target.wide(left), self.target.wide(right))
         if node.scaled:
             value = self.target.rounded(value, DECIMAL_ONE)
         return self._narrowed(node, value, unknown)
 
-    def _narrowed(self, node: Arithmetic | Call, wide: exp.Expr, unknown: exp.Expr | None) -> _Pair:
+    def _narrowed(
+        self, node: Sum | Product | Call, wide: exp.Expr, unknown: exp.Expr | None
+    ) -> _Pair:
         """Return a wide number as one of its type; it is unknown where it does not fit."""
         if not node.checked:
             return _Pair(cast(wide, "BIGINT"), unknown)
@@ -372,7 +382,8 @@ class _Writer:
         Compare: _compare,
         Between: _between,
         OneOf: _one_of,
-        Arithmetic: _arithmetic,
+        Sum: _sum,
+        Product: _product,
         Call: _call,
         Aggregate: _aggregate,
     }
@@ -410,6 +421,18 @@ def _bare(value: Scalar) -> exp.Expr:
     return exp.Literal.string(value) if isinstance(value, str) else number(value)
 
 
+def _total(values: Sequence[exp.Expr], signs: Sequence[int]) -> exp.Expr:
+    """Return a sum, halved and halved again, so that long sums are not deep."""
+    if len(values) == 1:
+        return values[0] if signs[0] > 0 else binary(exp.Sub, number(0), values[0])
+    half = len(values) // 2
+    # A leading minus is turned into a difference by giving both halves the other sign.
+    left = _total(values[:half], signs[:half])
+    if signs[half] > 0:
+        return binary(exp.Add, left, _total(values[half:], signs[half:]))
+    return binary(exp.Sub, left, _total(values[half:], [-sign for sign in signs[half:]]))
+
+
 def _plus(value: exp.Expr, summand: int) -> exp.Expr:
     return binary(exp.Add, value, number(summand))
 
@@ -436,12 +459,16 @@ def _any(parts: Sequence[exp.Expr | None]) -> exp.Expr | None:
     return _joined(exp.Or, given) if len(given) > 1 else next(iter(given), None)
 
 
-def _reached(pairs: Sequence[_Pair], goes_on: Sequence[exp.Expr]) -> exp.Expr | None:
-    """Return whether an operand is unknown that is looked at: all before it let it go on."""
-    return _any(
-        [
-            _joined(exp.And, [*goes_on[:place], pair.unknown]) if place else pair.unknown
-            for place, pair in enumerate(pairs)
-            if pair.unknown is not None
-        ]
+def _reached(pairs: Sequence[_Pair], settled: Sequence[exp.Expr]) -> exp.Expr | None:
+    """Return whether an operand is unknown that is looked at: none before it settles the answer."""
+    count = max(
+        (place for place, pair in enumerate(pairs, 1) if pair.unknown is not None), default=0
     )
+    if count < 2:
+        return pairs[0].unknown
+    cases: list[exp.If] = []
+    for pair, settles in zip(pairs[:count], settled, strict=False):
+        if pair.unknown is not None:
+            cases.append(exp.If(this=pair.unknown, true=exp.true()))
+        cases.append(exp.If(this=settles, true=exp.false()))
+    return exp.Case(ifs=cases[:-1], default=exp.false())

@@ -23,7 +23,7 @@ from kept.errors import Problem
 
 LENGTH_MAX: Final = 4_000
 WORDS_MAX: Final = 800
-DEPTH_MAX: Final = 32
+DEPTH_MAX: Final = 20
 
 _NAME: Final = re.compile(r"[^\W\d]\w*")
 _KEYWORDS: Final = {

@@ -142,19 +142,32 @@ class IsNull(Node, frozen=True, kw_only=True):
         return (self.operand,)
 
 
-class Arithmetic(Node, frozen=True, kw_only=True):
-    """`+`, `-` or `*` of numbers; `scaled` where a product of decimals must be rounded back."""
+class Sum(Node, frozen=True, kw_only=True):
+    """A sum of numbers, each with its sign; it is exact, and only its total must fit 64 bits."""
 
-    op: OneLiteral["+", "-", "*"]
-    left: Node
-    right: Node
+    terms: tuple[Node, ...]
+    signs: tuple[OneLiteral[1, -1], ...]
     checked: bool
-    """Whether the result may leave 64 bits."""
-    scaled: bool = False
+    """Whether the total may not fit."""
 
     @property
     def children(self) -> tuple[Node, ...]:
-        """Both sides."""
+        """The terms."""
+        return self.terms
+
+
+class Product(Node, frozen=True, kw_only=True):
+    """A product of two numbers; `scaled` where it must be rounded back to millionths."""
+
+    left: Node
+    right: Node
+    checked: bool
+    """Whether the product may not fit 64 bits."""
+    scaled: bool
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        """Both factors."""
         return (self.left, self.right)
 
 
@@ -239,6 +252,11 @@ class Expression(msgspec.Struct, frozen=True, kw_only=True):
     def unknowable(self) -> bool:
         """Whether evaluating it may find that its value cannot be known."""
         return self.root.unknowable
+
+
+def depth_of(node: Node) -> int:
+    """Return how many levels a node has."""
+    return 1 + max(map(depth_of, node.children), default=0)
 
 
 def walk(node: Node) -> Iterator[Node]:
