@@ -402,6 +402,10 @@ def _fact_plan(brand: model.Brand, order: Order, fold_plan: FoldPlan) -> FactPla
         ),
         zone_trait=brand.brand.zone,
         region_trait=brand.brand.region,
+        index_of={
+            fold_plan.features[name].fingerprint: index
+            for index, name in enumerate(order.features)
+        },
     )
 
 

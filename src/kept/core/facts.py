@@ -6,13 +6,16 @@ unknown fact. Nothing else of the state reaches a decision.
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 import msgspec
 
 from kept.core.decision import Facts
+from kept.core.event import MESSAGE_LEAVING, Event
 from kept.core.fold.aggregate import OVERFLOWING
 from kept.core.fold.compile import FeaturePlan
+from kept.core.fold.fold import FoldPlan
 from kept.core.layers import DRAWS
 from kept.core.policy.zones import find_zone
 from kept.core.rules import Rows, Values
@@ -38,6 +41,8 @@ class FactPlan(msgspec.Struct, frozen=True, kw_only=True):
     """(channel, name of the trait or namespace that holds its address)."""
     zone_trait: str
     region_trait: str
+    index_of: dict[str, int]
+    """A feature's slot -> its index."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -46,11 +51,74 @@ class FactPlan(msgspec.Struct, frozen=True, kw_only=True):
         return (*(feature.name for feature in self.features), *traits)
 
 
+class View:
+    """A customer's facts as they were last read, so that only what changed is read again.
+
+    Reading a window costs more than deciding by it. Between two events a value changes only when its
+    window slides, which is known beforehand, and an event names the facts that it changes.
+    """
+
+    __slots__ = ("_changed", "_objects", "_values", "_valid_from", "unknown", "valid_until")
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self._values: Values = []
+        self._objects: Rows | None = None
+        self._changed: set[int] = set()
+        self._valid_from = 0
+        self.valid_until = 0
+        """When a window next slides over something."""
+        self.unknown: tuple[int, ...] = ()
+
+    def note(self, plan: FactPlan, fold_plan: FoldPlan, event: Event) -> None:
+        """Note which facts an event changes; call it for every event that is folded."""
+        if not self.valid_until:
+            return
+        index = plan.index_of
+        for feature in fold_plan.by_event.get(event.name, ()):
+            # A feature that is only being prepared is not read yet.
+            if feature.fingerprint in index:
+                self._changed.add(index[feature.fingerprint])
+        self._changed.update(
+            index[f.fingerprint] for f in fold_plan.any_event if f.fingerprint in index
+        )
+        if event.traits or event.name in fold_plan.objects or event.name == MESSAGE_LEAVING:
+            self.valid_until = 0
+
+    def read(self, plan: FactPlan, state: State, now: int) -> tuple[Values, Rows]:
+        """Return the values and objects at `now`; they are the caller's to keep."""
+        if now >= self.valid_until or now < self._valid_from or self._objects is None:
+            unknown: list[int] = []
+            self._values = _read_values(plan, state, now, unknown)
+            self.unknown = tuple(unknown)
+            self._objects = _read_objects(plan, state)
+            self._valid_from, self.valid_until = now, next_slide(plan, state, now)
+        elif self._changed:
+            self._read_again(plan, state, now)
+        self._changed.clear()
+        return list(self._values), self._objects
+
+    def _read_again(self, plan: FactPlan, state: State, now: int) -> None:
+        unknown = set(self.unknown)
+        for index in self._changed:
+            feature = plan.features[index]
+            slot = state.features.get(feature.fingerprint)
+            value = feature.aggregate.read(slot, now)
+            unknown.discard(index)
+            if value is OVERFLOWING:
+                unknown.add(index)
+                value = None
+            self._values[index] = value  # type: ignore[call-overload]
+            self.valid_until = min(self.valid_until, feature.aggregate.next_change(slot, now))
+        self.unknown = tuple(sorted(unknown))
+
+
 def read_facts(
     plan: FactPlan,
     state: State,
     restricting: State | None,
     *,
+    view: View,
     identifiers: Mapping[str, str],
     customer_id: int,
     now: int,
@@ -60,23 +128,32 @@ def read_facts(
     Args:
         identifiers: namespace -> value, of what sources vouched for.
         restricting: the state that also holds what attached parts add; None without any.
+        view: what was read of this state before.
     """
-    unknown: list[int] = []
-    values = _read_values(plan, state, now, unknown)
+    values, objects = view.read(plan, state, now)
+    unknown = view.unknown
+    claimed_values: Values | None = None
+    claimed_objects: Rows | None = None
+    if restricting is not None:
+        more_unknown: list[int] = []
+        claimed_values = _read_values(plan, restricting, now, more_unknown)
+        claimed_objects = _read_objects(plan, restricting)
+        unknown = tuple(sorted({*unknown, *more_unknown}))
     zone = _text_trait(state, plan.zone_trait)
+    contacts = list(state.contacts.values())
+    if len(contacts) > 1:
+        contacts.sort(key=_contact_order)
     return Facts(
         values=values,
-        objects=_read_objects(plan, state),
-        restricting_values=None
-        if restricting is None
-        else _read_values(plan, restricting, now, unknown),
-        restricting_objects=None if restricting is None else _read_objects(plan, restricting),
-        unknown=tuple(unknown),
+        objects=objects,
+        restricting_values=claimed_values,
+        restricting_objects=claimed_objects,
+        unknown=unknown,
         zone=zone if zone is not None and find_zone(zone) is not None else None,
         region=_text_trait(state, plan.region_trait),
-        consents=state.consents,
-        contacts=sorted(state.contacts.values(), key=_contact_order),
-        declines=state.declines,
+        consents=dict(state.consents),
+        contacts=contacts,
+        declines=dict(state.declines),
         addresses=_read_addresses(plan, state, identifiers),
         draw=draw_of(customer_id),
         known_since_import=_read_history(state),
@@ -92,6 +169,7 @@ def _read_history(state: State) -> tuple[str, ...]:
     return tuple(history.value) if history is not None and history.at >= state.heard_at else ()
 
 
+@lru_cache(maxsize=100_000)
 def draw_of(customer_id: int) -> int:
     """Return a customer's number from 0 to 9,999, by which control groups are drawn."""
     digest = hashlib.blake2b(customer_id.to_bytes(8), digest_size=8).digest()

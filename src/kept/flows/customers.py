@@ -11,6 +11,7 @@ from typing import Final
 from kept.core.consent import CONSENT_EVENTS
 from kept.core.decision import Decision
 from kept.core.event import Event, Identifier
+from kept.core.facts import View
 from kept.core.fold.fold import FoldPlan, decode_state, encode_state, fold_event, sum_states
 from kept.core.identity import Link, Part
 from kept.core.message import Message
@@ -27,7 +28,7 @@ class Customer:
 
     __slots__ = (
         "_attached", "_restricting", "_total", "applied", "customer_id", "identifiers",
-        "joined_at", "links", "messages", "parts", "standing", "states", "wake_at",
+        "joined_at", "links", "messages", "parts", "standing", "states", "view", "wake_at",
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +63,7 @@ class Customer:
         )
         self._total: State | None = None
         self._restricting: State | None = None
+        self.view = View()
         self.standing: Decision | None = None
         self.wake_at = 0
 
@@ -97,12 +99,14 @@ class Customer:
         if self._attached or event.name in CONSENT_EVENTS or "gpc" in event.context:
             # What consents and claims mean for the whole depends on which part said it.
             self._total = None
+            self.view = View()
         else:
             fold_event(plan, self._total, event)
 
     def forget_sum(self) -> None:
         """Compute the sum anew when it is next wanted."""
         self._total = self._restricting = self.standing = None
+        self.view = View()
 
 
 class Customers:

@@ -77,6 +77,8 @@ class CustomerView(msgspec.Struct, frozen=True, kw_only=True):
     objects: dict[str, int]
     """Kind -> how many."""
     consents: dict[str, Any]
+    closed: dict[str, str]
+    """Channel -> why an address of theirs takes no more messages."""
     holds: tuple[str, ...]
     contacts: tuple[ContactView, ...]
     messages: tuple[MessageView, ...]
@@ -104,6 +106,10 @@ def describe_customer(engine: Engine, identifier: Identifier, now: int) -> Custo
         traits={name: mask_value(said.value) for name, said in sorted(state.traits.items())},
         objects={kind: len(found) for kind, found in sorted(state.objects.items())},
         consents={scope: said.value for scope, said in sorted(state.consents.items())},
+        closed={
+            key.partition("|")[0]: said.value
+            for key, said in sorted(state.closed_addresses.items())
+        },
         holds=look.holds,
         contacts=tuple(
             ContactView(

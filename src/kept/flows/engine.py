@@ -73,6 +73,7 @@ class Engine:
             bundle.fact_plan,
             customer.total(self.plan),
             customer.restricting(self.plan),
+            view=customer.view,
             identifiers=customer.identifiers,
             customer_id=customer.customer_id,
             now=now,
@@ -124,6 +125,7 @@ class Engine:
         """Add an event to the stream and to its customer; history (`silent`) wakes nobody."""
         sequence = self.store.append_event(part_id, event)
         customer.fold(self.plan, part_id, event, sequence)
+        customer.view.note(self.bundle.fact_plan, self.plan, event)
         if event.name in CONSENT_EVENTS or "gpc" in event.context:
             keep_stop(self.store, self.plan, part_id, event)
         self.customers.mark_dirty(part_id, sequence)

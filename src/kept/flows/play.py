@@ -10,7 +10,7 @@ from kept.core.brand.units import parse_duration
 from kept.core.bundle import Bundle
 from kept.core.decision import Decision, Request
 from kept.core.event import Identifier
-from kept.core.facts import read_facts
+from kept.core.facts import View, read_facts
 from kept.core.message import Message
 from kept.core.reason import NotEligible, code_of
 from kept.core.touchpoint_item import WireItem
@@ -338,6 +338,7 @@ class _Player:
             plan,
             customer.total(engine.plan),
             None,
+            view=View(),
             identifiers=customer.identifiers,
             customer_id=customer.customer_id,
             now=self.stage.now,

@@ -63,7 +63,7 @@ def next_wake(engine: Engine, customer: Customer, now: int) -> int:
         decision = engine.look(customer, Request(open_messages=open_messages_of(customer)), now)
     wake_at = min(
         next_change_of(decision, bundle.policy),
-        next_slide(bundle.fact_plan, customer.total(engine.plan), decision.decided_at),
+        _next_slide(engine, customer, decision.decided_at),
     )
     restricting = customer.restricting(engine.plan)
     if restricting is not None:
@@ -78,6 +78,14 @@ def next_wake(engine: Engine, customer: Customer, now: int) -> int:
         draw = decision.facts.draw
         wake_at = min(wake_at, now + spread // 10 + spread * 9 // 10 * draw // DRAWS)
     return max(wake_at, now + 1)
+
+
+def _next_slide(engine: Engine, customer: Customer, decided_at: int) -> int:
+    """Return when a window next slides; the view knows it, unless something happened since."""
+    known = customer.view.valid_until
+    if known > decided_at:
+        return known
+    return next_slide(engine.bundle.fact_plan, customer.total(engine.plan), decided_at)
 
 
 def _wake(engine: Engine, now: int) -> int:
