@@ -320,4 +320,4 @@ def _count_contact(
             "channel": question.channel,
         },
     )
-    engine.fold(customer, customer.customer_id, event)
+    engine.fold(customer, customer.own_part, event)

@@ -28,7 +28,8 @@ class Customer:
 
     __slots__ = (
         "_attached", "_restricting", "_total", "applied", "customer_id", "identifiers",
-        "joined_at", "links", "messages", "parts", "standing", "states", "view", "wake_at",
+        "joined_at", "links", "messages", "own_part", "parts", "standing", "states", "view",
+        "wake_at",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +54,8 @@ class Customer:
                 self.identifiers.setdefault(part.identifier.namespace, part.identifier.value)
         proven = [part.part_id for part in parts.values() if not part.claimed]
         self._attached = [part_id for part_id in parts if part_id not in proven] if proven else []
+        # What we do ourselves must count for the whole customer, which a claim never does.
+        self.own_part = min(proven or parts, default=0)
         self.joined_at = max(
             (
                 first_at

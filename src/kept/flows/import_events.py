@@ -22,5 +22,5 @@ def settle_import(engine: Engine, now: int, *, limit: int | None = None) -> int:
             for one in decision.considered
             if not isinstance(one.reason, FactUnknown | NotOfferedHere)
         )
-        engine.append_own(customer, customer.customer_id, HISTORY_TAKEN, {"known": known}, now)
+        engine.append_own(customer, customer.own_part, HISTORY_TAKEN, {"known": known}, now)
     return len(settled)

@@ -114,7 +114,7 @@ def queue(
     message = Message(
         message_id=f"m{decision.decision_id}-{chosen.action}"
         + (f"-{chosen.about.replace('/', '-')}" if chosen.about else ""),
-        part_id=customer.customer_id,
+        part_id=customer.own_part,
         decision_id=decision.decision_id,
         action=rule.action,
         kind=rule.kind,

@@ -293,15 +293,19 @@ def add_states(plan: FoldPlan, state: State, other: State) -> State:
         for key, fields in objects.items():
             _add_stamped(mine_of_kind.setdefault(key, {}), fields)
     _add_stamped(state.consents, other.consents)
-    for contact in other.contacts.values():
-        _keep_contact(state.contacts, contact)
-    _add_stamped(state.declines, other.declines)
-    _add_stamped(state.closed_addresses, other.closed_addresses)
+    _add_restraints(state, other)
     said = other.history
     if said is not None and (state.history is None or said.is_later_than(state.history)):
         state.history = said
     state.heard_at = max(state.heard_at, other.heard_at)
     return state
+
+
+def _add_restraints(state: State, other: State) -> None:
+    for contact in other.contacts.values():
+        _keep_contact(state.contacts, contact)
+    _add_stamped(state.declines, other.declines)
+    _add_stamped(state.closed_addresses, other.closed_addresses)
 
 
 def _add_stamped(into: dict[str, Stamped], other: Mapping[str, Stamped]) -> None:
@@ -329,6 +333,10 @@ def sum_states(
     total.consents = consents
     if not attached:
         return total, None
+    for state in attached:
+        # Whatever reached or was declined by a visitor was so by the customer they turned out to be:
+        # it only ever restricts, and so it counts for the whole.
+        _add_restraints(total, state)
     restricting = State()
     for state in [*(_DECODE(data) for data in encoded), *attached]:
         restricting = add_states(plan, restricting, state)
