@@ -42,6 +42,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     leased_until: int = 0
     attempt_count: int = 0
     attempted_at: int = 0
+    may_have_arrived: bool = False
+    """Whether an attempt ended and nobody knows how: whatever comes of later ones, it may have arrived."""
     settled_at: int = 0
     provider_id: str = ""
     reason: Any = None

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from kept.core.decision import Chosen
-from kept.core.event import CHANNEL_CLOSED, MESSAGE_LEAVING, MESSAGE_SETTLED
+from kept.core.event import CHANNEL_CLOSED, MESSAGE_LEAVING
 from kept.core.message import (
     WITHDRAWABLE_STATES,
     Accepted,
@@ -26,7 +26,7 @@ from kept.core.values import DAY, MINUTE, SECOND
 from kept.flows.compose import Gap, compose
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine
-from kept.flows.react import judge, withdraw
+from kept.flows.react import judge, note_settled, told_of, withdraw
 
 RETRY_FIRST: Final = 30 * SECOND
 RETRY_LONGEST: Final = 60 * MINUTE
@@ -84,26 +84,13 @@ def _leave(
         message, state="leaving", attempted_at=now, attempt_count=message.attempt_count + 1
     )
     engine.save_message(customer, leaving)
-    told = _told(leaving) | ({"sets": leaving.sets} if leaving.sets else {})
+    told = told_of(leaving) | ({"sets": leaving.sets} if leaving.sets else {})
     engine.append_own(customer, message.part_id, MESSAGE_LEAVING, told, now)
     if engine.shadow:
         _end(engine, customer, leaving, "withdrawn", "shadow", Shadowed(), now)
         return None
     engine.counts["leaving", message.channel] += 1
     return leaving, outgoing
-
-
-def _told(message: Message) -> dict[str, Any]:
-    return {
-        "message_id": message.message_id,
-        "action": message.action,
-        "kind": message.kind,
-        "purpose": message.purpose,
-        "topic": message.topic,
-        "channel": message.channel,
-        "about": message.about,
-        "attempt_at": message.attempted_at,
-    }
 
 
 def settle(engine: Engine, message_id: str, result: SendResult, now: int) -> None:
@@ -124,14 +111,15 @@ def settle(engine: Engine, message_id: str, result: SendResult, now: int) -> Non
                 close_address(engine, customer, message, "refused", now)
         case Postponed(retry_after_seconds=seconds):
             # It was surely not taken: its slot is free again, and it may be tried again.
-            _note_settled(engine, customer, message, "failed", now)
+            note_settled(engine, customer, message, "failed", now)
             _retry(engine, customer, message, now, not_before=now + seconds * SECOND)
         case _:
             if message.promotional:
                 # It may have been taken: it stays in flight, listed, and is never sent again.
                 engine.tell("unclear", action=message.action, channel=message.channel)
             else:
-                _retry(engine, customer, message, now, not_before=now)
+                unclear = msgspec.structs.replace(message, may_have_arrived=True)
+                _retry(engine, customer, unclear, now, not_before=now)
 
 
 def _retry(
@@ -168,16 +156,8 @@ def _end(
             reason=msgspec.to_builtins(reason) if reason is not None else None,
         ),
     )
-    _note_settled(engine, customer, message, outcome, now)
+    note_settled(engine, customer, message, outcome, now)
     engine.counts["settled", message.channel, state] += 1
-
-
-def _note_settled(
-    engine: Engine, customer: Customer, message: Message, outcome: str, now: int
-) -> None:
-    engine.append_own(
-        customer, message.part_id, MESSAGE_SETTLED, _told(message) | {"outcome": outcome}, now
-    )
 
 
 def settle_as(engine: Engine, message: Message, state: Any, outcome: str, now: int) -> None:
@@ -204,7 +184,9 @@ def resume_interrupted(engine: Engine, now: int) -> None:
     for message in engine.store.load_messages_in(["leaving"], limit=1_000_000):
         if not message.promotional:
             customer = customer_of(engine, message)
-            queued = msgspec.structs.replace(message, state="queued", due_at=now)
+            queued = msgspec.structs.replace(
+                message, state="queued", due_at=now, may_have_arrived=True
+            )
             engine.save_message(customer, queued)
 
 

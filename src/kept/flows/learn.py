@@ -78,8 +78,8 @@ def _is_new(engine: Engine, message: Message, feedback: Feedback, now: int) -> b
 
 
 def _settle_by(engine: Engine, message: Message, feedback: Feedback, now: int) -> None:
-    """End a message that is still in flight by what its provider says of it."""
-    if message.state != "leaving":
+    """End a message that is in flight, or waits to be tried again, by what its provider says of it."""
+    if message.state != "leaving" and not (message.is_open and message.may_have_arrived):
         return
     if feedback.outcome == "bounced":
         settle_as(engine, message, "failed", "failed", now)

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from kept.core.decision import OUTBOUND, Chosen, Decision, Request
+from kept.core.event import MESSAGE_SETTLED
 from kept.core.message import WITHDRAWABLE_STATES, Message
 from kept.core.reason import Expired, NotEligible, Reason, Shadowed, code_of
 from kept.flows.customers import Customer
@@ -92,7 +93,10 @@ def reason_in(decision: Decision, action: str, about: str) -> Reason:
 def withdraw(
     engine: Engine, customer: Customer, message: Message, reason: Reason, now: int
 ) -> None:
-    """End a message that has not begun to leave, with the reason on record."""
+    """End a message that is not on its way, with the reason on record."""
+    if message.may_have_arrived:
+        # An earlier attempt still occupies its slot: nobody will say any more how it ended.
+        note_settled(engine, customer, message, "unknown", now)
     engine.save_message(
         customer,
         msgspec.structs.replace(
@@ -104,6 +108,30 @@ def withdraw(
     )
     engine.counts["withdrawn", code_of(reason)] += 1
     engine.tell("withdrawn", action=message.action, channel=message.channel, reason=code_of(reason))
+
+
+def told_of(message: Message) -> dict[str, Any]:
+    """Return what events about a message's way say of it."""
+    return {
+        "message_id": message.message_id,
+        "action": message.action,
+        "kind": message.kind,
+        "purpose": message.purpose,
+        "topic": message.topic,
+        "channel": message.channel,
+        "about": message.about,
+        "attempt_at": message.attempted_at,
+    }
+
+
+def note_settled(
+    engine: Engine, customer: Customer, message: Message, outcome: str, now: int
+) -> None:
+    """Note how the newest attempt ended; what may have arrived before has not failed."""
+    if message.may_have_arrived and outcome == "failed":
+        outcome = "unknown"
+    told = told_of(message) | {"outcome": outcome}
+    engine.append_own(customer, message.part_id, MESSAGE_SETTLED, told, now)
 
 
 def queue(
