@@ -74,8 +74,19 @@ class Application:
             allowed = preflight_headers(scope["headers"])
             await send_answer(send, 200, b"", (*allowed, (b"x-request-id", request_id)))
             return
+        if hot is not None or route is not None:
+            await self._refuse_method(send, "POST" if hot else "GET", own=request_id)
+            return
         scope["kept.request_id"] = request_id
         await self._slow(scope, receive, _naming(send, request_id))
+
+    async def _refuse_method(self, send: Send, allowed: str, *, own: bytes) -> None:
+        problem = problems.wrong_method(allowed, request_id=own.decode("latin-1"))
+        headers = (*problems.headers_of(problem), (b"allow", allowed.encode()), *RESPONSE_HEADERS)
+        self.front.meters.answered("none", problem.status)
+        await send_answer(
+            send, problem.status, _encode(problem), (*headers, (b"x-request-id", own))
+        )
 
     def _settings(self, route: Route) -> Hot:
         async def answer(scope: Scope, receive: Receive) -> tuple[bytes, bytes]:

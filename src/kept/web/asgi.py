@@ -5,7 +5,7 @@ from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
-from kept.web.wire.body import TooLargeError
+from kept.errors import TooLargeError
 
 JSON: Final = b"application/json"
 

@@ -12,12 +12,11 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from kept.errors import InputError, KeptError, UnknownCallerError
+from kept.errors import InputError, KeptError, TooLargeError, UnknownCallerError
 from kept.web import problems
 from kept.web.asgi import header_of
 from kept.web.callers import NOBODY, Caller, find_operator, find_source, find_watcher
 from kept.web.front import Front
-from kept.web.wire.body import TooLargeError
 from kept.web.wire.cors import RESPONSE_HEADERS
 
 _log = logging.getLogger("kept.web")

@@ -14,9 +14,9 @@ from kept.errors import (
     OutsideError,
     OverloadedError,
     SettingsError,
+    TooLargeError,
     UnknownCallerError,
 )
-from kept.web.wire.body import TooLargeError
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_SECONDS: Final = 5
@@ -85,6 +85,12 @@ def http_problem(status: int, detail: str, *, code: str, request_id: str = "") -
         code=code,
         request_id=request_id,
     )
+
+
+def wrong_method(allowed: str, *, request_id: str) -> Problem:
+    """Return the problem of a path that answers to another method."""
+    detail = f"this path answers to {allowed} only; /openapi.json lists every route"
+    return http_problem(405, detail, code="method_not_allowed", request_id=request_id)
 
 
 def internal_problem(*, request_id: str) -> Problem:

@@ -112,7 +112,7 @@ async def read_status(front: Front, now: int) -> Status:
         silences=_by(counts, "decisions").get("silence", 0),
         queued=sum(_by(counts, "queued").values()),
         said=sum(said.values()),
-        held_back=sum(_by(counts, "withdrawn").values()),
+        held_back=sum(_add(_by(counts, "reasons"), _by(counts, "withdrawn")).values()),
         sources=_sources(front, engine, counts, now),
         said_by_channel=_ranked(said),
         held_by_reason=_ranked(_add(_by(counts, "reasons"), _by(counts, "withdrawn"))),
@@ -220,6 +220,7 @@ def in_words(code: str) -> str:
 _NEWS: Final = {
     "queued": "{action} was decided, for {channel}.",
     "said": "{action} left by {channel}.",
+    "held": "{action} was not decided: {reason}.",
     "withdrawn": "{action} was held back from {channel}: {reason}.",
     "gap": "{action} was held back, since its text lacks {names}.",
     "refused": "{action} was refused by the provider of {channel}.",

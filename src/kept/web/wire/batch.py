@@ -14,7 +14,7 @@ from kept.core.touchpoint_item import (
     instant_of_moment,
     parse_item,
 )
-from kept.web.wire.body import TooLargeError
+from kept.errors import TooLargeError
 from kept.web.wire.split import split_array, split_object
 
 BATCH_COUNT_MAX: Final = 2_500

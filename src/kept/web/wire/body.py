@@ -12,7 +12,7 @@ import zlib
 from typing import Final
 from urllib.parse import parse_qs
 
-from kept.errors import InvalidEventError
+from kept.errors import InvalidEventError, TooLargeError
 
 BODY_BYTES_MAX: Final = 4 * 1024 * 1024
 """What a request may hold, packed or unpacked: the largest batch that an SDK in use sends."""
@@ -30,10 +30,6 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-
-
-class TooLargeError(InvalidEventError):
-    """A request holds more than is taken at once; it is answered with 413."""
 
 
 def open_body(body: bytes, *, encoding: str = "", content_type: str = "") -> bytes:

@@ -16,9 +16,9 @@ import msgspec
 from kept.core.keys import KeyRing
 from kept.core.touchpoint import Touchpoint
 from kept.core.touchpoint_item import Rejected, WireItem, parse_time
-from kept.errors import InvalidEventError, NotAllowedError, UnknownCallerError
+from kept.errors import InvalidEventError, NotAllowedError, TooLargeError, UnknownCallerError
 from kept.web.wire.batch import BAD_JSON, Batch, Parsed, parse_batch, read_batch
-from kept.web.wire.body import TooLargeError, open_body, read_data
+from kept.web.wire.body import open_body, read_data
 from kept.web.wire.keys import offered_keys
 from kept.web.wire.routes import Route
 from kept.web.wire.split import split_object

@@ -11,8 +11,7 @@ from typing import Final
 
 import msgspec
 
-from kept.errors import InvalidEventError
-from kept.web.wire.body import TooLargeError
+from kept.errors import InvalidEventError, TooLargeError
 
 TOKENS_MAX: Final = 200_000
 """This path is slow, and a bad body must not keep the others waiting."""

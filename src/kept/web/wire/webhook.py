@@ -16,14 +16,14 @@ from kept.core.keys import KeyRing
 from kept.core.mapping import CompiledMapping, Document
 from kept.core.touchpoint import Touchpoint
 from kept.core.touchpoint_item import Rejected
-from kept.errors import InvalidEventError, UnknownCallerError
+from kept.errors import InvalidEventError, TooLargeError, UnknownCallerError
 from kept.web.wire.batch import (
     BAD_JSON,
     BATCH_COUNT_MAX,
     PAYLOAD_BYTES_MAX,
     Parsed,
 )
-from kept.web.wire.body import TooLargeError, open_body
+from kept.web.wire.body import open_body
 from kept.web.wire.keys import offered_keys
 from kept.web.wire.segment import Headers, read_query
 from kept.web.wire.signature import check_signature, webhook_id
