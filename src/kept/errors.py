@@ -4,6 +4,7 @@
 KeptError
   + InputError             the caller can mend it            -> 4xx
   |   + InvalidEventError
+  |   + TooLargeError        more than is taken at once
   |   + InvalidBrandError  carries every problem, not only the first
   |   + NotFoundError
   |   + ConflictError
@@ -74,6 +75,12 @@ class InvalidEventError(InputError):
     """An event cannot be understood."""
 
     code: ClassVar[str] = "event.invalid"
+
+
+class TooLargeError(InputError):
+    """A request holds more than is taken at once; split it."""
+
+    code: ClassVar[str] = "too_large"
 
 
 class InvalidBrandError(InputError):

@@ -8,8 +8,8 @@ import zlib
 
 import pytest
 
-from kept.errors import InvalidEventError
-from kept.web.wire.body import BODY_BYTES_MAX, TooLargeError, open_body, read_data
+from kept.errors import InvalidEventError, TooLargeError
+from kept.web.wire.body import BODY_BYTES_MAX, open_body, read_data
 
 JSON = json.dumps({"a": "é €"}, ensure_ascii=False)
 

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from kept.core.values import SECOND, moment_of
-from kept.errors import InvalidEventError, NotAllowedError
+from kept.errors import InvalidEventError, NotAllowedError, TooLargeError
 from kept.web.wire.batch import BATCH_COUNT_MAX, PAYLOAD_BYTES_MAX, reparse
-from kept.web.wire.body import TooLargeError
 from kept.web.wire.segment import read_gpc
 from tests.unit.core.touchpoint_sample import NOW, TOUCHPOINTS, names
 from tests.unit.web.wire.wire_sample import basic, codes, only, post

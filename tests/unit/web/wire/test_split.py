@@ -2,8 +2,7 @@
 
 import pytest
 
-from kept.errors import InvalidEventError
-from kept.web.wire.body import TooLargeError
+from kept.errors import InvalidEventError, TooLargeError
 from kept.web.wire.split import TOKENS_MAX, split_array, split_object
 
 

@@ -11,9 +11,8 @@ from kept.core.keys import KeyRing, hash_key
 from kept.core.mapping import TEXT_LENGTH_MAX
 from kept.core.touchpoint import compile_touchpoints
 from kept.core.values import HOUR
-from kept.errors import InvalidEventError, UnknownCallerError
+from kept.errors import InvalidEventError, TooLargeError, UnknownCallerError
 from kept.web.wire.batch import BATCH_COUNT_MAX, Parsed
-from kept.web.wire.body import TooLargeError
 from kept.web.wire.webhook import Webhook, compile_webhooks
 from tests.unit.core.touchpoint_sample import (
     FACTS,
