@@ -4,7 +4,7 @@ Both happen in the same transaction as the change, so that whoever is told of su
 consequence durable (guarantee G1).
 """
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
