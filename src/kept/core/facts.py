@@ -7,7 +7,7 @@ unknown fact. Nothing else of the state reaches a decision.
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
@@ -58,7 +58,7 @@ class View:
     window slides, which is known beforehand, and an event names the facts that it changes.
     """
 
-    __slots__ = ("_changed", "_objects", "_values", "_valid_from", "unknown", "valid_until")
+    __slots__ = ("_changed", "_objects", "_valid_from", "_values", "unknown", "valid_until")
 
     def __init__(self) -> None:
         """Know nothing yet."""
@@ -103,12 +103,12 @@ class View:
         for index in self._changed:
             feature = plan.features[index]
             slot = state.features.get(feature.fingerprint)
-            value = feature.aggregate.read(slot, now)
             unknown.discard(index)
-            if value is OVERFLOWING:
+            read = feature.aggregate.read(slot, now)
+            if read is OVERFLOWING:
                 unknown.add(index)
-                value = None
-            self._values[index] = value  # type: ignore[call-overload]
+                read = None
+            self._values[index] = cast("Value", read)
             self.valid_until = min(self.valid_until, feature.aggregate.next_change(slot, now))
         self.unknown = tuple(sorted(unknown))
 

@@ -302,14 +302,9 @@ def _check_pressure(
     for brake in at.controls.brakes:
         if brake.scope == "channel" and brake.name == channel.channel:
             return Braked(brake=brake.brake)
-    others = [
-        contact for contact in at.facts.contacts if contact.message_id != at.request.message_id
-    ]
-    for cap in at.policy.caps:
-        if cap.scope.covers(rule, channel.channel):
-            reached = check_cap(cap, others, now=at.now)
-            if reached is not None:
-                return reached
+    reached = _check_caps(rule, channel, at)
+    if reached is not None:
+        return reached
     due_at = at.now
     if not rule.urgent:
         for quiet in at.policy.quiet_hours:
@@ -321,6 +316,16 @@ def _check_pressure(
             ends_at = quiet_until(quiet, zone=zone, now=at.now)
             due_at = max(due_at, ends_at or 0)
     return Way(channel, due_at)
+
+
+def _check_caps(rule: ActionRule, channel: ChannelRule, at: Situation) -> Reason | None:
+    others = [one for one in at.facts.contacts if one.message_id != at.request.message_id]
+    for cap in at.policy.caps:
+        if cap.scope.covers(rule, channel.channel):
+            reached = check_cap(cap, others, now=at.now)
+            if reached is not None:
+                return reached
+    return None
 
 
 def choose_way(ways: list[Way], *, expires_at: int, at: Situation) -> Way:
