@@ -24,14 +24,11 @@ from kept.core.policy.types import (
     DATE,
     DATE_MAX,
     DATE_MIN,
-    DAY,
     DECIMAL,
     DECIMAL_ONE,
-    HOUR,
     INT,
     INT_MAX,
     INT_MIN,
-    MINUTE,
     TEXT,
     TIMESTAMP,
     TIMESTAMP_MAX,
@@ -41,6 +38,7 @@ from kept.core.policy.types import (
     money,
 )
 from kept.core.policy.zones import Zone, find_zone
+from kept.core.values import DAY, HOUR, MINUTE
 from tests.golden.policy_judge import SCOPE
 
 EUR: Final = money("EUR")

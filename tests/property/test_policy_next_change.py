@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from kept.core.policy.check import check_expression
 from kept.core.policy.evaluate import Row, compile_expression, compile_next_change
 from kept.core.policy.tree import Expression
-from kept.core.policy.types import DATE, DAY, HOUR, INT, MINUTE, TIMESTAMP_MAX
+from kept.core.policy.types import DATE, INT, TIMESTAMP_MAX
 from kept.core.policy.where import Where
-from kept.core.policy.zones import NEVER
+from kept.core.values import DAY, HOUR, MINUTE, NEVER
 from tests.golden.policy_judge import SCOPE
 from tests.property.policy_language import (
     TODAY,

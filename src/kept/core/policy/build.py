@@ -35,11 +35,8 @@ from kept.core.policy.types import (
     BOOL,
     DATE_MAX,
     DATE_MIN,
-    DAY,
     DECIMAL_DIGITS,
     DECIMAL_ONE,
-    HOUR,
-    MINUTE,
     TIMESTAMP_MAX,
     TIMESTAMP_MIN,
     Scalar,
@@ -47,6 +44,7 @@ from kept.core.policy.types import (
     bounds_of,
     currency_digits,
 )
+from kept.core.values import DAY, HOUR, MINUTE
 
 Bounds: TypeAlias = tuple[int, int]
 Sign: TypeAlias = OneLiteral[1, -1]

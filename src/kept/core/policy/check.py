@@ -18,7 +18,7 @@ from kept.core.policy.parse import Parsed, operands_of, parse_expression, terms_
 from kept.core.policy.scope import Scope
 from kept.core.policy.tree import Branch, Comparison, Expression, Literal, Node, depth_of
 from kept.core.policy.types import BOOL, INT, NULL, Type
-from kept.core.policy.where import Where, nearest
+from kept.core.policy.where import Where, nearest, shown
 from kept.errors import Problem
 
 _COMPARISONS: Final[dict[type[exp.Expr], Comparison]] = {
@@ -54,7 +54,7 @@ def check_expression(
     if root is not None and expects is not None:
         root = checker.fit_place(root, expects)
     if root is None or checker.problems:
-        return checker.problems
+        return sorted(checker.problems, key=lambda problem: (problem.line, problem.column))
     if depth_of(root) > DEPTH_MAX:
         return [
             where.problem(
@@ -71,7 +71,7 @@ class _Checker:
     def __init__(self, parsed: Parsed, scope: Scope) -> None:
         self.parsed = parsed
         self.scope = scope
-        self.problems: list[Problem] = []
+        self.problems = list(parsed.problems)
         self.row: str | None = None
         """The kind of object whose aggregate is being read."""
 
@@ -231,6 +231,8 @@ class _Checker:
             suggestion = "write decimal(n) for the whole number"
         elif kinds == {"date", "timestamp"}:
             suggestion = "write local_date(t) for the instant"
+        elif kinds == {"text"}:
+            suggestion = "texts are put together in templates, not in conditions"
         elif kinds in ({"date", "text"}, {"timestamp", "text"}):
             suggestion = "write date '2026-12-24' or timestamp '2026-12-24T18:00:00Z'"
         named = " and ".join(_named(of) for of in types)
@@ -276,6 +278,10 @@ class _Checker:
             return None
         decimals = [of for of in types if of.kind == "decimal"]
         return build.multiply(found[0], found[1], of=(amounts or decimals or [INT])[0])
+
+    def _other_operator(self, node: exp.Div) -> None:
+        """Look for problems beside an operator that was refused already."""
+        self._all([node.left, node.right])
 
     def _case(self, node: exp.Case) -> Node | None:
         if node.this is not None:
@@ -328,7 +334,7 @@ class _Checker:
         arguments = self._all(node.expressions)
         function = FUNCTIONS.get(name)
         if function is None:
-            self.refuse(node, f"there is no function {written}", _instead_of(name))
+            self.refuse(node, f"there is no function {shown(written)}", _instead_of(name))
             return None
         if arguments is None:
             return None
@@ -353,7 +359,8 @@ class _Checker:
             return None
         parts = node.expressions[1:]
         if not takes_value <= len(parts) <= takes_value + 1:
-            self.refuse(node, f"{name} with {len(node.expressions)} arguments", form)
+            count = len(node.expressions)
+            self.refuse(node, f"{name} with {count} argument{'' if count == 1 else 's'}", form)
             return None
         self.row = kind
         value = self.check(parts[0]) if takes_value else None
@@ -388,7 +395,9 @@ class _Checker:
         near = nearest(kind, self.scope.objects)
         known = f"the kinds of objects are {_listed(self.scope.objects)}"
         self.refuse(
-            first, f"{kind} is not a kind of object", f"did you mean {near}?" if near else known
+            first,
+            f"{shown(kind)} is not a kind of object",
+            f"did you mean {near}?" if near else known,
         )
         return None
 
@@ -411,6 +420,7 @@ class _Checker:
         exp.Add: _add,
         exp.Sub: _add,
         exp.Mul: _multiply,
+        exp.Div: _other_operator,
         exp.Case: _case,
         exp.Column: _column,
         exp.Literal: _literal,

@@ -6,7 +6,7 @@ NULL has no type of its own; so these constants, and only constants, become what
 
 from collections.abc import Sequence
 
-from kept.core.policy.functions import Function, Parameter, Signature
+from kept.core.policy.functions import Function, Parameter, Signature, forms_of
 from kept.core.policy.literals import Wrong, constant
 from kept.core.policy.tree import Literal, Node
 from kept.core.policy.types import (
@@ -61,16 +61,8 @@ def fit_arguments(function: Function, arguments: Sequence[Node]) -> tuple[list[N
     given = ", ".join("NULL" if node.type == NULL else str(node.type) for node in arguments)
     return Wrong(
         message=f"{function.name} does not take ({given})",
-        suggestion=f"write {' or '.join(forms_of(function))}",
+        suggestion=f"write {' or '.join(forms_of(function))}{_alike(function)}",
     )
-
-
-def forms_of(function: Function) -> list[str]:
-    """Return how a function may be called, such as `round(decimal, digits)`."""
-    return [
-        f"{function.name}({', '.join(signature.parameters)}{', ...' if signature.repeated else ''})"
-        for signature in function.signatures
-    ]
 
 
 def _fit_signature(
@@ -115,3 +107,12 @@ def _fit_fixed(node: Node, kind: Parameter) -> Node | None:
     if isinstance(node, Literal) and isinstance(node.value, int) and node.type.kind == "int":
         return node if 0 <= node.value <= DECIMAL_DIGITS else None
     return None
+
+
+def _alike(function: Function) -> str:
+    """Return what is to be added where arguments of any type must be of the same."""
+    several = any(
+        sum(kind in {"any", "number"} for kind in signature.parameters) > 1
+        for signature in function.signatures
+    )
+    return ", all of one type" if several else ""

@@ -51,6 +51,14 @@ def _takes(
     return Signature(parameters=parameters, result=result, repeated=repeated)
 
 
+def forms_of(function: Function) -> list[str]:
+    """Return how a function may be called, such as `round(decimal, digits)`."""
+    return [
+        f"{function.name}({', '.join(signature.parameters)}{', ...' if signature.repeated else ''})"
+        for signature in function.signatures
+    ]
+
+
 _FUNCTIONS: Final = (
     Function(
         name="coalesce",

@@ -26,6 +26,7 @@ from kept.core.policy.types import (
     currency_digits,
     money,
 )
+from kept.core.policy.where import shown
 
 TEXT_LENGTH_MAX: Final = 1_000
 _ORDINAL_OF_EPOCH: Final = date(1970, 1, 1).toordinal()
@@ -65,7 +66,7 @@ def read_number(text: str) -> Literal | Wrong:
     found = _NUMBER.fullmatch(text)
     if found is None or not (found[1] or found[2]):
         return Wrong(
-            message=f"{_short(text)} is not a number of this language",
+            message=f"{_quoted(text)} is not a number of this language",
             suggestion="write it with digits and at most one point, such as 1200 or 0.85",
         )
     whole, fraction = found[1] or "0", found[2]
@@ -74,14 +75,14 @@ def read_number(text: str) -> Literal | Wrong:
         of = INT
     elif len(fraction.rstrip("0")) > DECIMAL_DIGITS:
         return Wrong(
-            message=f"{_short(text)} has more than {DECIMAL_DIGITS} digits after the point",
+            message=f"{_quoted(text)} has more than {DECIMAL_DIGITS} digits after the point",
             suggestion="decimals are kept to millionths; round it",
         )
     else:
         value = _scaled(whole, fraction, digits=DECIMAL_DIGITS)
         of = DECIMAL
     if value is None:
-        return Wrong(message=f"{_short(text)} is too large for 64 bits")
+        return Wrong(message=f"{_quoted(text)} is too large for 64 bits")
     return constant(value, of=of)
 
 
@@ -112,7 +113,7 @@ def read_typed(kind: str, text: str) -> Literal | Wrong:
                 "or compare with days_since(t)",
             )
     return Wrong(
-        message=f"{_short(kind)} does not begin a constant",
+        message=f"{_quoted(kind)} does not begin a constant",
         suggestion="constants are 'text', money '9.99 EUR', date '2026-12-24' "
         "and timestamp '2026-12-24T18:00:00Z'",
     )
@@ -123,19 +124,19 @@ def read_money(text: str) -> Literal | Wrong:
     found = _AMOUNT.fullmatch(text)
     if found is None:
         return Wrong(
-            message=f"{_short(text)} is not an amount of money",
+            message=f"{_quoted(text)} is not an amount of money",
             suggestion="write the amount and the currency's code: money '9.99 EUR'",
         )
     sign, whole, fraction, currency = found[1], found[2], found[3] or "", found[4]
     digits = currency_digits(currency)
     if len(fraction) > digits:
         return Wrong(
-            message=f"{_short(text)} has more than the {digits} digits after the point "
+            message=f"{_quoted(text)} has more than the {digits} digits after the point "
             f"that {currency} has",
         )
     minor = _scaled(whole, fraction, digits=digits)
     if minor is None:
-        return Wrong(message=f"{_short(text)} is too large for 64 bits")
+        return Wrong(message=f"{_quoted(text)} is too large for 64 bits")
     return constant(-minor if sign else minor, of=money(currency))
 
 
@@ -146,7 +147,7 @@ def read_date(text: str) -> Literal | Wrong:
             return constant(date.fromisoformat(text).toordinal() - _ORDINAL_OF_EPOCH, of=DATE)
     except ValueError:
         pass  # right in form, but no such day: the same answer as for the wrong form
-    return Wrong(message=f"{_short(text)} is not a date", suggestion="write date '2026-12-24'")
+    return Wrong(message=f"{_quoted(text)} is not a date", suggestion="write date '2026-12-24'")
 
 
 def read_timestamp(text: str) -> Literal | Wrong:
@@ -154,7 +155,7 @@ def read_timestamp(text: str) -> Literal | Wrong:
     suggestion = "write timestamp '2026-12-24T18:00:00Z', or with an offset such as +02:00"
     found = _INSTANT.fullmatch(text)
     if found is not None and found[3] is None:
-        return Wrong(message=f"{_short(text)} does not say in which zone", suggestion=suggestion)
+        return Wrong(message=f"{_quoted(text)} does not say in which zone", suggestion=suggestion)
     try:
         if found is not None:
             instant = (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
@@ -162,7 +163,7 @@ def read_timestamp(text: str) -> Literal | Wrong:
                 return constant(instant, of=TIMESTAMP)
     except ValueError:
         pass  # right in form, but no such instant: the same answer as for the wrong form
-    return Wrong(message=f"{_short(text)} is not an instant", suggestion=suggestion)
+    return Wrong(message=f"{_quoted(text)} is not an instant", suggestion=suggestion)
 
 
 def write_date(days: int) -> str:
@@ -181,6 +182,5 @@ def _scaled(whole: str, fraction: str, *, digits: int) -> int | None:
     return value if value <= INT_MAX else None
 
 
-def _short(text: str) -> str:
-    """Return a text in quotes, cut where it is too long to be read in a message."""
-    return repr(text if len(text) <= 40 else text[:37] + "...")
+def _quoted(text: str) -> str:
+    return f"'{shown(text)}'"

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from kept.core.policy.functions import AGGREGATIONS, FUNCTIONS
+from kept.core.policy.functions import FUNCTIONS, INSTEAD, forms_of
 from kept.core.policy.literals import Wrong
 from kept.core.policy.scope import Fact, Scope
 from kept.core.policy.tree import FactRef, FieldRef, Node, RowField
 from kept.core.policy.types import bounds_of
-from kept.core.policy.where import nearest
+from kept.core.policy.where import nearest, shown
 
 
 def find_name(parts: list[str], *, scope: Scope, row: str | None) -> Node | Wrong:
@@ -27,7 +27,7 @@ def find_name(parts: list[str], *, scope: Scope, row: str | None) -> Node | Wron
     found = scope.find_field(space, field) if space else None
     if found is not None:
         return FieldRef(space=space, name=field, **_known(found))
-    return Wrong(message=f"{name} is not known here", suggestion=_meant(name, scope, row))
+    return Wrong(message=f"{shown(name)} is not known here", suggestion=_meant(name, scope, row))
 
 
 def _known(fact: Fact) -> dict[str, Any]:
@@ -39,8 +39,13 @@ def _meant(name: str, scope: Scope, row: str | None) -> str:
     space = name.partition(".")[0]
     if name in scope.objects:
         return f"it is a kind of object; write exists({name}, ...) or count({name}, ...)"
-    if name.lower() in FUNCTIONS or name.lower() in AGGREGATIONS:
-        return f"it is a function; write {name}(...)"
+    function = FUNCTIONS.get(name.lower())
+    if function is not None:
+        return f"it is a function; write {' or '.join(forms_of(function))}"
+    if name.lower() in INSTEAD:
+        return INSTEAD[name.lower()]
+    if name in scope.more or (name == "about" and scope.about is not None):
+        return f"write one of its fields: {_fields(name, scope)}"
     if space == "about" and scope.about is None:
         return "nothing is in play here; say which kind of object this is about with `about:`"
     if space in scope.objects and space != name:
@@ -52,5 +57,9 @@ def _meant(name: str, scope: Scope, row: str | None) -> str:
     if near:
         return f"did you mean {near}?"
     if space in {"about", *scope.more} and space != name:
-        return f"{space} has {', '.join(sorted(scope.fields_of(space))) or 'no fields'}"
+        return f"{space} has {_fields(space, scope)}"
     return "declare it in facts.yaml, as a trait or a feature"
+
+
+def _fields(space: str, scope: Scope) -> str:
+    return ", ".join(sorted(scope.fields_of(space))) or "no fields"

@@ -26,7 +26,7 @@ from kept.core.policy.tree import (
     meets_now,
     needs_zone,
 )
-from kept.core.policy.zones import NEVER
+from kept.core.values import NEVER
 
 _Step: TypeAlias = tuple[Node, int]
 """A whole number that time does not change, and 1 more or 0: the comparison turns where a function

@@ -26,6 +26,8 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
     where: Where
     root: exp.Expr
     words: list[Word]
+    problems: list[Problem]
+    """What is wrong with it although it could be parsed."""
 
     def word_of(self, leaf: exp.Expr) -> Word:
         """Return the word that an identifier, a constant or a function's name stands for."""
@@ -55,7 +57,7 @@ def parse_expression(text: str, *, where: Where) -> Parsed | list[Problem]:
     try:
         roots = Parser(error_level=ErrorLevel.IMMEDIATE).parse(found.tokens, text)
     except ParseError as error:
-        return [_unreadable(text, error, where=where)]
+        return [*found.problems, _unreadable(text, error, where=where)]
     root = roots[0]
     if len(roots) != 1 or root is None:
         return [where.problem("an expression is one value")]
@@ -66,7 +68,7 @@ def parse_expression(text: str, *, where: Where) -> Parsed | list[Problem]:
                 suggestion="declare a part of it as a feature, a cohort or a segment",
             )
         ]
-    return Parsed(text=text, where=where, root=root, words=found.words)
+    return Parsed(text=text, where=where, root=root, words=found.words, problems=found.problems)
 
 
 def operands_of(node: exp.Expr, kind: type[exp.And] | type[exp.Or]) -> list[exp.Expr]:

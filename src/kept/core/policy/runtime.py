@@ -4,17 +4,8 @@ from collections.abc import Callable, Collection
 from datetime import date
 from typing import Any, Final, Never
 
-from kept.core.policy.types import (
-    DATE_MAX,
-    DATE_MIN,
-    DAY,
-    DECIMAL_ONE,
-    HOUR,
-    INT_MAX,
-    INT_MIN,
-)
+from kept.core.policy.types import DATE_MAX, DATE_MIN, DECIMAL_ONE, INT_MAX, INT_MIN
 from kept.core.policy.zones import (
-    NEVER,
     Zone,
     find_zone,
     local_value,
@@ -23,6 +14,7 @@ from kept.core.policy.zones import (
     next_local_change,
     next_weekday_flip,
 )
+from kept.core.values import DAY, HOUR, NEVER
 
 _ORDINAL_OF_EPOCH: Final = date(1970, 1, 1).toordinal()
 

@@ -70,6 +70,8 @@ class Target(ABC):
 
     def wide(self, value: exp.Expr) -> exp.Expr:
         """Return a 64-bit integer as a wide number."""
+        if isinstance(value, exp.Cast) and isinstance(value.this, exp.Literal):
+            value = value.this
         return cast(value, self.wide_type)
 
     def narrow(self, value: exp.Expr, low: int, high: int) -> exp.Expr:
@@ -243,23 +245,32 @@ class Postgres(Target):
 
     def count(self, rows: exp.Expr, predicate: exp.Expr | None) -> exp.Expr:
         """Return how many rows fulfil a predicate."""
-        return self._over(function("COUNT", number(1)), rows, predicate)
+        counted = exp.select(function("COUNT", number(1)))
+        return exp.Paren(this=counted.from_(self._kept(rows, number(1), predicate)))
 
     def total(self, rows: exp.Expr, value: exp.Expr, predicate: exp.Expr | None) -> exp.Expr:
         """Return a sum over rows; SUM of numeric is exact."""
-        summed = function("COALESCE", function("SUM", self.wide(value)), number(0))
-        return self._over(summed, rows, predicate)
+        summed = function("SUM", exp.column("k_value"))
+        query = exp.select(function("COALESCE", summed, number(0)))
+        return exp.Paren(this=query.from_(self._kept(rows, self.wide(value), predicate)))
 
     def extreme(
         self, name: str, rows: exp.Expr, value: exp.Expr, predicate: exp.Expr | None
     ) -> exp.Expr:
         """Return the least or greatest value over rows."""
-        return self._over(function(name.upper(), value), rows, predicate)
+        query = exp.select(function(name.upper(), exp.column("k_value")))
+        return exp.Paren(this=query.from_(self._kept(rows, value, predicate)))
 
-    def _over(self, wanted: exp.Expr, rows: exp.Expr, predicate: exp.Expr | None) -> exp.Expr:
+    def _kept(self, rows: exp.Expr, value: exp.Expr, predicate: exp.Expr | None) -> exp.Expr:
+        """Return the values of the rows that fulfil a predicate, as a table.
+
+        An aggregate must not stand beside them: of a value that reads no column of the rows,
+        PostgreSQL would take it for an aggregate of the query around.
+        """
         alias = exp.TableAlias(this=exp.to_identifier(ROW))
-        query = exp.select(wanted).from_(exp.Unnest(expressions=[rows], alias=alias))
-        return exp.Paren(this=query if predicate is None else query.where(predicate))
+        unnested = exp.Unnest(expressions=[rows], alias=alias)
+        query = exp.select(exp.alias_(value, "k_value")).from_(unnested)
+        return (query if predicate is None else query.where(predicate)).subquery("k_rows")
 
 
 class Spark(Target):

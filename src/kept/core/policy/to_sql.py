@@ -58,14 +58,13 @@ from kept.core.policy.tree import (
 from kept.core.policy.types import (
     DATE_MAX,
     DATE_MIN,
-    DAY,
     DECIMAL_ONE,
-    HOUR,
     INT_MAX,
     INT_MIN,
     Scalar,
     bounds_of,
 )
+from kept.core.values import DAY, HOUR
 
 _COMPARISONS: Final[dict[str, type[exp.Binary]]] = {
     "=": exp.EQ,

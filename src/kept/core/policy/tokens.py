@@ -18,10 +18,11 @@ from sqlglot.errors import TokenError
 from kept.core.policy import literals
 from kept.core.policy.literals import Wrong
 from kept.core.policy.tree import Literal
-from kept.core.policy.where import Where
+from kept.core.policy.where import Where, shown
 from kept.errors import Problem
 
 LENGTH_MAX: Final = 4_000
+PROBLEMS_MAX: Final = 20
 WORDS_MAX: Final = 800
 DEPTH_MAX: Final = 20
 
@@ -45,11 +46,24 @@ _KEYWORDS: Final = {
 _SYMBOLS: Final = {
     "(", ")", ",", ".", "+", "-", "*", "=", "<>", "!=", "<", "<=", ">", ">=",
 }  # fmt: skip
+_OTHER_OPERATORS: Final = {
+    "/": (TokenType.SLASH, "use ratio(a, b), which is NULL where b is 0"),
+    "%": (TokenType.SLASH, "there is no remainder of a division"),
+    "||": (TokenType.SLASH, "texts are put together in templates, not in conditions"),
+    "==": (TokenType.EQ, "write ="),
+    "LIKE": (TokenType.EQ, "use starts_with(a, b) or contains(a, b)"),
+    "ILIKE": (TokenType.EQ, "use starts_with(a, b) or contains(a, b)"),
+    "GLOB": (TokenType.EQ, "use starts_with(a, b) or contains(a, b)"),
+    "RLIKE": (TokenType.EQ, "use starts_with(a, b), contains(a, b) or IN"),
+    "REGEXP": (TokenType.EQ, "use starts_with(a, b), contains(a, b) or IN"),
+    "DIV": (TokenType.SLASH, "use ratio(a, b)"),
+    "MOD": (TokenType.SLASH, "there is no remainder of a division"),
+    "XOR": (TokenType.EQ, "use <>"),
+}
+"""Operators of other SQL, what to use instead, and what stands in for them, so that the rest of the
+expression is still read for its problems."""
+
 _INSTEAD_OF_SYMBOL: Final = {
-    "/": "use ratio(a, b), which is NULL where b is 0",
-    "%": "there is no remainder of a division",
-    "||": "texts are put together in templates, not in conditions",
-    "==": "write = ",
     "&&": "write AND",
     "!": "write NOT",
     "::": "there are no casts; a fact has its type in facts.yaml",
@@ -57,22 +71,16 @@ _INSTEAD_OF_SYMBOL: Final = {
     ";": "an expression is one value; leave the semicolon out",
     "->": "there are no lambdas: write exists(kind, condition)",
     "=>": "there are no lambdas: write exists(kind, condition)",
-    "{{": "templates are for texts; write the name of the fact itself",
+    "{": "templates are for texts; write the name of the fact itself",
+    "}": "templates are for texts; write the name of the fact itself",
+    "]": "write lists in parentheses: x IN ('a', 'b')",
     "?": "there are no parameters; write the value or the name of a fact",
     "@": "there are no parameters; write the value or the name of a fact",
     ":": "there are no parameters; write the value or the name of a fact",
 }
 _INSTEAD_OF_WORD: Final = {
-    "like": "use starts_with(a, b) or contains(a, b)",
-    "ilike": "use starts_with(a, b) or contains(a, b)",
     "similar": "use starts_with(a, b) or contains(a, b)",
-    "rlike": "use starts_with(a, b), contains(a, b) or IN",
-    "regexp": "use starts_with(a, b), contains(a, b) or IN",
-    "glob": "use starts_with(a, b) or contains(a, b)",
     "as": "there are no casts and no other names",
-    "div": "use ratio(a, b)",
-    "mod": "there is no remainder of a division",
-    "xor": "use <>",
     "distinct": "declare a `distinct` feature in facts.yaml, or use IS NULL",
     "over": "there are no windows; declare a feature in facts.yaml",
     "collate": "texts are compared letter for letter",
@@ -95,10 +103,12 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
 
     tokens: list[Token]
     words: list[Word]
+    problems: list[Problem]
+    """What is wrong with it although it can be parsed."""
 
 
 def read_words(text: str, *, where: Where) -> Words | list[Problem]:
-    """Return the words of an expression, or all that is wrong with them."""
+    """Return the words of an expression, or all that keeps it from being parsed."""
     if len(text) > LENGTH_MAX:
         return [
             where.problem(
@@ -110,7 +120,14 @@ def read_words(text: str, *, where: Where) -> Words | list[Problem]:
         tokens = Tokenizer().tokenize(text)
     except TokenError:
         # The tokenizer knows no place; what is never closed is the one thing that it refuses.
-        return [where.problem("a quotation is never closed", suggestion="add the missing '")]
+        return [
+            where.problem_at(
+                text,
+                _last_opened(text),
+                message="a quotation is never closed",
+                suggestion="add the missing '",
+            )
+        ]
     return _Reader(text, where).read(tokens)
 
 
@@ -121,6 +138,8 @@ class _Reader:
         self.text = text
         self.where = where
         self.problems: list[Problem] = []
+        self.is_broken = False
+        """Whether a problem was found that a parser could not bear."""
         self.tokens: list[Token] = []
         self.words: list[Word] = []
         self.opened: list[int] = []
@@ -140,7 +159,7 @@ class _Reader:
                 )
             ]
         position = 0
-        while position < len(tokens):
+        while position < len(tokens) and len(self.problems) < PROBLEMS_MAX:
             token = tokens[position]
             position += self._read_one(tokens, position)
             if self.nesting + self.prefixes > DEPTH_MAX:
@@ -149,12 +168,15 @@ class _Reader:
                     f"nested more than {DEPTH_MAX} levels deep",
                     "declare a part of it as a feature, a cohort or a segment",
                 )
+            if len(self.problems) >= PROBLEMS_MAX or self.nesting + self.prefixes > DEPTH_MAX:
                 return self.problems
         if self.opened:
             self._refuse(self.opened[-1], "this ( is never closed", "add the missing )")
         elif self.wants_value and not self.problems:
             self._refuse(len(self.text.rstrip()) - 1, "the expression ends where a value must come")
-        return self.problems or Words(tokens=self.tokens, words=self.words)
+        if self.is_broken or len(self.problems) >= PROBLEMS_MAX:
+            return self.problems
+        return Words(tokens=self.tokens, words=self.words, problems=self.problems)
 
     def _read_one(self, tokens: list[Token], position: int) -> int:
         """Read the token at a position and return how many tokens were used."""
@@ -168,7 +190,9 @@ class _Reader:
             return self._constant(token, literals.read_number(token.text))
         if token.token_type is TokenType.IDENTIFIER:
             self._refuse(
-                token.start, f'"{token.text}"', "texts stand in single quotes, names in none"
+                token.start,
+                f"{shown(token.text)} in double quotes",
+                "texts stand in single quotes, names in none",
             )
             self.wants_value = False
             return 1
@@ -176,11 +200,21 @@ class _Reader:
         keyword = _KEYWORDS.get(written.upper())
         if keyword is not None and not _names_a_kind(token, following):
             self._keyword(token, keyword, following)
+        elif written.upper() in _OTHER_OPERATORS and not self.wants_value:
+            self._stand_in(token, written)
         elif _NAME.fullmatch(written):
             return self._name(token, following)
         else:
             self._symbol(token, written)
         return 1
+
+    def _stand_in(self, token: Token, written: str) -> None:
+        """Read an operator that other SQL has, and say what to use instead."""
+        kind, instead = _OTHER_OPERATORS[written.upper()]
+        self._note(token.start, f"{written} is not part of the language", instead)
+        self._operator(token)
+        self.wants_value = True
+        self._add(token, kind, written)
 
     def _name(self, token: Token, following: Token | None) -> int:
         """Read a name, or the type at the head of a constant such as `date '2026-12-24'`."""
@@ -200,16 +234,17 @@ class _Reader:
     def _constant(self, token: Token, found: Literal | Wrong, *, start: int | None = None) -> int:
         offset = token.start if start is None else start
         if isinstance(found, Wrong):
-            self._refuse(offset, found.message, found.suggestion)
-            self.wants_value = False
-        else:
-            word = Word(text=self.text[offset : token.end + 1], offset=offset, constant=found)
-            self._add_word(token, word, TokenType.NUMBER)
+            self._note(offset, found.message, found.suggestion)
+        constant = None if isinstance(found, Wrong) else found
+        written = self.text[offset : token.end + 1]
+        self._add_word(
+            token, Word(text=written, offset=offset, constant=constant), TokenType.NUMBER
+        )
         return 1
 
     def _add_word(self, token: Token, word: Word, kind: TokenType) -> None:
         if not self.wants_value:
-            self._refuse(word.offset, f"an operator is missing before {word.text}")
+            self._misplaced(word.offset, f"an operator is missing before {shown(word.text)}")
         number = str(len(self.words))
         self.words.append(word)
         self._add(token, kind, number if kind is TokenType.NUMBER else f"w{number}")
@@ -226,6 +261,12 @@ class _Reader:
             self.nesting += 1
             self.wants_value = True
         elif kind is TokenType.NOT:
+            if (
+                not self.wants_value
+                and following is not None
+                and following.text.upper() in _OTHER_OPERATORS
+            ):
+                return
             self._not(token, following)
         else:
             self._operator(token)
@@ -239,7 +280,7 @@ class _Reader:
     def _not(self, token: Token, following: Token | None) -> None:
         """Read NOT: it stands before a condition, or between a value and IN or BETWEEN."""
         word = following.text.lower() if following is not None else ""
-        if not self.wants_value and word not in {"in", "between", *_INSTEAD_OF_WORD}:
+        if not self.wants_value and word not in {"in", "between"}:
             self._refuse(
                 token.start,
                 "NOT cannot stand here",
@@ -248,13 +289,13 @@ class _Reader:
 
     def _begin_value(self, token: Token) -> None:
         if not self.wants_value:
-            self._refuse(token.start, f"an operator is missing before {token.text}")
+            self._misplaced(token.start, f"an operator is missing before {token.text}")
 
     def _symbol(self, token: Token, written: str) -> None:
         """Read an operator, a parenthesis or a comma."""
         if written not in _SYMBOLS:
             instead = _INSTEAD_OF_SYMBOL.get(written) or _INSTEAD_OF_SYMBOL.get(written[:1], "")
-            self._refuse(token.start, f"{written} is not part of the language", instead)
+            self._refuse(token.start, f"{shown(written)} is not part of the language", instead)
             self.wants_value = True
             return
         if written == "(":
@@ -275,40 +316,68 @@ class _Reader:
         self.prefixes = 0
 
     def _open(self, token: Token) -> None:
-        called = bool(self.tokens) and self.tokens[-1].token_type is TokenType.VAR
-        listed = bool(self.tokens) and self.tokens[-1].token_type is TokenType.IN
-        if not self.wants_value and not called and not listed:
-            self._refuse(token.start, "an operator is missing before (")
+        called = self._ends_with(TokenType.VAR) or self._ends_with(TokenType.IN)
+        if not self.wants_value and not called:
+            self._misplaced(token.start, "an operator is missing before (")
         self.opened.append(token.start)
         self.nesting += 1
         self.wants_value = True
 
     def _close(self, token: Token) -> None:
-        empty = bool(self.tokens) and self.tokens[-1].token_type is TokenType.L_PAREN
+        empty = self._ends_with(TokenType.L_PAREN)
         if not self.opened:
             self._refuse(token.start, "this ) closes nothing", "remove it, or add the missing (")
         else:
             self.opened.pop()
             self.nesting -= 1
         if self.wants_value and not empty:
-            self._refuse(token.start, "a value is missing before )")
+            self._misplaced(token.start, "a value is missing before )")
         self.wants_value = False
 
     def _operator(self, token: Token) -> None:
         """Note that an operator must have a value before it, except where CASE has just begun."""
-        after_case = bool(self.tokens) and self.tokens[-1].token_type is TokenType.CASE
-        if self.wants_value and not (after_case and token.text.upper() == "WHEN"):
-            self._refuse(token.start, f"a value is missing before {token.text}")
+        after_case = self._ends_with(TokenType.CASE)
+        if not self.wants_value or (after_case and token.text.upper() == "WHEN"):
+            return
+        if token.text == "*" and self._ends_with(TokenType.L_PAREN):
+            self._refuse(token.start, "* cannot stand here", "write count(kind, condition)")
+        self._misplaced(token.start, f"a value is missing before {token.text}")
+
+    def _ends_with(self, kind: TokenType) -> bool:
+        return bool(self.tokens) and self.tokens[-1].token_type is kind
 
     def _add(self, token: Token, kind: TokenType, text: str) -> None:
         self.tokens.append(
             Token(kind, text, line=token.line, col=token.col, start=token.start, end=token.end)
         )
 
+    def _note(self, offset: int, message: str, suggestion: str = "") -> None:
+        """Note a problem that leaves the expression fit to be parsed; each kind once."""
+        if all(problem.message != message for problem in self.problems):
+            self.problems.append(
+                self.where.problem_at(self.text, offset, message=message, suggestion=suggestion)
+            )
+
+    def _misplaced(self, offset: int, message: str, suggestion: str = "") -> None:
+        """Note that words do not follow one another; after a worse problem, this only repeats it."""
+        if not self.is_broken:
+            self._refuse(offset, message, suggestion)
+
     def _refuse(self, offset: int, message: str, suggestion: str = "") -> None:
-        self.problems.append(
-            self.where.problem_at(self.text, offset, message=message, suggestion=suggestion)
-        )
+        """Note a problem that no parser could bear."""
+        self._note(offset, message, suggestion)
+        self.is_broken = True
+
+
+def _last_opened(text: str) -> int:
+    """Return where the quotation begins that is never closed."""
+    opened, quote = 0, ""
+    for offset, letter in enumerate(text):
+        if not quote and letter in "'\"`":
+            opened, quote = offset, letter
+        elif letter == quote:
+            quote = ""
+    return opened
 
 
 def _names_a_kind(token: Token, following: Token | None) -> bool:

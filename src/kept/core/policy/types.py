@@ -19,6 +19,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from kept.core.policy.where import Where, nearest
+from kept.core.values import DAY
 from kept.errors import InvalidBrandError, Problem
 
 Kind: TypeAlias = Literal["bool", "int", "decimal", "money", "text", "date", "timestamp", "null"]
@@ -31,9 +32,6 @@ DATE_MIN: Final = -719_162  # 0001-01-01
 DATE_MAX: Final = 2_932_896  # 9999-12-31
 DECIMAL_DIGITS: Final = 6
 DECIMAL_ONE: Final = 10**DECIMAL_DIGITS
-MINUTE: Final = 60_000_000
-HOUR: Final = 60 * MINUTE
-DAY: Final = 24 * HOUR
 TIMESTAMP_MIN: Final = DATE_MIN * DAY
 TIMESTAMP_MAX: Final = (DATE_MAX + 1) * DAY - 1
 

@@ -41,6 +41,12 @@ class Where(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+def shown(text: str) -> str:
+    """Return a text as a message may show it: short, and with no letter that cannot be seen."""
+    short = text if len(text) <= 40 else text[:37] + "..."
+    return short if short.isprintable() else ascii(short)[1:-1]
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the known name most like a misspelt one, or an empty text if none is like it."""
     found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)

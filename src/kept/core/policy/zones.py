@@ -17,12 +17,9 @@ from typing import Final
 
 import msgspec
 
-from kept.core.policy.types import DATE_MAX, DATE_MIN, DAY, HOUR
+from kept.core.policy.types import DATE_MAX, DATE_MIN
+from kept.core.values import DAY, HOUR, NEVER, SECOND
 
-NEVER: Final = 2**63 - 1
-"""The instant that never comes."""
-
-_SECOND: Final = 1_000_000
 _YEAR_END: Final = 2100
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 # No zone has ever been more than 16 hours from UTC; two days leave room.
@@ -156,8 +153,8 @@ def _parse(name: str, content: bytes) -> Zone:
     changes += [(at, offset) for at, offset in _by_rule(footer, first) if at > last]
     return Zone(
         name=name,
-        starts=tuple(at * _SECOND for at, _ in changes),
-        offsets=tuple(offset * _SECOND for offset in (seconds[0], *(o for _, o in changes))),
+        starts=tuple(at * SECOND for at, _ in changes),
+        offsets=tuple(offset * SECOND for offset in (seconds[0], *(o for _, o in changes))),
     )
 
 
