@@ -12,7 +12,15 @@ from kept.core.consent import CONSENT_EVENTS
 from kept.core.decision import Decision
 from kept.core.event import Event, Identifier
 from kept.core.facts import View
-from kept.core.fold.fold import FoldPlan, decode_state, encode_state, fold_event, sum_states
+from kept.core.fold.fold import (
+    OWN_EVENTS,
+    FoldPlan,
+    decode_state,
+    encode_state,
+    fold_event,
+    fold_features,
+    sum_states,
+)
 from kept.core.identity import Link, Part
 from kept.core.message import Message
 from kept.core.state import State
@@ -27,7 +35,7 @@ class Customer:
     """One customer in memory: parts, their states, and the sum that decisions read."""
 
     __slots__ = (
-        "_attached", "_restricting", "_total", "applied", "customer_id", "identifiers",
+        "_attached", "_restricting", "_total", "_twins", "applied", "customer_id", "identifiers",
         "joined_at", "links", "messages", "own_part", "parts", "standing", "states", "view",
         "wake_at",
     )  # fmt: skip
@@ -54,6 +62,8 @@ class Customer:
                 self.identifiers.setdefault(part.identifier.namespace, part.identifier.value)
         proven = [part.part_id for part in parts.values() if not part.claimed]
         self._attached = [part_id for part_id in parts if part_id not in proven] if proven else []
+        known = {part.identifier for part in parts.values() if not part.claimed}
+        self._twins = [part_id for part_id in self._attached if parts[part_id].identifier in known]
         # What we do ourselves must count for the whole customer, which a claim never does.
         self.own_part = min(proven or parts, default=0)
         self.joined_at = max(
@@ -82,6 +92,7 @@ class Customer:
                     plan,
                     [s for key, s in copies.items() if key not in self._attached],
                     [copies[key] for key in self._attached],
+                    twins=[decode_state(encode_state(self.states[key])) for key in self._twins],
                     joined_at=self.joined_at,
                 )
         return self._total
@@ -99,12 +110,21 @@ class Customer:
         self.standing = None
         if self._total is None or self._total is state:
             return
-        if self._attached or event.name in CONSENT_EVENTS or "gpc" in event.context:
+        is_attached = part_id in self._attached
+        if (
+            event.name in CONSENT_EVENTS
+            or "gpc" in event.context
+            or (is_attached and event.name in OWN_EVENTS)
+        ):
             # What consents and claims mean for the whole depends on which part said it.
-            self._total = None
-            self.view = View()
-        else:
+            self.forget_sum()
+            return
+        if not is_attached:
             fold_event(plan, self._total, event)
+        elif part_id in self._twins:
+            fold_features(plan, self._total, event)
+        if self._restricting is not None:
+            fold_event(plan, self._restricting, event)
 
     def forget_sum(self) -> None:
         """Compute the sum anew when it is next wanted."""

@@ -3,7 +3,7 @@
 Both are commutative, so late events, merging and unmerging are regrouping, not rewriting.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -30,8 +30,8 @@ from kept.core.fold.compile import (
     compile_objects,
     matches,
 )
+from kept.core.readers import UNREADABLE, Reader, reader_for
 from kept.core.state import Contact, Stamped, State
-from kept.core.values import UNREADABLE, Reader, reader_for
 
 CONTACTS_MAX: Final = 400
 OBJECTS_MAX: Final = 300
@@ -86,10 +86,7 @@ def compile_fold(
 def fold_event(plan: FoldPlan, state: State, event: Event) -> None:
     """Add one event to a state."""
     name = event.name
-    for feature in plan.by_event.get(name, ()):
-        _fold_feature(state.features, feature, event)
-    for feature in plan.any_event:
-        _fold_feature(state.features, feature, event)
+    fold_features(plan, state, event)
     for step in plan.objects.get(name, ()):
         _fold_object(state, step, event)
     if event.traits:
@@ -102,6 +99,14 @@ def fold_event(plan: FoldPlan, state: State, event: Event) -> None:
         state.heard_at = event.received_at
     if name in _OWN:
         _OWN[name](plan, state, event)
+
+
+def fold_features(plan: FoldPlan, state: State, event: Event) -> None:
+    """Add one event to the features of a state, and to nothing else."""
+    for feature in plan.by_event.get(event.name, ()):
+        _fold_feature(state.features, feature, event)
+    for feature in plan.any_event:
+        _fold_feature(state.features, feature, event)
 
 
 def _fold_feature(slots: dict[str, Any], feature: FeaturePlan, event: Event) -> None:
@@ -314,12 +319,22 @@ def _add_stamped(into: dict[str, Stamped], other: Mapping[str, Stamped]) -> None
 
 
 def sum_states(
-    plan: FoldPlan, parts: list[State], attached: list[State], *, joined_at: int
+    plan: FoldPlan,
+    parts: list[State],
+    attached: list[State],
+    *,
+    twins: Sequence[State] = (),
+    joined_at: int,
 ) -> tuple[State, State | None]:
     """Return a customer's state, and with attached parts the state that only restricts.
 
     All given states are used up. The second one also holds what attached parts add; holds are
     judged by it, and nothing is revealed or permitted by it. None where nothing is attached.
+
+    Args:
+        twins: copies of those attached states that claim to be this very customer (a page that
+            says who is signed in). What they looked at counts as a feature; nothing else does.
+        joined_at: when the parts had become one customer.
     """
     consents = combine_consents(
         [state.consents for state in parts],
@@ -337,6 +352,8 @@ def sum_states(
         # Whatever reached or was declined by a visitor was so by the customer they turned out to be:
         # it only ever restricts, and so it counts for the whole.
         _add_restraints(total, state)
+    for state in twins:
+        total = add_states(plan, total, State(features=state.features))
     restricting = State()
     for state in [*(_DECODE(data) for data in encoded), *attached]:
         restricting = add_states(plan, restricting, state)
