@@ -188,7 +188,7 @@ def refuse(error: KeptError, request: Request) -> Response:
     return write_problem(problem)
 
 
-def write_problem(problem: problems.Problem) -> Response:
+def write_problem(problem: problems.HttpProblem) -> Response:
     """Return a problem as an answer."""
     response = Response(_encode(problem), status_code=problem.status)
     response.raw_headers.extend(problems.headers_of(problem))

@@ -10,7 +10,7 @@ import msgspec
 
 from kept import __version__
 from kept.web.endpoints import Endpoint, Who
-from kept.web.problems import MEDIA_TYPE, Problem
+from kept.web.problems import MEDIA_TYPE, HttpProblem
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _PARAMETER: Final = re.compile(r"\{(\w+)(?::\w+)?\}")
@@ -144,7 +144,7 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
     for status in statuses_of(endpoint):
         responses[str(status)] = {
             "description": f"{HTTPStatus(status).phrase}.",
-            "content": {MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(name="Problem")}}},
+            "content": {MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(name="HttpProblem")}}},
         }
     return responses
 
@@ -169,7 +169,7 @@ def _schema_of(annotation: Any) -> dict[str, Any]:
 
 
 def _components(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
-    annotations: list[Any] = [Problem]
+    annotations: list[Any] = [HttpProblem]
     for endpoint in endpoints:
         for annotation in (endpoint.body, endpoint.answer):
             annotations += get_args(annotation) or ([annotation] if annotation else [])

@@ -40,7 +40,7 @@ _STATUSES: Final[tuple[tuple[type[KeptError], int, str], ...]] = (
 )
 
 
-class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class HttpProblem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What went wrong, in the form of RFC 9457; compare `code`, show `detail`."""
 
     type: str
@@ -55,10 +55,10 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """For a brand folder: everything that is wrong with it, each with file, line and column."""
 
 
-def problem_of(error: KeptError, *, request_id: str = "") -> Problem:
+def problem_of(error: KeptError, *, request_id: str = "") -> HttpProblem:
     """Return an error as a problem."""
     status, title = status_of(error)
-    return Problem(
+    return HttpProblem(
         type=type_of(error.code),
         title=title,
         status=status,
@@ -74,10 +74,10 @@ def problem_of(error: KeptError, *, request_id: str = "") -> Problem:
     )
 
 
-def http_problem(status: int, detail: str, *, code: str, request_id: str = "") -> Problem:
+def http_problem(status: int, detail: str, *, code: str, request_id: str = "") -> HttpProblem:
     """Return a problem that is about HTTP itself: no such path, no such method, a bug of ours."""
     titles = {404: "Not found", 405: "Method not allowed", 500: "Internal error"}
-    return Problem(
+    return HttpProblem(
         type=type_of(code),
         title=titles.get(status, "Error"),
         status=status,
@@ -87,19 +87,19 @@ def http_problem(status: int, detail: str, *, code: str, request_id: str = "") -
     )
 
 
-def wrong_method(allowed: str, *, request_id: str) -> Problem:
+def wrong_method(allowed: str, *, request_id: str) -> HttpProblem:
     """Return the problem of a path that answers to another method."""
     detail = f"this path answers to {allowed} only; /openapi.json lists every route"
     return http_problem(405, detail, code="method_not_allowed", request_id=request_id)
 
 
-def internal_problem(*, request_id: str) -> Problem:
+def internal_problem(*, request_id: str) -> HttpProblem:
     """Return the problem of a bug; what it was stands in the log only."""
     detail = "something went wrong inside; the log knows it by the request's id"
     return http_problem(500, detail, code=INTERNAL, request_id=request_id)
 
 
-def headers_of(problem: Problem) -> list[tuple[bytes, bytes]]:
+def headers_of(problem: HttpProblem) -> list[tuple[bytes, bytes]]:
     """Return the headers that a problem needs besides its length."""
     headers = [(b"content-type", MEDIA_TYPE.encode()), (b"cache-control", b"no-store")]
     if problem.retry_after is not None:
