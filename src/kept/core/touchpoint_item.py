@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import msgspec
 
-from kept.core.values import INT64_MAX
+from kept.core.policy.types import INT_MAX, INT_MIN
 
 EVENT_BYTES_MAX: Final = 32 * 1024
 PROPERTIES_MAX: Final = 10_000
@@ -40,7 +40,7 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
     """The event as it came, in a form that can be mended and read again."""
 
 
-Int64: TypeAlias = Annotated[int, msgspec.Meta(ge=-INT64_MAX - 1, le=INT64_MAX)]
+Int64: TypeAlias = Annotated[int, msgspec.Meta(ge=INT_MIN, le=INT_MAX)]
 Id: TypeAlias = str | Int64 | float | None
 Moment: TypeAlias = datetime | Int64 | float | None
 
@@ -211,7 +211,7 @@ def _mend_value(value: Any, path: tuple[str, ...]) -> Any:
             mended_list.append(mended)
         return mended_list
     if isinstance(value, int):
-        return value if -INT64_MAX - 1 <= value <= INT64_MAX else _bad_number(path)
+        return value if INT_MIN <= value <= INT_MAX else _bad_number(path)
     if isinstance(value, float) and not math.isfinite(value):
         return _bad_number(path)
     return value

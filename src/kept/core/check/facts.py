@@ -10,8 +10,8 @@ from kept.core.brand.units import parse_duration
 from kept.core.check.events import Supply
 from kept.core.check.names import check_locale_keys
 from kept.core.check.report import Report
-from kept.core.fold.compile import AGGREGATES, is_path
-from kept.core.values import UNREADABLE, reader_for
+from kept.core.fold.compile import AGGREGATES, grain_of, is_path
+from kept.core.readers import UNREADABLE, reader_for
 
 FILE: Final = "facts.yaml"
 BUCKETS_MAX: Final = 1_100
@@ -144,14 +144,6 @@ def _check_window(report: Report, path: KeyPath, feature: Feature) -> None:
         message = f"the window is longer than the history of {report.brand.brand.history}"
         suggestion = "shorten it, or raise `history` in brand.yaml"
         report.note(FILE, (*path, "window"), message, suggestion)
-
-
-def grain_of(window: int) -> int:
-    """Return the grain of a window that declares none: a day, or less for a short one."""
-    for unit in ("1 day", "1 hour", "1 minute"):
-        if window >= 2 * parse_duration(unit):
-            return parse_duration(unit)
-    return parse_duration("1 second")
 
 
 def _check_object(report: Report, kind: str, declared: ObjectKind, supply: Supply) -> None:

@@ -14,7 +14,8 @@ from kept.core.brand.model import Feature, Match, ObjectKind
 from kept.core.brand.units import parse_duration
 from kept.core.event import Event
 from kept.core.fold import aggregate as ag
-from kept.core.values import DAY, HOUR, MINUTE, SECOND, Reader, reader_for
+from kept.core.readers import Reader, reader_for
+from kept.core.values import DAY, HOUR, MINUTE, SECOND
 
 AGGREGATES: Final = ("count", "sum", "min", "max", "first", "last", "distinct", "top", "dwell")
 
@@ -112,7 +113,7 @@ def _reader_of(source: str, value_type: str) -> Reader:
 
 def _build_aggregate(kind: str, feature: Feature) -> ag.Aggregate:
     window = parse_duration(feature.window) if feature.window else 0
-    grain = parse_duration(feature.grain) if feature.grain else _default_grain(window)
+    grain = parse_duration(feature.grain) if feature.grain else grain_of(window)
     if kind == "dwell":
         return ag.Dwell(
             window=window or 3650 * DAY,
@@ -126,8 +127,8 @@ def _build_aggregate(kind: str, feature: Feature) -> ag.Aggregate:
     return ag.Windowed(fold, add, finish, empty, grain=grain, buckets=max(1, window // grain))
 
 
-def _default_grain(window: int) -> int:
-    """Return the grain where none is declared: a day, or an hour or minute for short windows."""
+def grain_of(window: int) -> int:
+    """Return the grain where none is declared: a day, or less for a short window."""
     for grain in (DAY, HOUR, MINUTE):
         if window >= 2 * grain:
             return grain

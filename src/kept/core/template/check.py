@@ -6,12 +6,13 @@ from typing import Final
 import msgspec
 
 from kept.core.policy.where import Where
+from kept.core.policy.zones import find_zone
 from kept.core.template.engine import Sandbox
 from kept.core.template.filters import View
 from kept.core.template.honesty import FILLER, find_scarcity, find_typed_terms, hide_markup
 from kept.core.template.locales import find_locale
 from kept.core.template.markup import find_unsafe_places
-from kept.core.template.render import compile_text, find_zone, make_sandboxes, misnamed
+from kept.core.template.render import compile_text, make_sandboxes, misnamed
 from kept.core.template.source import Piece, Place, TextName, parse_name, path_of, split_source
 from kept.core.template.values import Schema
 from kept.core.template.walk import Walk

@@ -5,7 +5,7 @@ all of them but `default`, so that a missing value is still seen as missing wher
 """
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial, wraps
 from typing import Any, Final, Protocol
@@ -16,7 +16,7 @@ from liquid.exceptions import FilterArgumentError
 from liquid.filter import with_context
 
 from kept.core.plain_text import clean_line, clean_text, is_blank
-from kept.core.policy.types import MINUTE
+from kept.core.policy.zones import Zone
 from kept.core.template.locales import (
     Locale,
     write_date,
@@ -25,9 +25,10 @@ from kept.core.template.locales import (
     write_time,
 )
 from kept.core.template.values import Day, Fraction, Instant, Money
+from kept.core.values import MINUTE
 
 TEXT_FILTER_MAX: Final = 10_000
-_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - every use adds the zone
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - local time, the zone's offset is added
 _DATE_STYLES: Final = ("long", "short", "weekday")
 _LINK_SCHEMES: Final = frozenset({"https", "http", "mailto", "tel"})
 
@@ -46,7 +47,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
     locale: Locale | None
     locale_name: str
-    zone: tzinfo | None
+    zone: Zone | None
     now: int
 
 
@@ -96,8 +97,7 @@ def _moment(value: Instant, view: View) -> datetime:
     if view.zone is None:
         raise MissingValueError("time zone")
     try:
-        utc = (_EPOCH + timedelta(microseconds=value.at)).replace(tzinfo=view.zone)
-        return view.zone.fromutc(utc)
+        return _EPOCH + timedelta(microseconds=value.at + view.zone.offset_at(value.at))
     except OverflowError:
         raise FilterArgumentError(
             "the instant is in no year that can be written", token=None

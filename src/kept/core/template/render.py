@@ -5,9 +5,7 @@ A value that is missing or known to be none means that the message does not go: 
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Final, TypeAlias
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from liquid import BoundTemplate
@@ -15,6 +13,7 @@ from liquid.exceptions import LiquidError
 
 from kept.core.plain_text import clean_line, is_blank
 from kept.core.policy.where import Where
+from kept.core.policy.zones import find_zone
 from kept.core.template.engine import SOURCE_LENGTH_MAX, Sandbox, render_template
 from kept.core.template.filters import View
 from kept.core.template.locales import find_locale, normalize_locale
@@ -80,17 +79,6 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     def record(self) -> Record:
         """Return the values with their types on."""
         return Record(self.values, schema=self.schema, prefix="")
-
-
-@lru_cache(maxsize=1_000)
-def find_zone(name: str) -> ZoneInfo | None:
-    """Return a time zone by name, None if there is none of that name."""
-    if not name:
-        return None
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None
 
 
 class _Text(msgspec.Struct, frozen=True, kw_only=True):

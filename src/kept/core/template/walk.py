@@ -24,7 +24,7 @@ from liquid.builtin.tags.render_tag import RenderNode
 from liquid.exceptions import LiquidError
 from liquid.expression import Expression
 
-from kept.core.policy.types import DECIMAL_ONE, HOUR
+from kept.core.policy.types import DECIMAL_ONE
 from kept.core.policy.where import Where, nearest
 from kept.core.template.engine import (
     PARTIAL_DEPTH_MAX,
@@ -38,6 +38,7 @@ from kept.core.template.engine import (
 from kept.core.template.filters import FILTERS, MissingValueError, View, print_value
 from kept.core.template.source import Place, path_of
 from kept.core.template.values import Record, Schema
+from kept.core.values import HOUR
 from kept.errors import Problem
 
 _UNKNOWN: Final = object()

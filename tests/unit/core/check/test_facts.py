@@ -3,8 +3,7 @@
 import pytest
 
 from kept.core.brand.units import parse_duration
-from kept.core.check.facts import grain_of
-from kept.core.fold.compile import _default_grain
+from kept.core.fold.compile import grain_of
 from tests.unit.core.check.planted import assert_found, errors_in, notes_in, with_text
 
 F = "facts.yaml"
@@ -123,8 +122,17 @@ def test_an_import_supplies_no_events() -> None:
     assert_found(texts, at=f"{F} count:", says="no source may send `Past Thing`")
 
 
-@pytest.mark.parametrize("window", ["10 seconds", "90 seconds", "36 hours", "2 days", "90 days"])
-def test_the_checker_cuts_windows_as_the_fold_does(window: str) -> None:
-    """A window without a grain has the same number of buckets in both."""
-    length = parse_duration(window)
-    assert _default_grain(length) == grain_of(length)
+@pytest.mark.parametrize(
+    ("window", "grain"),
+    [
+        ("10 seconds", "1 second"),
+        ("119 seconds", "1 second"),
+        ("2 minutes", "1 minute"),
+        ("36 hours", "1 hour"),
+        ("2 days", "1 day"),
+        ("90 days", "1 day"),
+    ],
+)
+def test_a_window_without_a_grain_has_at_least_two_buckets(window: str, grain: str) -> None:
+    """The coarsest of day, hour, minute and second that goes into it twice."""
+    assert grain_of(parse_duration(window)) == parse_duration(grain)
