@@ -33,6 +33,13 @@ def find_chromium() -> str | None:
     return next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let whoever runs the tests choose the worlds that tests/scenario plays."""
+    group = parser.getgroup("kept")
+    group.addoption("--seed", type=int, help="play only the world of this seed")
+    group.addoption("--seeds", type=int, default=12, help="play so many worlds")
+
+
 def pytest_report_header() -> list[str]:
     """Say what this run draws and what it can reach."""
     return [
