@@ -15,10 +15,12 @@ from kept.errors import SettingsError
 
 QUEUE_MAX: Final = 20_000
 """Jobs that wait for the writer before callers are asked to come back later."""
-EVENTS_WAITING_MAX: Final = 50_000
-"""Events that wait for the writer, whatever their number a job, before callers are asked to come back."""
+BODY_BYTES_WAITING_MAX: Final = 32 * 1024 * 1024
+"""Bodies of events that wait for the writer, before callers are asked to come back later."""
 COMMIT_JOBS_MAX: Final = 2_000
 """Jobs that one commit takes at most."""
+COLLECTOR_THRESHOLDS: Final = (50_000, 20, 100)
+"""How many new objects, and how many rounds, pass between two looks of the garbage collector."""
 TICK_SECONDS: Final = 0.2
 HOUSEKEEPING_SECONDS: Final = 60.0
 SENDERS: Final = 16

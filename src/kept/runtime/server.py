@@ -1,6 +1,7 @@
 """One running Kept: the only place that names concrete adapters and puts everything together."""
 
 import asyncio
+import gc
 import logging
 import os
 import threading
@@ -79,6 +80,11 @@ class Runtime:
 
     def start(self) -> None:
         """Begin to work."""
+        # What is loaded by now stays: the collector need not look at it ever again. After that it
+        # looks rarely, for states and events hold no cycles, and a look at all of them takes long.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*limits.COLLECTOR_THRESHOLDS)
         self.writer.start()
         if self.settings.watch:
             self._watcher.start()
