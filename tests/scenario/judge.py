@@ -1,6 +1,6 @@
 """What the notes of a world must show, computed from the providers' logs and the stream alone."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
@@ -28,6 +28,7 @@ def judge(world: World) -> list[str]:
         *_not_too_much(world),
         *_quiet(world),
         *_once(world),
+        *_said_once(world),
         *(f"G5: {told}" for told in world.answers_differed),
         *_replayed(world),
         *_kept(world, events),
@@ -109,7 +110,7 @@ def _not_too_much(world: World) -> Iterator[str]:
                 yield f"G3: {message.message_id} is one too many for {name}: {sorted(before)}"
 
 
-_CAPS: Final = (
+_CAPS: Final[tuple[tuple[str, int, int, Callable[[Left | Received], bool]], ...]] = (
     ("promotions_a_week", 2, 7 * DAY, lambda one: one.message.promotional),
     ("texts_a_day", 1, DAY, lambda one: one.message.channel == "sms"),
     ("service_a_day", 3, DAY, lambda one: one.message.kind == "service"),
@@ -130,7 +131,7 @@ def _quiet(world: World) -> Iterator[str]:
 
 
 def _once(world: World) -> Iterator[str]:
-    """G4: a promotion is called at most once; what is said once is said once; everything ends."""
+    """G4: a promotion arrives at most once, a service message is retried under one key; all ends."""
     calls: dict[str, list[Received]] = {}
     for one in world.log:
         calls.setdefault(one.message.message_id, []).append(one)
@@ -140,6 +141,13 @@ def _once(world: World) -> Iterator[str]:
             yield f"G4: {message_id} arrived {len(arrived)} times"
         if len({one.outgoing.idempotency_key for one in received}) > 1:
             yield f"G4: {message_id} was retried under several keys"
+    for message in world.store.load_messages_in([*OPEN_STATES], limit=1_000):
+        if message.queued_at < world.now - 26 * DAY:
+            yield f"G4: {message.message_id} never ended and is {message.state}"
+
+
+def _said_once(world: World) -> Iterator[str]:
+    """G4: what is to be said once, of one thing, is said once."""
     for left in world.left:
         if left.message.action in ("first_order_thanks", "bill_due", "bill_reminder"):
             for one in world.log:
@@ -152,9 +160,6 @@ def _once(world: World) -> Iterator[str]:
                     == (left.message.action, left.message.about)
                 ):
                     yield f"G4: {left.message.message_id} says {one.message.message_id} again"
-    for message in world.store.load_messages_in([*OPEN_STATES], limit=1_000):
-        if message.queued_at < world.now - 26 * DAY:
-            yield f"G4: {message.message_id} never ended and is {message.state}"
 
 
 def _replayed(world: World) -> Iterator[str]:

@@ -42,7 +42,7 @@ def test_every_promise_is_kept_in_every_world(world_seed: int) -> None:
     assert judge(play_in_memory(world_seed)) == []
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 def test_every_promise_is_kept_on_the_disk_as_well(seed: int, tmp_path: Path) -> None:
     """The same worlds on SQLite, which is closed and opened again at each crash."""
     world = play(seed, lambda: SqliteStore(tmp_path, vault=PlainVault()))
@@ -68,15 +68,15 @@ def skip_the_second_look(engine: Engine, customer: Customer, message: Message, n
 def test_the_judge_sees_when_nobody_decides_again_at_the_hand_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """G1: a control: with the second decision switched off, the same worlds are found guilty."""
+    """G3: a control: with the second decision switched off, the same worlds break their caps."""
     monkeypatch.setattr(deliver, "judge", skip_the_second_look)
-    found = [told for seed in range(12) for told in judge(play_in_memory(seed))]
+    found = [told for seed in range(6) for told in judge(play_in_memory(seed))]
     assert any(told.startswith("G3") for told in found)
 
 
-def test_the_judge_sees_when_stops_do_not_withdraw(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_judge_sees_when_an_opt_out_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """G2: a control: with both looks switched off, messages leave without a basis."""
     monkeypatch.setattr(deliver, "judge", skip_the_second_look)
     monkeypatch.setattr(react, "judge", skip_the_second_look)
-    found = [told for seed in range(25) for told in judge(play_in_memory(seed))]
+    found = (told for seed in range(40) for told in judge(play_in_memory(seed)))
     assert any(told.startswith("G2") for told in found)
