@@ -4,6 +4,7 @@ A contact occupies its slot from the attempt until it is settled, and for the wi
 that its provider refused never reached anybody and is not counted.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
@@ -111,16 +112,23 @@ def quiet_until(rule: QuietRule, *, zone: Zone, now: int) -> int | None:
     The end is when the customer's own clock shows the end's minute, also if the clocks are put
     forward or back before then.
     """
-    local = now + zone.offset_at(now)
+    at = now
+    while _is_quiet(rule, at + zone.offset_at(at)):
+        local = at + zone.offset_at(at)
+        end = local // DAY * DAY + rule.end_minute * MINUTE
+        if end <= local:
+            end += DAY
+        ends_at = end - zone.offset_at(at)
+        index = bisect_right(zone.starts, at)
+        if index == len(zone.starts) or ends_at < zone.starts[index]:
+            return ends_at
+        # The clocks are put forward or back before then: look again from there on.
+        at = zone.starts[index]
+    return at if at > now else None
+
+
+def _is_quiet(rule: QuietRule, local: int) -> bool:
     minute = local // MINUTE % (DAY // MINUTE)
     if rule.start_minute <= rule.end_minute:
-        is_quiet = rule.start_minute <= minute < rule.end_minute
-    else:
-        is_quiet = minute >= rule.start_minute or minute < rule.end_minute
-    if not is_quiet:
-        return None
-    end = local // DAY * DAY + rule.end_minute * MINUTE
-    if end <= local:
-        end += DAY
-    # The offset at the end may be another; what it is there is what counts.
-    return end - zone.offset_at(end - zone.offset_at(now))
+        return rule.start_minute <= minute < rule.end_minute
+    return minute >= rule.start_minute or minute < rule.end_minute
