@@ -241,7 +241,7 @@ class Store(Protocol):
         """Return the newest audit entries, newest first."""
 
     def read_counts(self) -> dict[str, int]:
-        """Return how many events, parts, customers, messages by state (`messages.queued` …) and quarantined there are."""
+        """Return how many of each there are: events, parts, messages by state (`messages.queued`)."""
 
     def backup(self, path: str) -> Iterator[float]:
         """Copy the store online into a new file, yielding progress from 0 to 1; the copy is verified."""

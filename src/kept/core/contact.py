@@ -37,9 +37,10 @@ class Contactable(Protocol):
 
 
 class ScopeRule(msgspec.Struct, frozen=True, kw_only=True):
-    """A scope, ready to match: an empty set stands for everything."""
+    """A scope, ready to match: an empty set stands for everything, but for purposes."""
 
-    purposes: frozenset[str] = frozenset()
+    purposes: frozenset[str] | None = None
+    """None stands for every purpose; an empty set is what no purpose fits."""
     topics: frozenset[str] = frozenset()
     kinds: frozenset[str] = frozenset()
     actions: frozenset[str] = frozenset()
@@ -52,7 +53,7 @@ class ScopeRule(msgspec.Struct, frozen=True, kw_only=True):
     def covers_some_channel(self, what: Contactable) -> bool:
         """Return whether an action is within the scope on at least one channel."""
         return (
-            (not self.purposes or what.purpose in self.purposes)
+            (self.purposes is None or what.purpose in self.purposes)
             and (not self.kinds or what.kind in self.kinds)
             and (not self.actions or what.action in self.actions)
             and (not self.topics or what.topic in self.topics)

@@ -16,6 +16,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
+from kept.core.policy.types import DECIMAL_ONE
+
 Period: TypeAlias = Literal["day", "month", "year"]
 Compounding: TypeAlias = Literal["daily", "monthly", "yearly"]
 
@@ -29,7 +31,6 @@ RATE_MAX: Final = 100_000_000
 EFFECTIVE_RATE_MAX: Final = 10**9
 """A debt that grows to more than this multiple in a year has no rate that anybody could compare."""
 
-_MILLIONTHS: Final = 1_000_000
 _PERIODS: Final[dict[str, int]] = {"day": DAYS_PER_YEAR, "month": MONTHS_PER_YEAR, "year": 1}
 _COMPOUNDINGS: Final[dict[str, int]] = {"daily": DAYS_PER_YEAR, "monthly": 12, "yearly": 1}
 _CONTEXT: Final = Context(prec=50, rounding=ROUND_HALF_UP)
@@ -333,7 +334,7 @@ def _growth_per_compounding(
     rate_percent: int, rate_period: Period, compounding: Compounding
 ) -> Decimal:
     """Return by what a debt is multiplied at each compounding."""
-    nominal = Fraction(rate_percent, 100 * _MILLIONTHS) * _PERIODS[rate_period]
+    nominal = Fraction(rate_percent, 100 * DECIMAL_ONE) * _PERIODS[rate_period]
     growth = 1 + nominal / _COMPOUNDINGS[compounding]
     with localcontext(_CONTEXT):
         return Decimal(growth.numerator) / Decimal(growth.denominator)
@@ -365,4 +366,4 @@ def _to_tenths(rate: Decimal) -> int | None:
     """Return a fraction in millionths, rounded to a tenth of a per cent, halves up."""
     if rate > EFFECTIVE_RATE_MAX:
         return None
-    return int(rate.quantize(_TENTH_OF_A_PERCENT) * _MILLIONTHS)
+    return int(rate.quantize(_TENTH_OF_A_PERCENT) * DECIMAL_ONE)

@@ -8,22 +8,15 @@ import re
 from typing import Final
 
 from kept.core.brand.suggest import suggest_name
-from kept.core.policy.types import currency_digits
+from kept.core.policy.types import DECIMAL_ONE, currency_digits
+from kept.core.values import DAY, HOUR, MINUTE, SECOND
 from kept.errors import InputError
 
-MICROSECONDS_PER_SECOND: Final = 1_000_000
-_UNITS: Final = {
-    "second": MICROSECONDS_PER_SECOND,
-    "minute": 60 * MICROSECONDS_PER_SECOND,
-    "hour": 3_600 * MICROSECONDS_PER_SECOND,
-    "day": 86_400 * MICROSECONDS_PER_SECOND,
-    "week": 604_800 * MICROSECONDS_PER_SECOND,
-}
+_UNITS: Final = {"second": SECOND, "minute": MINUTE, "hour": HOUR, "day": DAY, "week": 7 * DAY}
 DURATION_MAX: Final = 36_525 * _UNITS["day"]
 """A hundred years: longer than any promise, and far from the end of a 64-bit instant."""
 AMOUNT_MAX: Final = 10**15
 """No amount has more minor units: sums of a thousand such stay exact in 64 bits."""
-MILLIONTHS: Final = 1_000_000
 
 _CURRENCY_NAMES: Final = (
     "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP "
@@ -92,7 +85,7 @@ def parse_decimal(text: str) -> int:
     match = _DECIMAL.fullmatch(text)
     if match is None:
         raise InputError(f"`{text}` is not a decimal number with at most 6 digits after the point")
-    millionths = int(match[2]) * MILLIONTHS + int((match[3] or "").ljust(6, "0"))
+    millionths = int(match[2]) * DECIMAL_ONE + int((match[3] or "").ljust(6, "0"))
     return -millionths if match[1] else millionths
 
 

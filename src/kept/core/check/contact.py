@@ -64,14 +64,18 @@ def _check_scope(report: Report, path: KeyPath, scope: Scope) -> None:
         ("channels", "channel", set(brand.consent.channels)),
     ):
         report.refer_all(FILE, (*path, key), getattr(scope, key), what=what, known=known)
-    promotional = {name for name, purpose in brand.consent.purposes.items() if purpose.promotional}
-    if scope.promotional and not promotional:
-        message = "no purpose is promotional"
+    if scope.promotional is None:
+        return
+    kind = "promotional" if scope.promotional else "free of promotion"
+    purposes = brand.consent.purposes
+    alike = {name for name in purposes if purposes[name].promotional is scope.promotional}
+    if not alike:
+        message = f"no purpose is {kind}"
         suggestion = "mark one in consent.yaml, or name what is meant by purpose or kind"
-        rests_on = [("consent.yaml", ("purposes", name)) for name in brand.consent.purposes]
+        rests_on = [("consent.yaml", ("purposes", name)) for name in purposes]
         report.error(FILE, (*path, "promotional"), message, suggestion, rests_on=rests_on)
-    elif scope.promotional and scope.purposes and promotional.isdisjoint(scope.purposes):
-        message = "none of these purposes is promotional, so that nothing is covered"
+    elif scope.purposes and alike.isdisjoint(scope.purposes):
+        message = f"none of these purposes is {kind}, so that nothing is covered"
         report.error(FILE, (*path, "promotional"), message, "remove one of the two")
 
 

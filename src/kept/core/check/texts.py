@@ -12,15 +12,11 @@ from kept.core.check.actions import SELLING
 from kept.core.check.offers import is_blind
 from kept.core.check.promotion import find_pitch, find_promotion, pitches_of
 from kept.core.check.report import Report
-from kept.core.scopes import policy_scope
 from kept.core.template import Schema, Use, check_template
 from kept.core.template.locales import normalize_locale
 from kept.core.template.source import TextName, parse_name
-from kept.core.terms import Terms, disclosures, headline_types
-
-NAMES: Final = {"name": "text", "unsubscribe_url": "text", "brand.name": "text"}
-"""What every text may say of the customer and the brand, beside facts."""
-OF_ENTITY: Final = ("entity.name", "entity.address", "entity.contact")
+from kept.core.terms import Terms, disclosures
+from kept.core.texts import text_schema
 
 _OUTPUT: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _TERM: Final = re.compile(r"\bterms\.([a-z_0-9]+)")
@@ -42,7 +38,7 @@ def check_texts(report: Report) -> None:
         action = report.brand.actions[name]
         if action.about and action.about not in report.brand.facts.objects:
             continue
-        schema = schema_of(report, action)
+        schema = text_schema(report.brand, action)
         terms = terms_of(report.brand, action)
         used |= _check_messages(report, file, action, names=names, schema=schema)
         for key in ("headline", "say"):
@@ -57,27 +53,6 @@ def check_texts(report: Report) -> None:
                     _check_disclosed(report, file, path, terms, text=text, must=key == "headline")
     _check_holds(report)
     _check_rest(report, names, used)
-
-
-def schema_of(report: Report, action: Action | None, *, about: str = "") -> dict[str, str]:
-    """Return the types of the names that a text may use about an action, or of an object."""
-    brand = report.brand
-    facts = policy_scope(brand.facts, brand.cohorts).facts
-    schema = NAMES | {name: str(fact.type) for name, fact in facts.items()}
-    about = action.about if action is not None else about
-    if about:
-        schema["about.key"] = "text"
-        schema |= {
-            f"about.{field}": kind for field, kind in brand.facts.objects[about].fields.items()
-        }
-    if action is not None:
-        schema |= dict.fromkeys(OF_ENTITY, "text")
-        terms = terms_of(brand, action)
-        if terms is not None:
-            schema |= {f"terms.{name}": kind for name, kind in headline_types(terms).items()}
-        if action.terms_from in brand.products:
-            schema["product"] = "any"
-    return schema
 
 
 def _has_limit(report: Report, action: Action) -> bool:
@@ -210,7 +185,7 @@ def _check_holds(report: Report) -> None:
     for name, hold in report.brand.contact.holds.items():
         if hold.about and hold.about not in report.brand.facts.objects:
             continue
-        schema = schema_of(report, None, about=hold.about)
+        schema = text_schema(report.brand, None, about=hold.about)
         for key in ("because", "customer_because"):
             text = getattr(hold, key)
             path: KeyPath = ("holds", name, key)
@@ -224,7 +199,7 @@ def _check_rest(report: Report, names: dict[str, TextName | None], used: Iterabl
     """Check the files of `templates/` that no action asks for."""
     locales = set(map(normalize_locale, report.brand.brand.locales))
     channels = report.brand.consent.channels
-    schema = schema_of(report, None)
+    schema = text_schema(report.brand, None)
     for name, parsed in names.items():
         file = report.positions.file_of("template", name)
         if parsed is None or parsed.is_partial:

@@ -1,10 +1,7 @@
 """A folder is checked as a whole: all of it at once, and each thing only once."""
 
 from kept.core.brand.load import load_brand
-from kept.core.brand.positions import Positions
 from kept.core.check import check_folder, errors_of
-from kept.core.check.report import Report
-from kept.core.check.texts import schema_of
 from kept.core.compile import compile_brand
 from kept.errors import Problem
 from tests.unit.core.brand.sample import SAMPLE, sample_with
@@ -101,14 +98,15 @@ def test_unused_things_are_noted() -> None:
 
 
 def test_texts_may_say_what_the_compiler_will_give_them() -> None:
-    """The checker's names and types for texts are those that rendering uses."""
+    """Whatever an action's texts get besides the customer has a name that the checker knew."""
     brand = load_brand(SAMPLE)
     bundle = compile_brand(brand)
-    report = Report(brand, Positions())
     for name, action in brand.actions.items():
-        assert schema_of(report, action) == bundle.template_schema(name, action.about)
-    for kind in ("", *brand.facts.objects):
-        assert schema_of(report, None, about=kind) == bundle.template_schema("", kind)
+        schema = bundle.template_schema(name, action.about)
+        for key, value in bundle.action_values[name].items():
+            names = {key} if schema.get(key) == "any" else {f"{key}.{field}" for field in value}
+            assert names <= schema.keys()
+    assert any("terms" in values for values in bundle.action_values.values())
 
 
 def test_problems_come_in_order_and_only_once() -> None:
