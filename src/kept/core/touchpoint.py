@@ -61,8 +61,19 @@ def compile_touchpoints(
     """Return the brand's touchpoints by name; `history` is how far back events are kept, in µs."""
     namespaces = Namespaces(sources, facts)
     spellings = other_spellings(facts.traits)
+    keys_of: dict[str, set[str]] = {}
+    for kind in facts.objects.values():
+        for event in kind.events:
+            keys_of.setdefault(event, set()).add(kind.key)
     return {
-        name: Touchpoint(name, source, namespaces=namespaces, spellings=spellings, history=history)
+        name: Touchpoint(
+            name,
+            source,
+            namespaces=namespaces,
+            keys_of={event: frozenset(keys) for event, keys in keys_of.items()},
+            spellings=spellings,
+            history=history,
+        )
         for name, source in sources.sources.items()
     }
 
@@ -76,6 +87,7 @@ class Touchpoint:
         source: Source,
         *,
         namespaces: Namespaces,
+        keys_of: dict[str, frozenset[str]],
         spellings: dict[str, str],
         history: int,
     ) -> None:
@@ -83,8 +95,8 @@ class Touchpoint:
         self.name = name
         self.source = source
         self.history = history
-        self.object_keys = frozenset(namespaces.keys.values())
-        """The properties that say which object an event is about."""
+        self.keys_of = keys_of
+        """Event -> the properties that say which objects it changes."""
         recogniser = Recogniser(source, namespaces)
         self._recognise = recogniser.recognise
         self.name_identifiers = recogniser.name

@@ -15,7 +15,6 @@ from kept.core.reason import Expired, NotEligible, Reason, Shadowed, code_of
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine, open_messages_of
 
-
 _HELD_BACK: Final = frozenset({"permitted", "held", "pressure", "honest"})
 """Layers that hold back what would be said otherwise; the others say that there is nothing to say."""
 
@@ -167,13 +166,16 @@ def queue(
 
 
 def note_reasons(engine: Engine, decision: Decision) -> None:
-    """Count why actions were held back, and tell the most telling one; no customer is named."""
+    """Count why a decision held something back, each reason once; tell one of them, and no name."""
+    codes: set[str] = set()
     told = False
     for one in decision.considered:
         reason = one.reason
         if reason is None or reason.layer not in _HELD_BACK:
             continue
-        engine.counts["reasons", code_of(reason)] += 1
+        codes.add(code_of(reason))
         if not told and reason.layer != "permitted":
             told = True
             engine.tell("held", action=one.action, reason=code_of(reason))
+    for code in codes:
+        engine.counts["reasons", code] += 1

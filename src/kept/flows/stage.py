@@ -168,7 +168,8 @@ class Stage:
         if body:
             document = {"body": dict(body), "headers": {}, "query": {}}
             for mapping in touchpoint.source.mappings:
-                compiled = CompiledMapping(mapping, object_keys=touchpoint.object_keys)
+                keys = touchpoint.keys_of.get(mapping.event, frozenset())
+                compiled = CompiledMapping(mapping, object_keys=keys)
                 if compiled.applies(document):
                     delivery_id = f"story-{self._message_count}"
                     mapped = compiled.read(document, delivery_id=delivery_id)

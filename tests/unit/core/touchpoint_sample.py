@@ -8,6 +8,7 @@ from kept.core.brand.model import (
     FactsFile,
     Mapping,
     Namespace,
+    ObjectEvent,
     ObjectKind,
     Signature,
     Source,
@@ -44,7 +45,11 @@ FACTS: Final = FactsFile(
     },
     objects={
         "parcel": ObjectKind(key="tracking_number", fields={}, events={}),
-        "case": ObjectKind(key="case_id", fields={}, events={}),
+        "case": ObjectKind(
+            key="case_id",
+            fields={},
+            events={"Case Opened": ObjectEvent(), "Case Resolved": ObjectEvent()},
+        ),
     },
 )
 TICKET: Final = Mapping(

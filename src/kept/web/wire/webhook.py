@@ -41,7 +41,7 @@ class Webhook:
         self.touchpoint = touchpoint
         self._secrets = [secret for secret in secrets if secret]
         self._mappings = [
-            CompiledMapping(mapping, object_keys=touchpoint.object_keys)
+            CompiledMapping(mapping, object_keys=touchpoint.keys_of.get(mapping.event, frozenset()))
             for mapping in touchpoint.source.mappings
         ]
         # Only what a mapping reads is kept of headers and query: they may hold the secret itself.
