@@ -1,0 +1,61 @@
+"""Starts servers without their imports: they are loaded once here, and each server is a fork.
+
+A command on standard input is a line of JSON; so is its answer on standard output. What a fork runs
+is `kept` itself, with arguments, environment and log of its own, and it is killed like any process.
+"""
+
+import gc
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from kept.__main__ import main as kept
+
+
+def start(arguments: list[str], environment: dict[str, str], log: str) -> int:
+    """Fork a `kept` and return its process id."""
+    child = os.fork()
+    if child:
+        return child
+    code = 70
+    try:
+        os.setsid()
+        file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for target, source in ((0, nothing), (1, file), (2, file)):
+            os.dup2(source, target)
+        os.environ.update(environment)
+        sys.argv = ["kept", *arguments]
+        kept()
+        code = 0
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 1
+    finally:
+        # Nothing of the nursery's may be cleaned up twice.
+        os._exit(code)
+
+
+def wait(child: int) -> int:
+    """Return how a server ended; the signal as a negative number."""
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def obey(command: dict[str, Any]) -> int:
+    """Carry out one command."""
+    if "wait" in command:
+        return wait(command["wait"])
+    return start(command["arguments"], command["environment"], str(Path(command["log"])))
+
+
+def main() -> None:
+    """Obey until nobody commands any more."""
+    gc.freeze()
+    for line in sys.stdin:
+        print(json.dumps(obey(json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
