@@ -12,6 +12,7 @@ A windowed aggregate keeps event-time buckets of the declared grain, and its win
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
+from kept.core.policy.types import INT_MAX, INT_MIN
 from kept.core.values import NEVER, SECOND, Value
 
 VALUES_MAX: Final = 1_000
@@ -58,7 +59,7 @@ def count_fold(slot: Any, value: Any, at: int, event_key: int) -> Any:
 
 def sum_fold(slot: Any, value: Any, at: int, event_key: int) -> Any:
     """Sum values."""
-    return value if slot is None else slot + value
+    return value if slot is None else sum_add(slot, value)
 
 
 def min_fold(slot: Any, value: Any, at: int, event_key: int) -> Any:
@@ -94,6 +95,17 @@ def values_fold(slot: Any, value: Any, at: int, event_key: int) -> Any:
 def plus(slot: Any, other: Any) -> Any:
     """Add two numbers."""
     return slot + other
+
+
+def sum_add(slot: Any, other: Any) -> Any:
+    """Add two sums; one that no int64 holds is kept as text, so that it may come back in range."""
+    total = int(slot) + int(other)
+    return total if INT_MIN <= total <= INT_MAX else str(total)
+
+
+def sum_value(slot: Any) -> Any:
+    """Return a sum, which is unknown while it is out of range."""
+    return OVERFLOWING if isinstance(slot, str) else slot
 
 
 def first_add(slot: Any, other: Any) -> Any:

@@ -137,7 +137,7 @@ def grain_of(window: int) -> int:
 
 _ARITHMETIC: Final[dict[str, tuple[ag.Fold, ag.Add, ag.Finish, Any]]] = {
     "count": (ag.count_fold, ag.plus, ag.as_is, 0),
-    "sum": (ag.sum_fold, ag.plus, ag.as_is, 0),
+    "sum": (ag.sum_fold, ag.sum_add, ag.sum_value, 0),
     "min": (ag.min_fold, min, ag.as_is, None),
     "max": (ag.max_fold, max, ag.as_is, None),
     "first": (ag.first_fold, ag.first_add, ag.stamped_value, None),

@@ -137,20 +137,22 @@ def _fold_object(state: State, step: ObjectPlan, event: Event) -> None:
     fields = objects.get(key)
     if fields is None:
         fields = objects[key] = {}
-        if len(objects) > OBJECTS_MAX:
-            _drop_oldest_object(objects)
     for assignment in step.fields:
         value = assignment.read_value(assignment.get(event))
         if value is not UNREADABLE and value is not None:
             stamped = Stamped(value, event.occurred_at, event.event_key, event.source)
             _keep_later(fields, assignment.field, stamped)
+    _drop_oldest_objects(objects)
 
 
-def _drop_oldest_object(objects: dict[str, dict[str, Stamped]]) -> None:
+def _drop_oldest_objects(objects: dict[str, dict[str, Stamped]]) -> None:
+    """Keep the objects heard of last, by the events' own time and not by that of their arrival."""
+
     def heard_at(key: str) -> tuple[int, str]:
-        return (max((said.at for said in objects[key].values()), default=2**62), key)
+        return (max((said.at for said in objects[key].values()), default=0), key)
 
-    del objects[min(objects, key=heard_at)]
+    while len(objects) > OBJECTS_MAX:
+        del objects[min(objects, key=heard_at)]
 
 
 def _fold_traits(plan: FoldPlan, traits: dict[str, Stamped], event: Event) -> None:
@@ -297,6 +299,7 @@ def add_states(plan: FoldPlan, state: State, other: State) -> State:
         mine_of_kind = state.objects.setdefault(kind, {})
         for key, fields in objects.items():
             _add_stamped(mine_of_kind.setdefault(key, {}), fields)
+        _drop_oldest_objects(mine_of_kind)
     _add_stamped(state.consents, other.consents)
     _add_restraints(state, other)
     said = other.history
