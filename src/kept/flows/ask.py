@@ -15,7 +15,7 @@ from kept.core.state import State
 from kept.core.template.render import Line
 from kept.core.values import HOUR, format_instant
 from kept.errors import InvalidEventError, NotFoundError
-from kept.flows.compose import situation_of
+from kept.flows.compose import name_of, situation_of
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine, open_messages_of
 from kept.flows.resolve import find_customer
@@ -100,7 +100,7 @@ def ask(engine: Engine, question: Question, *, source: str, now: int) -> Answer:
     reveals = is_proven and placement.reveals == "proven"
     state = customer.total(engine.plan)
     asks, prefill = _missing_and_known(engine, placement, state, reveals=reveals)
-    name = situation_of(engine, customer, now).values["name"] if reveals else None
+    name = name_of(engine, state) if reveals else None
     return Answer(
         decision_id=decision.decision_id,
         placement=question.placement,

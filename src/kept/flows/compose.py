@@ -9,7 +9,13 @@ from kept.core.facts import find_address
 from kept.core.message import Message, Outgoing
 from kept.core.state import Stamped, State
 from kept.core.template.render import Missing, Rendered, Situation
-from kept.core.unsubscribe import Unsubscribe, list_unsubscribe_headers, make_token
+from kept.core.unsubscribe import (
+    Unsubscribe,
+    add_footer,
+    list_unsubscribe_headers,
+    make_link,
+    make_token,
+)
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine
 
@@ -38,7 +44,7 @@ def compose(engine: Engine, customer: Customer, message: Message, now: int) -> O
         ),
         secret=engine.secret,
     )
-    link = f"{engine.public_url}/u/{token}"
+    link = make_link(engine.public_url, token)
     situation = situation_of(engine, customer, now, action=message.action, about=message.about)
     values = dict(situation.values) | {"unsubscribe_url": link}
     # What the message itself makes true (a grace date) is what it speaks of.
@@ -53,6 +59,10 @@ def compose(engine: Engine, customer: Customer, message: Message, now: int) -> O
         return Gap(names=rendered.names)
     if not isinstance(rendered, Rendered):
         return Gap(names=(rendered.detail,))
+    if message.promotional and channel.adapter == "smtp":
+        entity = bundle.brand.brand.legal_entities[message.entity]
+        imprint = f"{entity.name}, {entity.address}"
+        rendered = add_footer(rendered, link=link, imprint=imprint, locale=situation.locale)
     return Outgoing(
         message_id=message.message_id,
         idempotency_key=message.message_id,
@@ -77,7 +87,7 @@ def situation_of(
     file = bundle.brand.brand
     state = customer.total(engine.plan)
     values: dict[str, Any] = {
-        "name": _name_of(engine, state),
+        "name": name_of(engine, state),
         "trait": {name: said.value for name, said in state.traits.items()},
         "brand": {"name": file.brand},
     }
@@ -112,7 +122,7 @@ def _object_values(
     return values | {"key": key}
 
 
-def _name_of(engine: Engine, state: State) -> str | None:
+def name_of(engine: Engine, state: State) -> str | None:
     """Return how a customer wishes to be called, else their first name, else None."""
     for trait in (engine.bundle.brand.brand.name, "first_name"):
         name = _text(state.traits.get(trait))
