@@ -1,0 +1,204 @@
+"""Laws of folding: neither the order of events nor how they are spread over parts can matter."""
+
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kept.core.brand.model import FactsFile
+from kept.core.event import Event
+from kept.core.fold.aggregate import OVERFLOWING
+from kept.core.fold.fold import (
+    OBJECTS_MAX,
+    FoldPlan,
+    add_states,
+    compile_fold,
+    decode_state,
+    encode_state,
+    fold_event,
+)
+from kept.core.policy.types import INT_MAX, INT_MIN
+from kept.core.state import State
+from kept.core.values import DAY, HOUR, MINUTE, NEVER
+
+NOW = 1_772_452_800_000_000
+NAMES = ("Order Completed", "Page Viewed", "Case Opened")
+_OVER: dict[str, Any] = {"window": "3 days", "grain": "1 day"}
+FACTS = msgspec.convert(
+    {
+        "traits": {"zone": {"type": "text"}, "age": {"type": "int"}},
+        "objects": {
+            "case": {
+                "key": "case_id",
+                "fields": {"status": "text", "topic": "text"},
+                "events": {
+                    "Case Opened": {"set": {"status": "open", "topic": "properties.topic"}},
+                    "Order Completed": {"set": {"status": "closed"}},
+                },
+            }
+        },
+        "features": {
+            f"{kind}_{reach}": {
+                kind: "*" if kind == "count" else ["Order Completed", "Page Viewed"],
+                **({} if kind == "count" else {"of": "n" if kind in _NUMBERS else "topic"}),
+                **({"type": "int"} if kind in _NUMBERS else {}),
+                **(_OVER if reach == "lately" else {}),
+            }
+            for _NUMBERS in [("sum", "min", "max", "first", "last")]
+            for kind in (*_NUMBERS, "count", "distinct", "top")
+            for reach in ("ever", "lately")
+        }
+        | {
+            "dwelt_on": {"dwell": "Page Viewed", "of": "topic", **_OVER, "gap": "5 minutes"},
+            "dwelt": {
+                "dwell": "Page Viewed", "of": "topic", "by": "top", "window": "2 hours",
+                "grain": "1 minute", "gap": "5 minutes",
+            },
+        },
+    },
+    FactsFile,
+)  # fmt: skip
+PLAN: FoldPlan = compile_fold(FACTS, {"Advertising": ("shop", "marketing")}, slots={})
+
+
+@st.composite
+def event_of(draw: st.DrawFn) -> Event:
+    """Draw an event of the last days; its key is unique by (time, number)."""
+    number = draw(st.integers(1, 10**9))
+    at = NOW - draw(st.integers(0, 6 * 24 * 60)) * MINUTE
+    properties = {
+        "n": draw(st.one_of(st.integers(-5, 5), st.integers(), st.none(), st.just("nine"))),
+        "topic": draw(st.sampled_from(["a", "b", "c", None, 7])),
+        "case_id": draw(st.sampled_from(["k1", "k2", "", None])),
+    }
+    consent = {"consent": {"categoryPreferences": {"Advertising": draw(st.booleans())}}}
+    name = draw(st.sampled_from([*NAMES, "Segment Consent Preference Updated", "Unsubscribed"]))
+    return Event(
+        event_key=number,
+        message_id=str(number),
+        source="shop",
+        name=name,
+        type="track",
+        occurred_at=at,
+        received_at=NOW,
+        properties=properties if name in NAMES else {"topic": "a"},
+        traits=draw(st.sampled_from([{}, {"zone": "UTC"}, {"zone": None}, {"age": 7}])),
+        context=consent if name.startswith("Segment") else {},
+    )
+
+
+streams = st.lists(event_of(), max_size=25, unique_by=lambda event: event.event_key)
+
+
+def folded(events: list[Event]) -> State:
+    """Return the state that events add up to, as it comes back from the disk."""
+    state = State()
+    for event in events:
+        fold_event(PLAN, state, event)
+    return decode_state(encode_state(state))
+
+
+def facts_of(state: State, now: int) -> dict[str, Any]:
+    """Return everything that a decision may read of a state."""
+    slots = state.features
+    read = {
+        name: feature.aggregate.read(slots.get(feature.fingerprint), now)
+        for name, feature in PLAN.features.items()
+    }
+    return read | {
+        "traits": state.traits,
+        "objects": state.objects,
+        "consents": state.consents,
+        "contacts": state.contacts,
+    }
+
+
+@given(streams, st.data(), st.integers(0, 10 * 24 * 60))
+def test_the_order_of_events_does_not_matter(
+    events: list[Event], data: st.DataObject, minutes: int
+) -> None:
+    """G10: late events and any permutation give the same facts, at every later moment."""
+    other = data.draw(st.permutations(events))
+    now = NOW + minutes * MINUTE
+    assert facts_of(folded(other), now) == facts_of(folded(events), now)
+
+
+@given(streams, st.data(), st.integers(0, 10 * 24 * 60))
+def test_how_events_are_spread_over_parts_does_not_matter(
+    events: list[Event], data: st.DataObject, minutes: int
+) -> None:
+    """G10: the sum of any parts' states reads as if one part had heard everything."""
+    parts: list[list[Event]] = [[], [], []]
+    for event in events:
+        parts[data.draw(st.integers(0, 2))].append(event)
+    first, second, third = (folded(each) for each in data.draw(st.permutations(parts)))
+    if data.draw(st.booleans()):
+        total = add_states(PLAN, add_states(PLAN, first, second), third)
+    else:
+        total = add_states(PLAN, first, add_states(PLAN, second, third))
+    now = NOW + minutes * MINUTE
+    assert facts_of(total, now) == facts_of(folded(events), now)
+
+
+@given(streams, st.integers(0, 10 * 24 * 60))
+def test_no_window_slides_before_it_is_expected_to(events: list[Event], minutes: int) -> None:
+    """Between now and the named instant, no feature reads otherwise."""
+    state = folded(events)
+    now = NOW + minutes * MINUTE
+    for feature in PLAN.features.values():
+        slot = state.features.get(feature.fingerprint)
+        change = feature.aggregate.next_change(slot, now)
+        assert change > now
+        before = feature.aggregate.read(slot, now)
+        until = min(change - 1, now + 12 * DAY)
+        for at in {until, *range(now, until, max(HOUR, (until - now) // 40))}:
+            assert feature.aggregate.read(slot, at) == before
+        assert change == NEVER or change % MINUTE == 0
+
+
+@given(st.lists(st.integers(-INT_MAX, INT_MAX), min_size=1, max_size=12), st.data())
+def test_a_sum_beyond_what_a_number_holds_is_unknown(
+    amounts: list[int], data: st.DataObject
+) -> None:
+    """G12: no amount, however large, breaks the state or is guessed, and it may come back in range."""
+    name = data.draw(st.sampled_from(["sum_ever", "sum_lately"]))
+    events = [
+        Event(
+            event_key=number,
+            message_id=str(number),
+            source="shop",
+            name="Order Completed",
+            type="track",
+            occurred_at=NOW,
+            received_at=NOW,
+            properties={"n": amount},
+        )
+        for number, amount in enumerate(amounts)
+    ]
+    total = sum(amounts)
+    expected = total if INT_MIN <= total <= INT_MAX else OVERFLOWING
+    assert facts_of(folded(events), NOW)[name] == expected
+    middle = data.draw(st.integers(0, len(events)))
+    both = add_states(PLAN, folded(events[:middle]), folded(events[middle:]))
+    assert facts_of(decode_state(encode_state(both)), NOW)[name] == expected
+
+
+@settings(max_examples=5)
+@given(st.permutations(range(OBJECTS_MAX + 20)))
+def test_a_flood_of_objects_keeps_the_newest_in_any_order(numbers: list[int]) -> None:
+    """What a part keeps of too many objects is the same whichever was heard of first."""
+    state = State()
+    for number in numbers:
+        event = Event(
+            event_key=number,
+            message_id=str(number),
+            source="shop",
+            name="Case Opened",
+            type="track",
+            occurred_at=NOW + number,
+            received_at=NOW,
+            properties={"case_id": f"k{number}"},
+        )
+        fold_event(PLAN, state, event)
+    assert sorted(state.objects["case"]) == sorted(f"k{n}" for n in range(20, OBJECTS_MAX + 20))
