@@ -85,7 +85,8 @@ def make_link(base_url: str, token: str) -> str:
     is_private = parts.scheme == "http" and parts.hostname in _LOOPBACK
     if not parts.hostname or not (parts.scheme == "https" or is_private) or parts.query:
         raise SettingsError(
-            f"unsubscribe links need an https address to begin with, and {base_url!r} is none"
+            f"unsubscribe links need an https address to begin with, and {base_url!r} is none; "
+            "say with --public-url where customers reach this server"
         )
     return base_url.rstrip("/") + PATH + token
 

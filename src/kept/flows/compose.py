@@ -1,7 +1,7 @@
 """Write one message: the newest values into its template, or the gap that keeps it from going."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -18,6 +18,9 @@ from kept.core.unsubscribe import (
 )
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine
+
+_LETTERS: Final = frozenset({"smtp", "files"})
+"""Adapters whose texts have room for a footer."""
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +62,7 @@ def compose(engine: Engine, customer: Customer, message: Message, now: int) -> O
         return Gap(names=rendered.names)
     if not isinstance(rendered, Rendered):
         return Gap(names=(rendered.detail,))
-    if message.promotional and channel.adapter == "smtp":
+    if message.promotional and channel.adapter in _LETTERS:
         entity = bundle.brand.brand.legal_entities[message.entity]
         imprint = f"{entity.name}, {entity.address}"
         rendered = add_footer(rendered, link=link, imprint=imprint, locale=situation.locale)

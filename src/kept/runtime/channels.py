@@ -1,21 +1,25 @@
-"""The brand's channels as adapters. Until the operator says otherwise every message goes into files."""
+"""The brand's channels as adapters.
+
+Until the operator says otherwise every message goes into files; in shadow nothing goes anywhere.
+"""
 
 from collections.abc import Mapping
 from typing import Final
 
 from kept import settings as limits
 from kept.channels.files import FilesChannel
+from kept.channels.silent import SilentChannel
 from kept.channels.smtp import SmtpChannel
 from kept.channels.webhook import WebhookChannel
 from kept.clock import Clock
 from kept.core.brand.model import Channel as Declared
 from kept.core.bundle import Bundle
+from kept.core.compile_policy import PULLED
 from kept.errors import SettingsError
 from kept.ports import Channel
 from kept.settings import Settings, read_secret
 
 OUTBOX: Final = "outbox"
-_PULLED: Final = ("inbox", "call_list")
 
 
 def build_channels(bundle: Bundle, settings: Settings, *, clock: Clock) -> dict[str, Channel]:
@@ -27,8 +31,11 @@ def build_channels(bundle: Bundle, settings: Settings, *, clock: Clock) -> dict[
     declared = {
         name: channel
         for name, channel in bundle.brand.consent.channels.items()
-        if channel.adapter not in _PULLED
+        if channel.adapter not in PULLED
     }
+    if settings.shadow:
+        # Nothing reaches a channel in shadow; this holds even if something did.
+        return dict.fromkeys(declared, SilentChannel())
     files = FilesChannel(folder=settings.data / OUTBOX, clock=clock)
     if settings.deliver == "files":
         return dict.fromkeys(declared, files)

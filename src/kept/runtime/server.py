@@ -16,6 +16,7 @@ from kept.core.bundle import Bundle
 from kept.core.compile import compile_brand
 from kept.core.keys import KeyRing, hash_key
 from kept.core.message import Message, Outgoing, SendResult
+from kept.core.unsubscribe import make_link
 from kept.errors import InvalidBrandError, KeptError, Problem
 from kept.flows import deliver, take_brand
 from kept.flows.engine import Engine
@@ -93,6 +94,7 @@ class Runtime:
     def stop(self) -> None:
         """Drain hand-overs that have begun, make everything durable, and end."""
         self.is_ready = False
+        gc.unfreeze()
         self._stopping.set()
         self.senders.drain(limits.DRAIN_SECONDS)
         self.writer.stop()
@@ -110,6 +112,8 @@ class Runtime:
     # -- opening
 
     def _open_engine(self) -> Engine:
+        # An address that no link can begin with is found now, not with the first message.
+        make_link(self.settings.own_url, "")
         store: Store = SqliteStore(self.settings.data, vault=PlainVault())
         try:
             slots = take_brand.choose_slots(self._brand.facts, store)

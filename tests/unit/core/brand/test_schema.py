@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from kept.core.brand import model
 from kept.core.brand.load import FILE_KINDS, FOLDER_KINDS
@@ -17,14 +18,13 @@ SCHEMAS = make_schemas(SOURCE)
 YAML_FILES = [file for file in SAMPLE if file.endswith(".yaml")]
 
 
-def validator_for(file: str) -> Any:
+def validator_for(file: str) -> Draft202012Validator:
     """Return a validator of the schema that a file of a folder is held against."""
-    jsonschema = pytest.importorskip("jsonschema")
     folder = file.partition("/")[0]
     name = (
         FOLDER_KINDS[folder].__name__.lower() if folder in FOLDER_KINDS else file[: -len(".yaml")]
     )
-    return jsonschema.Draft202012Validator(SCHEMAS[f"{name}.schema.json"])
+    return Draft202012Validator(SCHEMAS[f"{name}.schema.json"])
 
 
 class EditorsLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
