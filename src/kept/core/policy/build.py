@@ -128,6 +128,7 @@ def is_null(operand: Node) -> Node:
 
 def coalesce(operands: Sequence[Node], *, of: Type) -> Node:
     """Return the first of some values of one type that is not NULL."""
+    operands = [operand for operand in operands if not is_none(operand)] or operands[-1:]
     first = next((at for at, operand in enumerate(operands) if not operand.nullable), None)
     needed = tuple(operands if first is None else operands[: first + 1])
     if len(needed) == 1:
@@ -137,7 +138,17 @@ def coalesce(operands: Sequence[Node], *, of: Type) -> Node:
 
 
 def case(branches: Sequence[Branch], otherwise: Node, *, of: Type) -> Node:
-    """Return CASE with branches whose values are of one type."""
+    """Return CASE with branches whose values are of one type; constant conditions are settled."""
+    kept: list[Branch] = []
+    for branch in branches:
+        if not isinstance(branch.when, Literal):
+            kept.append(branch)
+        elif branch.when.value:
+            otherwise = branch.then
+            break
+    if not kept:
+        return otherwise
+    branches = kept
     values = [*(branch.then for branch in branches), otherwise]
     known = _merged([*values, *(branch.when for branch in branches)])
     known["nullable"] = any(value.nullable for value in values)
