@@ -74,6 +74,7 @@ def compile_policy(
         evaluate_holds=generated.evaluate_holds,
         evaluate_actions=generated.evaluate_actions,
         next_change=generated.next_change,
+        timed_facts=_timed_facts(order, code),
         influences=_influences(brand, code),
         source_text=generated.source,
     )
@@ -149,6 +150,20 @@ def _quiet_rules(brand: model.Brand) -> tuple[QuietRule, ...]:
         )
         for name, quiet in brand.contact.quiet_hours.items()
     )
+
+
+def _timed_facts(order: Order, code: PolicyCode) -> tuple[int, ...]:
+    """Return the indexes of the told facts on which the next change of anything rests."""
+    read: set[str] = set()
+    for expression, _ in expressions_of(code):
+        if expression.root.timed:
+            read |= facts_read(expression)
+    if read - set(order.names[: order.told_count]):
+        # The cohort and the segments are read, and so is whatever they are made of.
+        for expression in (*(one for _, one in code.cohorts), *code.segments):
+            read |= facts_read(expression)
+    names = order.names[: order.told_count]
+    return tuple(index for index, name in enumerate(names) if name in read)
 
 
 def _influences(brand: model.Brand, code: PolicyCode) -> frozenset[str]:

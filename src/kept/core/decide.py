@@ -368,20 +368,32 @@ def _outside_rule(asked: OutsideContact, policy: Policy) -> ActionRule | None:
 
 def next_change_of(decision: Decision, policy: Policy) -> int:
     """Return the first instant after a decision at which it could come out otherwise by itself."""
+    return min(next_change_of_facts(decision, policy), next_change_of_reasons(decision))
+
+
+def next_change_of_facts(decision: Decision, policy: Policy) -> int:
+    """Return when a condition next turns by the mere passing of time."""
     facts, now = decision.facts, decision.decided_at
-    instants = [_next_change(policy, facts.values, facts.objects, now, facts.zone)]
+    change = _next_change(policy, facts.values, facts.objects, now, facts.zone)
     if facts.restricting_values is not None and facts.restricting_objects is not None:
         claimed = facts.restricting_values, facts.restricting_objects
-        instants.append(_next_change(policy, *claimed, now, facts.zone))
+        change = min(change, _next_change(policy, *claimed, now, facts.zone))
+    return change
+
+
+def next_change_of_reasons(decision: Decision) -> int:
+    """Return when the first of the reasons against something ends."""
     # An action that is on its way already is looked at again when its message is settled.
-    instants += [
-        one.reason.until
-        for one in decision.considered
-        if one.reason is not None
-        and one.reason.until > now
-        and not isinstance(one.reason, AlreadyQueued | Held)
-    ]
-    return min(instants)
+    return min(
+        (
+            one.reason.until
+            for one in decision.considered
+            if one.reason is not None
+            and one.reason.until > decision.decided_at
+            and not isinstance(one.reason, AlreadyQueued | Held)
+        ),
+        default=NEVER,
+    )
 
 
 def _next_change(policy: Policy, told: Values, objects: Rows, now: int, zone: str | None) -> int:

@@ -156,6 +156,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     evaluate_holds: EvaluateHolds
     evaluate_actions: EvaluateActions
     next_change: NextChange
+    timed_facts: tuple[int, ...]
+    """Indexes of the facts that anything which changes with time reads."""
     influences: frozenset[str]
     """Events that can change a fact which anything decides by; after others the answer stands."""
     source_text: Any = ""

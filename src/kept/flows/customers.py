@@ -6,7 +6,7 @@ the mark; it is dropped whole when a commit fails, and loaded again from what is
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from kept.core.consent import CONSENT_EVENTS
 from kept.core.decision import Decision
@@ -36,7 +36,7 @@ class Customer:
 
     __slots__ = (
         "_attached", "_restricting", "_total", "_twins", "applied", "customer_id", "identifiers",
-        "joined_at", "links", "messages", "own_part", "parts", "standing", "states", "view",
+        "joined_at", "links", "messages", "own_part", "parts", "standing", "states", "turn", "view",
         "wake_at",
     )  # fmt: skip
 
@@ -78,6 +78,8 @@ class Customer:
         self._restricting: State | None = None
         self.view = View()
         self.standing: Decision | None = None
+        self.turn: tuple[Any, Any, int] | None = None
+        """When a condition next turns, with the policy and the facts that it was found for."""
         self.wake_at = 0
 
     def total(self, plan: FoldPlan) -> State:

@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 
-from kept.core.decide import next_change_of
-from kept.core.decision import Request
+from kept.core.decide import next_change_of_facts, next_change_of_reasons
+from kept.core.decision import Decision, Request
 from kept.core.facts import next_slide, stale_fact_indexes
 from kept.core.layers import DRAWS
 from kept.core.reason import Braked, FactUnknown, HoldUnknown
@@ -62,7 +62,8 @@ def next_wake(engine: Engine, customer: Customer, now: int) -> int:
     if decision is None or decision.decided_at > now:
         decision = engine.look(customer, Request(open_messages=open_messages_of(customer)), now)
     wake_at = min(
-        next_change_of(decision, bundle.policy),
+        _next_turn(engine, customer, decision),
+        next_change_of_reasons(decision),
         _next_slide(engine, customer, decision.decided_at),
     )
     restricting = customer.restricting(engine.plan)
@@ -78,6 +79,18 @@ def next_wake(engine: Engine, customer: Customer, now: int) -> int:
         draw = decision.facts.draw
         wake_at = min(wake_at, now + spread // 10 + spread * 9 // 10 * draw // DRAWS)
     return max(wake_at, now + 1)
+
+
+def _next_turn(engine: Engine, customer: Customer, decision: Decision) -> int:
+    """Return when a condition next turns; what it was found to be holds while its facts do."""
+    policy, facts = engine.bundle.policy, decision.facts
+    if facts.restricting_values is not None:
+        return next_change_of_facts(decision, policy)
+    read = ([facts.values[index] for index in policy.timed_facts], facts.objects, facts.zone)
+    turn = customer.turn
+    if turn is None or turn[0] is not policy or turn[1] != read or turn[2] <= decision.decided_at:
+        turn = customer.turn = (policy, read, next_change_of_facts(decision, policy))
+    return turn[2]
 
 
 def _next_slide(engine: Engine, customer: Customer, decided_at: int) -> int:
