@@ -4,17 +4,24 @@ import json
 import shutil
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast, get_args
 
 import typer
+from sqlglot.expressions import alias_, select
 
 from kept.cli.output import console
 from kept.clock import read_monotonic
 from kept.core.brand.schema import make_schemas
 from kept.core.check import check_folder, errors_of
 from kept.core.compile import compile_brand
+from kept.core.policy.check import check_expression
+from kept.core.policy.sql_targets import Dialect
+from kept.core.policy.to_sql import to_sql
+from kept.core.policy.tree import Expression
+from kept.core.policy.where import Where
+from kept.core.scopes import policy_scope
 from kept.core.values import SECOND
-from kept.errors import ConflictError
+from kept.errors import ConflictError, InvalidBrandError
 from kept.runtime.folder import load_checked, read_folder
 from kept.runtime.stories import play_stories, read_stories
 
@@ -27,6 +34,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("check")(check)
     app.command("test")(test)
     app.command("schema")(schema)
+    app.command("sql")(sql)
 
 
 def init(folder: Folder) -> None:
@@ -99,3 +107,26 @@ def schema(
     for name, document in make_schemas(source).items():
         (folder / name).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
         console.print(str(folder / name), markup=False, highlight=False)
+
+
+def sql(
+    folder: Folder,
+    condition: Annotated[str, typer.Argument(help="A condition or value, as a brand writes it.")],
+    dialect: Annotated[str, typer.Option(help="duckdb, postgres or spark.")] = "duckdb",
+) -> None:
+    """Show a condition as the SQL of an engine, which gives the same answer as Kept does."""
+    if dialect not in get_args(Dialect):
+        message = f"--dialect is {dialect!r}; it must be {', '.join(get_args(Dialect))}"
+        raise typer.BadParameter(message)
+    brand = load_checked(read_folder(folder))
+    checked = check_expression(
+        condition,
+        scope=policy_scope(brand.facts, brand.cohorts),
+        expects=None,
+        where=Where(file="condition"),
+    )
+    if not isinstance(checked, Expression):
+        raise InvalidBrandError(checked)
+    written = to_sql(checked, cast("Dialect", dialect))
+    query = select(alias_(written.value, "value"), alias_(written.unknown, "is_unknown"))
+    console.print(query.sql(dialect), markup=False, highlight=False)
