@@ -368,7 +368,22 @@ def _outside_rule(asked: OutsideContact, policy: Policy) -> ActionRule | None:
 
 def next_change_of(decision: Decision, policy: Policy) -> int:
     """Return the first instant after a decision at which it could come out otherwise by itself."""
-    return min(next_change_of_facts(decision, policy), next_change_of_reasons(decision))
+    return min(
+        next_change_of_facts(decision, policy),
+        next_change_of_reasons(decision),
+        _next_end_of_offers(decision, policy),
+    )
+
+
+def _next_end_of_offers(decision: Decision, policy: Policy) -> int:
+    """Return when something first expires, or has been the answer for long enough after it was sent."""
+    facts, now = decision.facts, decision.decided_at
+    derived, _ = policy.derive(facts.values, facts.objects, 0, now, facts.zone)
+    values = [*facts.values, *derived]
+    found = policy.evaluate_actions(values, facts.objects, 0, now, facts.zone).candidates
+    ends = [candidate.expires_at for candidate in found]
+    ends += [contact.attempt_at + policy.answer_stable for contact in facts.contacts]
+    return min((at for at in ends if at > now), default=NEVER)
 
 
 def next_change_of_facts(decision: Decision, policy: Policy) -> int:
