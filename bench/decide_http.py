@@ -13,7 +13,7 @@ from bench.row import Figures
 from bench.scale import Scale
 from bench.service import Kept, running_kept
 from bench.stream import Plan
-from bench.whole_path import check_success, saturate
+from bench.whole_path import check_success, introduce, saturate
 from bench.workspace import fresh_directory
 
 RATE = 1_000.0
@@ -24,6 +24,7 @@ def measure(figures: Figures, scale: Scale, directory: Path) -> None:
     """Ask and tell at the same time, from two processes."""
     for round_number in range(scale.rounds):
         with fresh_directory(directory) as fresh, running_kept(fresh) as kept:
+            introduce(kept, count=scale.hot_customers)
             # Customers that have a history are worth deciding about.
             saturate(kept, scale, batch_size=100, seed=round_number)
             with ThreadPoolExecutor(max_workers=2) as pool:

@@ -18,6 +18,7 @@ from bench.whole_path import (
     THROUGHPUT,
     Measured,
     check_success,
+    introduce,
     make_tag,
     saturate,
 )
@@ -40,6 +41,7 @@ def _measure_actions(figures: Figures, scale: Scale, directory: Path) -> None:
         # Conditions grow along, twenty to fifty actions.
         case = make_case(condition_count=max(count * 2 // 5, 1), action_count=count)
         with fresh_directory(directory) as fresh, running_kept(fresh, case=case) as kept:
+            introduce(kept, count=scale.hot_customers)
             measured = saturate(kept, scale, batch_size=BATCH_SIZE)
         _note(figures, f"growth: {count} actions", measured)
 

@@ -14,13 +14,13 @@ from typing import Any
 import msgspec
 
 from bench.fsync import percentile
-from bench.large_base import introduce
 from bench.latency import run_at_rate
 from bench.process import find_port, running
 from bench.provider import Arrival, read_arrivals
 from bench.row import Figures
 from bench.scale import Scale
 from bench.service import Kept, running_kept
+from bench.whole_path import introduce
 from bench.workspace import fresh_directory
 
 MESSAGES_PER_SECOND = 50
@@ -55,7 +55,7 @@ def _measure_acceptance(figures: Figures, scale: Scale, directory: Path) -> None
     count = int(MESSAGES_PER_SECOND * scale.seconds)
     with fresh_directory(directory) as fresh, _running_provider(fresh, 0.0) as (url, log):  # noqa: SIM117 - one sentence each
         with running_kept(fresh, provider_url=url) as kept, ThreadPoolExecutor(1) as pool:
-            introduce(kept, first=0, count=count)
+            introduce(kept, count=count)
             beside = pool.submit(run_at_rate, kept, scale, rate=BACKGROUND_RATE)
             told = [
                 _tell(kept, customer, "Receipt Wanted", {"receipt_id": f"r-{customer}"})
@@ -80,7 +80,7 @@ def _measure_stop(figures: Figures, scale: Scale, directory: Path) -> None:
     with fresh_directory(directory) as fresh, _running_provider(fresh, SLOW_PROVIDER_MS) as found:
         url, log = found
         with running_kept(fresh, provider_url=url) as kept:
-            introduce(kept, first=0, count=count)
+            introduce(kept, count=count)
             _batch(kept, count, "Segment Consent Preference Updated", {}, consents=True)
             subscription = {"subscription_id": "s-{customer}"}
             _batch(kept, count, "Subscription Ending", subscription)

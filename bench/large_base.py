@@ -4,18 +4,14 @@ import time
 from pathlib import Path
 
 from bench.latency import FSYNC, latency_row, measure_half_load
-from bench.load import run_load
 from bench.row import Figures
 from bench.scale import Scale
-from bench.service import Kept, running_kept
-from bench.stream import Plan
+from bench.service import running_kept
 from bench.whole_path import (
-    BATCH_CONNECTIONS,
     BATCH_SIZE,
     KEPT,
     THROUGHPUT,
-    check_success,
-    make_tag,
+    introduce,
     saturate,
 )
 from bench.workspace import fresh_directory
@@ -39,6 +35,7 @@ def measure(figures: Figures, scale: Scale, directory: Path) -> None:
                 at_random = saturate(
                     kept, scale, batch_size=BATCH_SIZE, seed=round_number, customers=count
                 )
+                introduce(kept, count=scale.hot_customers)
                 hot = saturate(kept, scale, batch_size=BATCH_SIZE, seed=round_number)
                 memory = kept.program.read_resident_bytes() / MIB
             figures.add(f"resident memory with {count:,} customers", memory, "MiB")
@@ -62,25 +59,3 @@ def _store_in_steps(figures: Figures, scale: Scale, fresh: Path) -> None:
         row = f"growth: at random over {count:,} customers"
         figures.add(row, measured.events_per_second, THROUGHPUT)
         figures.add(f"cost of {row}", measured.cpu_us_per_event, "CPU µs an event")
-
-
-def introduce(kept: Kept, *, first: int, count: int) -> None:
-    """Send one event about each of so many customers that Kept has not seen."""
-    result = run_load(
-        Plan(
-            port=kept.port,
-            path="/v1/batch",
-            headers=dict(kept.headers),
-            body="first_events",
-            batch_size=BATCH_SIZE,
-            connections=BATCH_CONNECTIONS,
-            seconds=3_600,
-            warm_up_seconds=0,
-            request_count=-(-count // BATCH_SIZE),
-            first_customer=first,
-            customers=count,
-            order="sequential",
-            tag=make_tag(),
-        )
-    )
-    check_success(result)

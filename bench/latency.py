@@ -14,7 +14,7 @@ from bench.row import Figures
 from bench.scale import Scale
 from bench.service import Service, StartService, running_kept
 from bench.stream import Plan
-from bench.whole_path import BASELINE, KEPT, check_success, make_tag, saturate
+from bench.whole_path import BASELINE, KEPT, check_success, introduce, make_tag, saturate
 from bench.workspace import fresh_directory
 
 UNIT = "ms"
@@ -32,6 +32,7 @@ def measure(figures: Figures, scale: Scale, directory: Path) -> None:
     for _ in range(scale.rounds):
         for name, start in SERVICES.items():
             with fresh_directory(directory) as fresh, start(fresh) as service:
+                introduce(service, count=scale.hot_customers)
                 measure_half_load(figures, service, scale, name=f"{name}, hot customers")
         note_fsync(figures, directory, scale)
     figures.compare(latency_row(f"{KEPT}, hot customers", "p99"), f"{FSYNC}, p99")

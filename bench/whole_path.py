@@ -67,6 +67,7 @@ def measure(figures: Figures, scale: Scale, directory: Path) -> None:
     for round_number in range(scale.rounds):
         for name, start in SERVICES.items():
             with fresh_directory(directory) as fresh, start(fresh) as service:
+                introduce(service, count=scale.hot_customers)
                 batches = saturate(service, scale, batch_size=BATCH_SIZE, seed=round_number)
                 singles = saturate(service, scale, batch_size=1, seed=round_number)
             _note(figures, batch_row(name), batches)
@@ -114,6 +115,28 @@ def saturate(
         events_per_second=result.per_second * batch_size,
         cpu_us_per_event=cpu * 1e6 / (answered * batch_size),
     )
+
+
+def introduce(service: Service, *, count: int, first: int = 0) -> None:
+    """Send one event about each of so many customers, in their order."""
+    result = run_load(
+        Plan(
+            port=service.port,
+            path="/v1/batch",
+            headers=dict(service.headers),
+            body="first_events",
+            batch_size=BATCH_SIZE,
+            connections=BATCH_CONNECTIONS,
+            seconds=3_600,
+            warm_up_seconds=0,
+            request_count=-(-count // BATCH_SIZE),
+            first_customer=first,
+            customers=count,
+            order="sequential",
+            tag=make_tag(),
+        )
+    )
+    check_success(result)
 
 
 def check_success(result: Result) -> None:
