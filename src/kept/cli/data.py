@@ -81,6 +81,7 @@ def restore(
     """Put a backup in the place of a store that no server runs on.
 
     What customers withdrew since the backup was made is withdrawn again before anything is sent.
+    Nobody knows what was sent since, so that promotions stay paused until `kept resume`.
     """
     withdrawn = restore_store(backup_file, data, replace=replace)
     console.print(

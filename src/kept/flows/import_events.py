@@ -7,6 +7,7 @@ unsaid until they are heard of live. What becomes due later is said in its time 
 from kept.core.decision import Request
 from kept.core.event import HISTORY_TAKEN
 from kept.core.reason import FactUnknown, NotOfferedHere
+from kept.flows.customers import Customer
 from kept.flows.engine import Engine, open_messages_of
 
 
@@ -15,12 +16,25 @@ def settle_import(engine: Engine, now: int, *, limit: int | None = None) -> int:
     imported = engine.customers.imported
     settled = list(imported.values())[:limit]
     for customer in settled:
-        del imported[customer.customer_id]
-        decision = engine.look(customer, Request(open_messages=open_messages_of(customer)), now)
-        known = sorted(
-            f"{one.action}|{one.about}"
-            for one in decision.considered
-            if not isinstance(one.reason, FactUnknown | NotOfferedHere)
-        )
-        engine.append_own(customer, customer.own_part, HISTORY_TAKEN, {"known": known}, now)
+        _settle(engine, customer, now)
     return len(settled)
+
+
+def settle_before(engine: Engine, customer: Customer, received_at: int) -> None:
+    """Note what held before a live event of somebody whose history has only just come in.
+
+    Otherwise what the event makes true would be taken for history, and stay unsaid.
+    """
+    if customer.customer_id in engine.customers.imported:
+        _settle(engine, customer, received_at - 1)
+
+
+def _settle(engine: Engine, customer: Customer, now: int) -> None:
+    del engine.customers.imported[customer.customer_id]
+    decision = engine.look(customer, Request(open_messages=open_messages_of(customer)), now)
+    known = sorted(
+        f"{one.action}|{one.about}"
+        for one in decision.considered
+        if not isinstance(one.reason, FactUnknown | NotOfferedHere)
+    )
+    engine.append_own(customer, customer.own_part, HISTORY_TAKEN, {"known": known}, now)

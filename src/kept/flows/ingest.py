@@ -12,6 +12,7 @@ from kept.core.touchpoint_item import Rejected
 from kept.core.values import HOUR
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine
+from kept.flows.import_events import settle_before
 from kept.flows.react import react
 from kept.flows.resolve import resolve
 
@@ -59,6 +60,8 @@ def ingest(
             duplicates += 1
             continue
         customer, part_id = resolve(engine.customers, engine.store, event, engine.bundle.namespaces)
+        if not silent:
+            settle_before(engine, customer, event.received_at)
         before = customer.standing
         engine.fold(customer, part_id, event, silent=silent)
         if _may_change(engine, event, before, now):

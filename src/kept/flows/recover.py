@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from kept.flows.brake import load_brakes
+from kept.flows.brake import load_brakes, pause
 from kept.flows.deliver import resume_interrupted
 from kept.flows.engine import Engine
 from kept.flows.guard import find_missing_stops
+from kept.ports import RESTORED_SETTING
 
 CHUNK: Final = 5_000
 FLUSHED: Final = 2_000
@@ -48,5 +49,17 @@ def recover(engine: Engine, now: int) -> int:
     for part, event in list(find_missing_stops(store, now)):
         # Folding a stop keeps it again, now as one that this store contains.
         engine.fold(customers.home_of(part), part.part_id, event)
+    _heed_restore(engine, now)
     resume_interrupted(engine, now)
     return folded
+
+
+def _heed_restore(engine: Engine, now: int) -> None:
+    """After a restore nobody knows what left since the backup: promotions wait for the operator."""
+    if not engine.store.load_setting(RESTORED_SETTING):
+        return
+    for purpose in sorted(engine.bundle.policy.promotional_purposes):
+        because = "restored from a backup: what was sent since is not known"
+        pause(engine, f"purpose:{purpose}", actor="kept", because=because, now=now)
+    engine.alert("restored", at=now)
+    engine.store.save_setting(RESTORED_SETTING, b"")

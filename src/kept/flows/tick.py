@@ -24,6 +24,8 @@ WAKES_A_TICK: Final = 500
 FLUSHED_A_TICK: Final = 500
 IMPORTED_A_TICK: Final = 1_000
 CLAIMS_KEPT: Final = 8 * DAY
+CLAIMS_DROPPED: Final = 50_000
+"""How many old de-duplication keys one round of housekeeping drops."""
 
 
 def tick(engine: Engine, now: int) -> int:
@@ -146,4 +148,4 @@ def _watch_sources(engine: Engine, now: int) -> None:
 
 def housekeep(engine: Engine, now: int) -> None:
     """Do what need not be done often: drop old de-duplication keys."""
-    engine.store.forget_claims(before_hour=(now - CLAIMS_KEPT) // HOUR)
+    engine.store.forget_claims(before_hour=(now - CLAIMS_KEPT) // HOUR, limit=CLAIMS_DROPPED)
