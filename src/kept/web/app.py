@@ -45,6 +45,10 @@ class Application:
                 self._hot[path] = (route.kind, self._ingest(route))
         self._hot["/v1/decide"] = ("decide", partial(decide.decide, front))
         self._hot["/v1/may-i"] = ("mayI", partial(decide.may_i, front))
+        self.hot_posts = {
+            each.encode(): hot for path, hot in self._hot.items() for each in (path, f"{path}/")
+        }
+        """The same by their paths as they stand in a request, for the short way."""
         self._shared = frozenset(each.path for each in ENDPOINTS if each.is_shared)
 
     def _ingest(self, route: Route) -> Hot:
@@ -97,17 +101,16 @@ class Application:
     def _is_shared(self, path: str) -> bool:
         return path in self._shared or path.startswith("/v1/inbox/")
 
-    async def _answer_hot(
-        self, name: str, hot: Hot, *, scope: Scope, receive: Receive, send: Send, own: bytes
-    ) -> None:
-        headers: list[Header]
+    async def answer(
+        self, name: str, hot: Hot, *, scope: Scope, receive: Receive, own: bytes
+    ) -> tuple[int, list[Header], bytes] | None:
+        """Return the status, headers and body of a hot answer; None to a caller who hung up."""
         try:
             answer = await hot(scope, receive)
             if answer is None:
-                return
+                return None
             media_type, body = answer
-            status = 200
-            headers = [(b"content-type", media_type), (b"cache-control", b"no-store")]
+            status, headers = 200, [(b"content-type", media_type)]
         except KeptError as error:
             problem = problems.problem_of(error, request_id=own.decode("latin-1"))
             status, body, headers = problem.status, _encode(problem), problems.headers_of(problem)
@@ -118,7 +121,19 @@ class Application:
             problem = problems.internal_problem(request_id=own.decode("latin-1"))
             status, body, headers = problem.status, _encode(problem), problems.headers_of(problem)
         self.front.meters.answered(name, status)
-        await send_answer(send, status, body, (*headers, *RESPONSE_HEADERS, (b"x-request-id", own)))
+        headers.append((b"x-request-id", own))
+        if header_of(scope, b"origin"):
+            # Only a page needs to be told, and most events come from servers.
+            headers += RESPONSE_HEADERS
+        return status, headers, body
+
+    async def _answer_hot(
+        self, name: str, hot: Hot, *, scope: Scope, receive: Receive, send: Send, own: bytes
+    ) -> None:
+        answer = await self.answer(name, hot, scope=scope, receive=receive, own=own)
+        if answer is not None:
+            status, headers, body = answer
+            await send_answer(send, status, body, headers)
 
 
 def make_framework(front: Front) -> Starlette:

@@ -11,47 +11,18 @@ from typing import Any, Final
 
 import msgspec
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from kept.errors import SettingsError
 from kept.runtime import Runtime
 from kept.web.app import Application
 from kept.web.logs import configure_logs
+from kept.web.protocol import make_protocol
 
 _log = logging.getLogger("kept.web")
 BACKLOG: Final = 2_048
 KEEP_ALIVE_SECONDS: Final = 75
 FINISH_SECONDS: Final = 20
 """How long requests that have begun may take to end once the server was told to stop."""
-HEAD_BYTES_MAX: Final = 64 * 1024
-"""What a request's line and headers may hold."""
-
-
-class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with a limit to the head of a request."""
-
-    _head_bytes = 0
-
-    def on_message_begin(self) -> None:
-        """Count anew."""
-        self._head_bytes = 0
-        super().on_message_begin()
-
-    def on_url(self, url: bytes) -> None:
-        """Take a piece of the request's line."""
-        self._count(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header."""
-        self._count(len(name) + len(value))
-        super().on_header(name, value)
-
-    def _count(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > HEAD_BYTES_MAX:
-            # The parser turns any exception into its own, which ends the connection with 400.
-            raise ValueError("the head of the request is too large")
 
 
 class Server(uvicorn.Server):
@@ -146,7 +117,7 @@ def make_server(runtime: Runtime) -> Server:
     config = uvicorn.Config(
         application,
         loop="auto",
-        http=BoundedProtocol,
+        http=make_protocol(application),
         ws="none",
         lifespan="off",
         access_log=False,
