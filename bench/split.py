@@ -14,7 +14,7 @@ from bench.case import make_case
 from bench.row import Figures
 from bench.scale import Scale
 from bench.stream import Plan, Stream
-from bench.whole_path import BATCH_SIZE, CPU, make_tag
+from bench.whole_path import BATCH_SIZE, CPU
 from bench.workspace import fresh_directory
 from kept.clock import SystemClock
 from kept.core.brand.load import load_brand
@@ -61,11 +61,25 @@ def _take_stream(fresh: Path, scale: Scale, *, source: str, seed: int) -> dict[s
     store = SqliteStore(fresh, vault=PlainVault())
     engine = Engine(store, bundle, secret=b"bench", public_url="http://127.0.0.1")
     touchpoint = bundle.touchpoints[source]
-    plan = Plan(
-        port=0, path="", body="batches", customers=scale.hot_customers, seed=seed, tag=make_tag()
+    stream = Stream(
+        Plan(
+            port=0, path="", body="batches", customers=scale.hot_customers, seed=seed, tag="stream"
+        )
     )
-    stream = Stream(plan)
     spent = dict.fromkeys(STEPS, 0.0)
+    first = Stream(
+        Plan(
+            port=0,
+            path="",
+            body="first_events",
+            customers=scale.hot_customers,
+            order="sequential",
+            tag="first",
+        )
+    )
+    for _ in range(-(-scale.hot_customers // BATCH_SIZE)):
+        body = bytes(first.next_request())
+        _take(engine, touchpoint, body, clock.now(), spent, is_tick=False)
     batches_a_tick = TYPICAL_BATCHES_PER_SECOND * TICK_SECONDS
     count, whole, own = 0, 0.0, 0.0
     begun = time.monotonic()
