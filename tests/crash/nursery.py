@@ -8,6 +8,7 @@ import gc
 import json
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ def start(arguments: list[str], environment: dict[str, str], log: str) -> int:
         code = 0
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 1
+    except BaseException:  # noqa: BLE001 - the end of a process: what ended it goes into its log
+        traceback.print_exc()
+        sys.stderr.flush()
     finally:
         # Nothing of the nursery's may be cleaned up twice.
         os._exit(code)
