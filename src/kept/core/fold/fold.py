@@ -34,6 +34,9 @@ from kept.core.readers import UNREADABLE, Reader, reader_for
 from kept.core.state import Contact, Stamped, State
 
 CONTACTS_MAX: Final = 400
+"""How many contacts a part keeps of our own, and as many again that other tools report: the newest."""
+_REPORTED: Final = "|"
+"""Stands in the id of a contact that another tool reported, and in none of ours."""
 OBJECTS_MAX: Final = 300
 """How many objects of one kind a part keeps: the ones heard of last."""
 
@@ -196,7 +199,9 @@ def _fold_settled(plan: FoldPlan, state: State, event: Event) -> None:
 
 def _fold_reported(plan: FoldPlan, state: State, event: Event) -> None:
     contact = _contact_of(event, settled_at=event.occurred_at, outcome="delivered")
-    _keep_contact(state.contacts, contact)
+    # Under a name of its source, so that it can never take the place of a contact of ours.
+    reported_id = f"{event.source}{_REPORTED}{contact.message_id}"
+    _keep_contact(state.contacts, msgspec.structs.replace(contact, message_id=reported_id))
 
 
 def _contact_of(event: Event, *, settled_at: int, outcome: str) -> Contact:
@@ -221,8 +226,14 @@ def _keep_contact(contacts: dict[str, Contact], contact: Contact) -> None:
     if mine is None or _contact_order(contact) >= _contact_order(mine):
         contacts[contact.message_id] = contact
         if len(contacts) > CONTACTS_MAX:
-            oldest = min(contacts, key=lambda key: (contacts[key].attempt_at, key))
-            del contacts[oldest]
+            _drop_oldest_contact(contacts, is_reported=_REPORTED in contact.message_id)
+
+
+def _drop_oldest_contact(contacts: dict[str, Contact], *, is_reported: bool) -> None:
+    # What other tools report, however much, never pushes out what we said ourselves.
+    rivals = [key for key in contacts if (_REPORTED in key) is is_reported]
+    if len(rivals) > CONTACTS_MAX:
+        del contacts[min(rivals, key=lambda key: (contacts[key].attempt_at, key))]
 
 
 def _contact_order(contact: Contact) -> tuple[int, int, int]:

@@ -1,0 +1,77 @@
+"""Planted bad input for the engine: storms and floods stay bounded, and harm nobody else."""
+
+import msgspec
+
+from kept.core.event import Event, Identifier
+from kept.core.touchpoint_item import WireItem
+from kept.core.values import SECOND
+from kept.flows.ask import ContactQuestion
+from kept.flows.resolve import LINKS_MAX, resolve
+from kept.flows.stage import Stage
+from kept.stores.memory import MemoryStore
+from tests.scenario.larkmead import compile_larkmead
+
+NOON = 1_772_452_800_000_000
+
+
+def make_stage() -> Stage:
+    """Return an empty stage at noon."""
+    return Stage(compile_larkmead(), MemoryStore(), now=NOON, shadow=False)
+
+
+def test_a_merge_storm_joins_nobody() -> None:
+    """G10: ten thousand people on one cookie stay ten thousand people, and the next one is not slower."""
+    stage = make_stage()
+    touchpoint = stage.engine.bundle.touchpoints["shop"]
+    for number in range(10_000):
+        item = WireItem(
+            type="page", user_id=f"u{number}", anonymous_id="kiosk", timestamp=NOON / SECOND
+        )
+        event = touchpoint.read(item, received_at=NOON)
+        assert isinstance(event, Event)
+        with stage.store.transaction():
+            resolve(stage.engine.customers, stage.store, event, stage.engine.bundle.namespaces)
+    cookie = stage.find(Identifier("anonymous_id", "kiosk"))
+    assert cookie is not None
+    assert len(cookie.parts) == 1
+    assert len(stage.store.load_links(list(cookie.parts))) <= LINKS_MAX
+    assert stage.store.read_counts()["customers"] == 10_001
+
+
+def test_a_flood_of_reported_contacts_frees_no_cap() -> None:
+    """G3: another tool may report as much as it likes: what we said ourselves is not forgotten."""
+    stage = make_stage()
+    traits = {"email": "ana@example.com", "zone": "Europe/Lisbon"}
+    for event, told in (
+        ("Identified", None),
+        ("Consent Given", {"entity": "shop", "purpose": "marketing"}),
+        ("Order Completed", {"total": 5}),
+    ):
+        is_identify = event == "Identified"
+        item = WireItem(
+            type="identify" if is_identify else "track",
+            event=None if is_identify else event,
+            user_id="ana",
+            timestamp=NOON / SECOND,
+            traits=traits if is_identify else None,
+            properties=told,
+        )
+        stage.signal(item, source="shop", body={})
+    said = [one.message.action for one in stage.handed_over]
+    assert said == ["first_order_thanks"]
+    question = ContactQuestion(
+        identifiers={"user_id": "ana"},
+        entity="shop",
+        purpose="service",
+        channel="email",
+        reported=True,
+    )
+    for number in range(500):
+        stage.now += SECOND
+        stage.ask_contact(msgspec.structs.replace(question, contact_id=f"c{number}"), source="shop")
+    again = WireItem(
+        type="track", event="Order Completed", user_id="ana", timestamp=stage.now / SECOND,
+        properties={"total": 5},
+    )  # fmt: skip
+    stage.signal(again, source="shop", body={})
+    assert [one.message.action for one in stage.handed_over] == said
