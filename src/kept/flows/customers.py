@@ -5,7 +5,7 @@ the mark; it is dropped whole when a commit fails, and loaded again from what is
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from kept.core.consent import CONSENT_EVENTS
@@ -66,14 +66,7 @@ class Customer:
         self._twins = [part_id for part_id in self._attached if parts[part_id].identifier in known]
         # What we do ourselves must count for the whole customer, which a claim never does.
         self.own_part = min(proven or parts, default=0)
-        self.joined_at = max(
-            (
-                first_at
-                for (part_a, part_b, evidence), first_at in links.items()
-                if evidence in ("alias", "vouched") and part_a in parts and part_b in parts
-            ),
-            default=0,
-        )
+        self.joined_at = _joined_at(parts, links)
         self._total: State | None = None
         self._restricting: State | None = None
         self.view = View()
@@ -230,6 +223,11 @@ class Customers:
             if len(current) == 1 and home is not None and set(home.parts) == members:
                 # The same people as before; only the evidence grew.
                 home.links |= _links_of(members, linked)
+                joined_at = _joined_at(home.parts, home.links)
+                if joined_at != home.joined_at:
+                    # Evidence that came late shows that they were one earlier than was known.
+                    home.joined_at = joined_at
+                    home.forget_sum()
                 continue
             changed.append(members)
         return self._rebuild(changed, linked)
@@ -329,6 +327,20 @@ class Customers:
         """Forget every standing answer, because the brand or a control changed."""
         for customer in self._by_id.values():
             customer.standing = None
+
+
+def _joined_at(parts: Collection[int], links: Mapping[tuple[int, int, str], int]) -> int:
+    """Return since when evidence has held these parts together; more of it later changes nothing."""
+    root = {part_id: part_id for part_id in parts}
+    joined_at = 0
+    for (part_a, part_b, evidence), first_at in sorted(links.items(), key=lambda link: link[1]):
+        if evidence not in ("alias", "vouched") or part_a not in root or part_b not in root:
+            continue
+        low, high = sorted((root[part_a], root[part_b]))
+        if low != high:
+            joined_at = first_at
+            root = {part_id: low if each == high else each for part_id, each in root.items()}
+    return joined_at
 
 
 def _first_seen(links: Iterable[Link]) -> dict[tuple[int, int, str], int]:
