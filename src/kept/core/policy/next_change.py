@@ -24,6 +24,7 @@ from kept.core.policy.tree import (
     Node,
     OneOf,
     meets_now,
+    mirrored,
     needs_zone,
 )
 from kept.core.values import NEVER
@@ -32,14 +33,6 @@ _Step: TypeAlias = tuple[Node, int]
 """A whole number that time does not change, and 1 more or 0: the comparison turns where a function
 of time reaches their sum, or leaves it."""
 
-_MIRRORED: Final[dict[Comparison, Comparison]] = {
-    "=": "=",
-    "<>": "<>",
-    "<": ">",
-    "<=": ">=",
-    ">": "<",
-    ">=": "<=",
-}
 _TURNS_AT: Final[dict[Comparison, tuple[int, ...]]] = {
     ">=": (0,),
     "<": (0,),
@@ -56,6 +49,8 @@ _COMPARED: Final[dict[Comparison, Callable[[int, int], bool]]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+_FAR: Final = 2**62
+"""Added to any instant, this is still before `NEVER`."""
 _CYCLES: Final = {"local_hour": range(24), "local_weekday": range(1, 8)}
 
 
@@ -132,21 +127,28 @@ class _Writer:
 
     def _sum(self, step: Node, plus: int, tests: list[NullTest]) -> str:
         if isinstance(step, Literal) and isinstance(step.value, int):
-            return f"({step.value + plus})"
+            return str(step.value + plus)
         source = self.python.given(step, tests)
         return f"({source} + 1)" if plus else source
 
     def _at_instants(self, clock: Call, start: str, reached: list[str]) -> str:
         unit = UNIT_OF[clock.function]
-        if clock.function.endswith("_since"):
+        is_since = clock.function.endswith("_since")
+        steps = [int(step) for step in reached if step.lstrip("-").isdigit()]
+        if len(steps) == len(reached) and all(abs(step) * unit < _FAR for step in steps):
+            # The order of constant steps is known, so that the first one to come is found at once.
+            lengths = [step * unit for step in sorted(steps, reverse=not is_since)]
+            found = [f"{start} + {x}" if is_since else f"{start} - {x} + 1" for x in lengths]
+            names = [self.python.temporary() for _ in found]
+            tried = zip(names, found, strict=True)
+            sources = [f"{name} if {self.now} < ({name} := {source})" for name, source in tried]
+            return f"({' else '.join(sources)} else {NEVER})"
+        if is_since:
             found = [f"{start} + {step} * {unit}" for step in reached]
         else:
             # What remains is still the step at this instant, and less a microsecond later.
             found = [f"{start} - {step} * {unit} + 1" for step in reached]
-        if len(found) > 1:
-            return f"k_next_of({self.now}, {', '.join(found)})"
-        name = self.python.temporary()
-        return f"({name} if {self.now} < ({name} := {found[0]}) < {NEVER} else {NEVER})"
+        return f"k_next_of({self.now}, {', '.join(found)})"
 
     def _at_dates(self, clock: Call, start: list[str], reached: list[str]) -> str:
         match clock.function:
@@ -219,7 +221,7 @@ def _read_shape(node: Compare | Between | OneOf) -> tuple[Call | None, list[_Ste
     else:
         operand, other, op = node.left, node.right, node.op
         if other.timed:
-            operand, other, op = other, operand, _MIRRORED[op]
+            operand, other, op = other, operand, mirrored(op)
         steps = [(other, plus) for plus in _TURNS_AT[op]]
     clock = _plain_clock(operand)
     if clock is None or any(step.timed for step, _ in steps):

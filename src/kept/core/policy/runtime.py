@@ -55,8 +55,12 @@ def ratio(value: int, divisor: int) -> int | None:
     """Return a quotient in millionths; `None` where the divisor is zero."""
     if divisor == 0:
         return None
-    scaled = value * DECIMAL_ONE
-    return _fitting(round_half_away(scaled if divisor > 0 else -scaled, abs(divisor)))
+    if divisor < 0:
+        value, divisor = -value, -divisor
+    doubled = 2 * DECIMAL_ONE * value
+    if doubled < 0:
+        return _fitting(-((divisor - doubled) // (2 * divisor)))
+    return _fitting((doubled + divisor) // (2 * divisor))
 
 
 def between(value: Any, low: Any, high: Any) -> bool | None:

@@ -15,7 +15,13 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from kept.core.policy.build import UNIT_OF, digits_of, rounding_unit
+from kept.core.policy.literals import FALSE, TRUE
+from kept.core.policy.python_operators import (
+    OperatorWriter,
+    is_strict,
+    parts_of,
+    write_constant,
+)
 from kept.core.policy.tree import (
     Aggregate,
     And,
@@ -33,11 +39,8 @@ from kept.core.policy.tree import (
     Not,
     OneOf,
     Or,
-    Product,
     RowField,
-    Sum,
 )
-from kept.core.policy.types import DECIMAL_ONE, INT_MAX, INT_MIN, Scalar, bounds_of
 
 ROW: Final = "k_row"
 """The variable of the object that an aggregate is looking at."""
@@ -82,8 +85,7 @@ class PythonWriter:
 
     def __init__(self, names: Names, *, now: str, zone: str) -> None:
         self.names = names
-        self.now = now
-        self.zone = zone
+        self.operators = OperatorWriter(now=now, zone=zone, temporary=self.temporary)
         self._temporaries = 0
 
     # -- whole values -------------------------------------------------------------------------
@@ -91,7 +93,7 @@ class PythonWriter:
     def value(self, node: Node) -> str:
         """Return the source of a node's value."""
         writer = self._VALUES.get(type(node))
-        if writer is not None and not _is_strict(node):
+        if writer is not None and not is_strict(node):
             return writer(self, node)
         tests: list[NullTest] = []
         source = self.given(node, tests)
@@ -107,11 +109,16 @@ class PythonWriter:
             return self._test_chain(node, wanted=wanted)
         if isinstance(node, Case):
             return self._case(node, lambda then: self.test(then, wanted=wanted))
+        if isinstance(node, Coalesce) and node.operands[1:] in {(TRUE,), (FALSE,)}:
+            # This is what IS TRUE and IS FALSE are made of.
+            null_is_true = node.operands[1] == TRUE
+            source = self.test(node.operands[0], wanted=not null_is_true)
+            return source if wanted is not null_is_true else f"(not {source})"
         if isinstance(node, IsNull):
             return f"({self.value(node.operand)} is {'' if wanted else 'not '}None)"
         if isinstance(node, Aggregate):
             return self._exists(node) if wanted else f"(not {self._exists(node)})"
-        if isinstance(node, Compare | OneOf | Between | Call) and _is_strict(node):
+        if isinstance(node, Compare | OneOf | Between | Call) and is_strict(node):
             return self._test_strict(node, wanted=wanted)
         source = self.value(node)
         if wanted:
@@ -125,8 +132,8 @@ class PythonWriter:
 
         Operators within operators share one row of tests, and compute only once all have passed.
         """
-        if _is_strict(node):
-            return self._combine(node, self._operands(node, tests))
+        if is_strict(node):
+            return self.operators.apply(node, self._operands(node, tests))
         source = self.value(node)
         if not node.nullable:
             return source
@@ -143,7 +150,7 @@ class PythonWriter:
         Where one is NULL the result is NULL, but an unknown one has to be found even then. So
         the operand that may be unknown is computed first, and several are all computed.
         """
-        parts = node.children
+        parts = parts_of(node)
         risky = [part for part in parts if part.unknowable]
         if not risky or not any(part.nullable for part in parts):
             return [self.given(part, tests) for part in parts]
@@ -165,128 +172,18 @@ class PythonWriter:
     def _test_strict(self, node: Node, *, wanted: bool) -> str:
         if wanted and _is_same_as_constant(node):
             # `None == 'x'` and `None in {...}` are False already.
-            return self._combine(node, [self.value(child) for child in node.children])
+            return self.operators.apply(node, [self.value(child) for child in parts_of(node)])
         tests: list[NullTest] = []
         operands = self._operands(node, tests)
-        if isinstance(node, Compare) and not wanted:
-            source = f"({operands[0]} {_OPPOSITES[node.op]} {operands[1]})"
-        else:
-            source = self._combine(node, operands)
-            source = source if wanted else f"(not {source})"
+        source = self.operators.apply(node, operands, negated=not wanted)
         if not tests:
             return source
         return f"({' and '.join(test.given for test in tests)} and {source})"
 
-    def _combine(self, node: Node, operands: list[str]) -> str:
-        """Return an operator or function applied to operands of which none is NULL."""
-        match node:
-            case Compare():
-                return f"({operands[0]} {_OPERATORS[node.op]} {operands[1]})"
-            case OneOf():
-                return f"({operands[0]} in {_set_of(node.values)})"
-            case Between():
-                return self._between(node, operands)
-            case Not():
-                return f"(not {operands[0]})"
-            case Sum():
-                return self._sum(node, operands)
-            case Product():
-                return self._product(node, operands)
-            case Call():
-                return self._call(node, operands)
-        raise TypeError(f"{type(node).__name__} is not an operator")
-
-    def _between(self, node: Between, operands: list[str]) -> str:
-        value, low, high = operands
-        if not node.high.unknowable:
-            return f"({low} <= {value} <= {high})"
-        # Python would not look at the upper limit of what is below the lower one.
-        name = self.temporary()
-        return f"(({low} <= ({name} := {value})) & ({name} <= {high}))"
-
-    def _sum(self, node: Sum, operands: list[str]) -> str:
-        signed = zip(node.signs, operands, strict=True)
-        source = "".join(f" {'+' if sign > 0 else '-'} {operand}" for sign, operand in signed)
-        source = f"({source.removeprefix(' + ').removeprefix(' ')})"
-        return self._checked(source, node) if node.checked else source
-
-    def _product(self, node: Product, operands: list[str]) -> str:
-        source = f"({operands[0]} * {operands[1]})"
-        if node.scaled:
-            name, half = self.temporary(), DECIMAL_ONE // 2
-            source = (
-                f"(({name} + {half}) // {DECIMAL_ONE} if ({name} := {source}) >= 0 "
-                f"else -(({half} - {name}) // {DECIMAL_ONE}))"
-            )
-        return self._checked(source, node) if node.checked else source
-
-    def _checked(self, source: str, node: Node) -> str:
-        low, high = bounds_of(node.type) or (INT_MIN, INT_MAX)
-        name = self.temporary()
-        return f"({name} if {low} <= ({name} := {source}) <= {high} else k_overflow())"
-
-    # -- functions ------------------------------------------------------------------------------
-
-    def _call(self, node: Call, operands: list[str]) -> str:
-        source = self._applied(node, operands)
-        checks_itself = node.function in {"ratio", "round", "local_date"}
-        return self._checked(source, node) if node.checked and not checks_itself else source
-
-    def _applied(self, node: Call, operands: list[str]) -> str:
-        """Return a function applied to arguments of which none is NULL."""
-        on_dates = bool(node.arguments) and node.arguments[0].type.kind == "date"
-        match node.function, operands:
-            case "abs", [value]:
-                return f"abs({value})"
-            case "decimal", [value]:
-                return f"({value} * {DECIMAL_ONE})"
-            case "round", [value, *_]:
-                return self._round(node, value)
-            case ("least" | "greatest" | "ratio") as name, _:
-                return f"{_RENAMED[name]}({', '.join(operands)})"
-            case "contains", [value, part]:
-                return f"({part} in {value})"
-            case "starts_with", [value, part]:
-                return f"{value}.startswith({part})"
-            case ("year" | "month" | "day") as name, [value]:
-                return f"({_PART_OF_DATE[name].format(value)})"
-            case ("add_days" | "add_hours" | "add_minutes") as name, [value, count]:
-                return (
-                    f"({value} + {count})"
-                    if on_dates
-                    else (f"({value} + {count} * {UNIT_OF[name]})")
-                )
-        return self._timed(node, operands, on_dates=on_dates)
-
-    def _timed(self, node: Call, operands: list[str], *, on_dates: bool) -> str:
-        """Return a function of now or of the customer's zone."""
-        now, today = self.now, f"k_local_date({self.zone}, {self.now})"
-        unit = UNIT_OF.get(node.function, 1)
-        match node.function, operands:
-            case "local_today", []:
-                return today
-            case ("local_date" | "local_hour" | "local_weekday") as name, _:
-                return f"k_{name}({self.zone}, {operands[0] if operands else now})"
-            case "years_since", [value]:
-                return f"k_years_between({value}, {today})"
-            case "days_between", [start, end]:
-                return f"({end} - {start})" if on_dates else f"(({end} - {start}) // {unit})"
-            case ("days_since" | "days_until") as name, [value] if on_dates:
-                return f"({today} - {value})" if name == "days_since" else f"({value} - {today})"
-            case name, [value] if name.endswith("_since"):
-                return f"(({now} - {value}) // {unit})"
-            case name, [value] if name.endswith("_until"):
-                return f"(({value} - {now}) // {unit})"
-        raise TypeError(f"{node.function} is not a function")
-
-    def _round(self, node: Call, value: str) -> str:
-        unit = rounding_unit(node.type, digits_of(node.arguments))
-        return f"k_round_to({value}, {unit})" if unit > 1 else value
-
     # -- the rest: what can give a value although an operand is NULL ------------------------------
 
     def _literal(self, node: Literal) -> str:
-        return _constant(node.value)
+        return write_constant(node.value)
 
     def _named(self, node: FactRef | FieldRef) -> str:
         name = node.name if isinstance(node, FactRef) else f"{node.space}.{node.name}"
@@ -362,7 +259,7 @@ class PythonWriter:
         """Return a function whose result is not simply NULL where an argument is."""
         if node.function == "ratio":
             tests: list[NullTest] = []
-            source = self._call(node, self._operands(node, tests))
+            source = self.operators.apply(node, self._operands(node, tests))
             if not tests:
                 return source
             return f"(None if {' or '.join(test.null for test in tests)} else {source})"
@@ -392,7 +289,7 @@ class PythonWriter:
         where = f" if {' and '.join(condition)}" if condition else ""
         values = f"[{value} for {ROW} in {rows}{where}]"
         if node.function == "sum":
-            return self._checked(f"sum({values})", node)
+            return self.operators.check(f"sum({values})", node)
         return f"{node.function}({values}, default=None)"
 
     def temporary(self) -> str:
@@ -416,51 +313,9 @@ class PythonWriter:
     }
 
 
-_RENAMED: Final = {"least": "min", "greatest": "max", "ratio": "k_ratio"}
-_PART_OF_DATE: Final = {
-    "year": "k_date_number({}) // 10000",
-    "month": "k_date_number({}) // 100 % 100",
-    "day": "k_date_number({}) % 100",
-}
-
-
-def _is_strict(node: Node) -> bool:
-    """Return whether a node is NULL exactly where one of its operands is."""
-    match node:
-        case Compare() | OneOf() | Sum() | Product() | Not():
-            return True
-        case Between():
-            return not node.low.nullable and not node.high.nullable
-        case Call(function="least" | "greatest"):
-            return not any(argument.nullable for argument in node.arguments)
-        case Call(function="ratio"):
-            return node.nullable == any(argument.nullable for argument in node.arguments) and (
-                not node.nullable or _never_zero(node.arguments[1])
-            )
-        case Call():
-            return True
-    return False
-
-
-def _never_zero(node: Node) -> bool:
-    low, high = node.bounds or (0, 0)
-    return low > 0 or high < 0
-
-
 def _is_same_as_constant(node: Node) -> bool:
     """Return whether a node asks if a name is equal to, or one of, constants that are not NULL."""
     if isinstance(node, Compare):
         constant = isinstance(node.right, Literal) and not node.right.nullable
         return node.op == "=" and constant and isinstance(node.left, FactRef | FieldRef | RowField)
     return isinstance(node, OneOf) and isinstance(node.operand, FactRef | FieldRef | RowField)
-
-
-def _constant(value: Scalar) -> str:
-    """Return a constant; ASCII only, so that no invisible letter hides in generated source."""
-    if isinstance(value, int) and not isinstance(value, bool) and value < 0:
-        return f"({value})"
-    return ascii(value)
-
-
-def _set_of(values: tuple[Scalar, ...]) -> str:
-    return "{" + ", ".join(_constant(value) for value in values) + "}"

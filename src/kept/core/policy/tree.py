@@ -7,14 +7,22 @@ they show which additions need no check.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Final, TypeAlias
 from typing import Literal as OneLiteral
-from typing import TypeAlias
 
 import msgspec
 
 from kept.core.policy.types import Scalar, Type
 
 Comparison: TypeAlias = OneLiteral["=", "<>", "<", "<=", ">", ">="]
+
+
+_MIRRORED: Final[dict[Comparison, Comparison]] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+def mirrored(op: Comparison) -> Comparison:
+    """Return the comparison that holds with its sides exchanged."""
+    return _MIRRORED.get(op, op)
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):

@@ -50,7 +50,15 @@ def check(text: str) -> Expression:
             "orders * 2",
             f"(k_1 if {INT_MIN} <= (k_1 := (f1 * 2)) <= {INT_MAX} else k_overflow())",
         ),
-        ("days_since(seen_at) < 7", "(((now - f8) // 86400000000) < 7)"),
+        ("days_since(seen_at) < 7", "((now - f8) < 604800000000)"),
+        ("7 <= hours_until(seen_at)", "((f8 - now) >= 25200000000)"),
+        ("minutes_since(seen_at) = 3", "(180000000 <= (now - f8) < 240000000)"),
+        ("days_until(seen_at) BETWEEN 0 AND 1", "(0 <= (f8 - now) < 172800000000)"),
+        (
+            "0.8 * spent",
+            "((k_1 + 2) // 5 if (k_1 := (4 * f9)) >= 0 else -((2 - k_1) // 5))",
+        ),
+        ("spent * 2.0", f"(k_1 if {INT_MIN} <= (k_1 := (2 * f9)) <= {INT_MAX} else k_overflow())"),
         ("days_since(seen_at) + 1", "(((now - f8) // 86400000000) + 1)"),
         ("count(case) > 2", "(len(o1) > 2)"),
         ("local_hour() > 9", "(k_local_hour(zone, now) > 9)"),
@@ -66,6 +74,10 @@ def test_what_cannot_fail_is_not_checked(text: str, source: str) -> None:
     [
         ("trait.nick = 'a'", "(f4 == 'a')"),
         ("NOT minor", "(f6 is False)"),
+        ("minor IS TRUE", "f6"),
+        ("minor IS NOT TRUE", "(not f6)"),
+        ("minor IS FALSE", "(f6 is False)"),
+        ("minor IS NOT FALSE", "(not (f6 is False))"),
         ("loyal AND minor", "(f5 and f6)"),
         ("NOT (minor AND visits > 3)", "((f6 is False) or (f2 is not None and (f2 <= 3)))"),
         ("exists(case)", "o1"),
@@ -86,7 +98,11 @@ def test_the_short_form_tells_only_whether_it_is_true(text: str, source: str) ->
     [
         (
             "days_since(left_at) < 7",
-            f"({NEVER} if f7 is None else (k_1 if now < (k_1 := f7 + (7) * {DAY}) < {NEVER} else {NEVER}))",
+            f"({NEVER} if f7 is None else (k_1 if now < (k_1 := f7 + {7 * DAY}) else {NEVER}))",
+        ),
+        (
+            "days_until(seen_at) BETWEEN 0 AND 1",
+            f"(k_1 if now < (k_1 := f8 - {2 * DAY} + 1) else k_2 if now < (k_2 := f8 - 0 + 1) else {NEVER})",
         ),
         ("local_weekday() IN (6, 7)", "k_next_at_weekdays(zone, now, (6, 7, ))"),
         ("local_hour() > 30", str(NEVER)),
