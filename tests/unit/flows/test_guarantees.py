@@ -320,3 +320,23 @@ def test_an_offer_that_cannot_be_compared_is_refused() -> None:
     dishonest = sample_with("actions/small_loan.yaml", "  rate_percent: 23\n", "")
     with pytest.raises(InvalidBrandError, match="rate_percent"):
         load_checked(dishonest)
+
+
+def test_more_evidence_of_what_is_known_does_not_undo_an_opt_in(stage: Stage) -> None:
+    """G10: an opt-in given as one customer stays, when two of the parts are later seen together as well."""
+    by_email = {"externalIds": [{"id": "a@example.com", "type": "email"}]}
+    stop = {"entity": "shop", "purpose": "marketing"}
+    tell(stage, "Unsubscribed", anonymous_id="c1", properties=stop)
+    tell(stage, "Page Viewed", user_id="ana", context=by_email)
+    tell(stage, "Page Viewed", user_id="ana", anonymous_id="c1")
+    stage.advance(stage.now + HOUR)
+    tell(stage, "Consent Given", user_id="ana", properties=stop)
+    for _ in range(2):
+        ana = stage.find(Identifier("user_id", "ana"))
+        assert ana is not None
+        assert ana.total(stage.engine.plan).consents["p|shop|marketing|"].value is True
+        stage.advance(stage.now + DAY)
+        tell(stage, "Page Viewed", anonymous_id="c1", context=by_email)
+        engine = reopened(stage)
+        customer = engine.customers.get(ana.customer_id)
+        assert customer.total(engine.plan).consents["p|shop|marketing|"].value is True
