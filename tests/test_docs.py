@@ -1,27 +1,20 @@
 """The documentation names what exists, all of it, and nothing else."""
 
-import importlib
-import importlib.util
 import re
 from collections.abc import Iterator
-from types import ModuleType
-from typing import Any
 
-import msgspec
 import pytest
-from typer.main import get_command
 
 from kept.errors import KeptError
+from kept.web.routes import ENDPOINTS
+from tests.reference_pages import PAGES, as_it_should_be, as_written, commands
 from tests.tree import ROOT, headings_in, names_of_tests_in, show
 
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
+PATH = re.compile(r"/v1/[\w/{}:-]*[\w}](?![\w|])")
+COMMAND = re.compile(r"(?:^|`)kept ([a-z]+)", re.MULTILINE)
 FRONT_PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "STYLE.md", "tests/README.md")
-
-
-def import_if_there(name: str) -> ModuleType | None:
-    """Return a module, or None while the project does not have it."""
-    return importlib.import_module(name) if importlib.util.find_spec(name) else None
 
 
 def error_classes(base: type[KeptError] = KeptError) -> Iterator[type[KeptError]]:
@@ -29,27 +22,6 @@ def error_classes(base: type[KeptError] = KeptError) -> Iterator[type[KeptError]
     yield base
     for child in base.__subclasses__():
         yield from error_classes(child)
-
-
-def command_names(command: Any, path: str) -> Iterator[str]:
-    """Yield the full name of every command that a person can type."""
-    children = getattr(command, "commands", None)
-    if children is None:
-        yield path
-    else:
-        for name, child in children.items():
-            if not child.hidden:
-                yield from command_names(child, f"{path} {name}")
-
-
-def setting_names(settings: ModuleType) -> Iterator[str]:
-    """Yield every field of a settings struct and every named limit."""
-    for name, value in vars(settings).items():
-        is_struct = isinstance(value, type) and issubclass(value, msgspec.Struct)
-        if is_struct and value.__module__ == settings.__name__:
-            yield from value.__struct_fields__
-        elif name.isupper() and not name.startswith("_"):
-            yield name
 
 
 def test_every_error_code_has_its_heading_and_no_heading_is_stale() -> None:
@@ -62,20 +34,48 @@ def test_every_error_code_has_its_heading_and_no_heading_is_stale() -> None:
     assert headings == set(codes)
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_settings_and_routes_are_listed_as_they_are(page: str) -> None:
+    """`.venv/bin/python -m tests.reference_pages` writes these pages anew."""
+    assert as_written(page) == as_it_should_be(page)
+
+
 def test_every_command_has_its_heading() -> None:
     """Whoever sees a command in `kept --help` finds it in the reference."""
-    cli = import_if_there("kept.cli.main")
-    names = set(command_names(get_command(cli.app), "kept")) if cli else set()
-    assert names - headings_in(REFERENCE / "cli.md") == set()
+    assert {name for name, _ in commands()} <= headings_in(REFERENCE / "cli.md")
 
 
-def test_every_setting_is_documented() -> None:
-    """Each setting and each limit stands in the reference under its own name."""
-    settings = import_if_there("kept.settings")
-    names = set(setting_names(settings)) if settings else set()
-    page = REFERENCE / "settings.md"
-    text = page.read_text(encoding="utf-8") if page.exists() else ""
-    assert {name for name in names if f"`{name}`" not in text} == set()
+def is_answered(named: str) -> bool:
+    """Return whether a path is a route; words in capitals stand for anything, as in `/v1/TYPE`."""
+    pattern = re.sub(r"[A-Z]+", r"[^/]+", re.escape(named.rstrip("/")))
+    return any(
+        re.fullmatch(pattern, each.path)
+        or re.fullmatch(re.sub(r"\{.*?\}", r"[^/]+", each.path), named.rstrip("/"))
+        for each in ENDPOINTS
+    )
+
+
+def test_every_path_that_is_named_is_answered() -> None:
+    """What a page tells somebody to call is a route of the server."""
+    wrong = [
+        f"{show(path)}: {named}"
+        for path in sorted(DOCS.rglob("*.md"))
+        for named in PATH.findall(path.read_text(encoding="utf-8"))
+        if not is_answered(named)
+    ]
+    assert not wrong
+
+
+def test_every_command_that_is_named_exists() -> None:
+    """What a page tells somebody to type is understood."""
+    known = {name.removeprefix("kept ").split()[0] for name, _ in commands()}
+    wrong = [
+        f"{show(path)}: kept {named}"
+        for path in [*sorted(DOCS.rglob("*.md")), ROOT / "README.md"]
+        for named in COMMAND.findall(path.read_text(encoding="utf-8"))
+        if named not in known
+    ]
+    assert not wrong
 
 
 def test_every_guarantee_is_attacked_by_tests_that_exist() -> None:

@@ -22,10 +22,13 @@ COMMIT_JOBS_MAX: Final = 2_000
 COLLECTOR_THRESHOLDS: Final = (50_000, 20, 100)
 """How many new objects, and how many rounds, pass between two looks of the garbage collector."""
 TICK_SECONDS: Final = 0.2
+"""How often the writer looks at what has fallen due, if nothing else wakes it."""
 HOUSEKEEPING_SECONDS: Final = 60.0
+"""How often what need not be kept any longer is cleared away."""
 SENDERS: Final = 16
 """Threads that call providers."""
 SEND_TIMEOUT_SECONDS: Final = 10.0
+"""How long a provider may take to answer; after that nobody knows whether it took the message."""
 DRAIN_SECONDS: Final = 20.0
 """How long a stopping server waits for hand-overs that have begun."""
 WRITE_BEHIND_PARTS: Final = 200
@@ -42,7 +45,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data: Path
     """Where the store, the outbox and the keys are kept."""
     host: str = "127.0.0.1"
+    """The address to listen on."""
     port: int = 8080
+    """The port to listen on; 0 takes a free one."""
     public_url: str = ""
     """Where customers reach this server, for links in messages; by default host and port."""
     deliver: Literal["files", "providers"] = "files"

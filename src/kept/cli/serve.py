@@ -42,12 +42,19 @@ def serve(
         ),
     ] = "files",
     shadow: Annotated[
-        bool, typer.Option("--shadow", help="Decide and record, and send nothing.")
+        bool,
+        typer.Option("--shadow", help="Decide and record, and send nothing.", envvar="KEPT_SHADOW"),
     ] = False,
-    watch: Annotated[bool, typer.Option(help="Take up the brand folder when it changes.")] = True,
+    watch: Annotated[
+        bool, typer.Option(help="Take up the brand folder when it changes.", envvar="KEPT_WATCH")
+    ] = True,
     allow_private_webhooks: Annotated[
         bool,
-        typer.Option("--allow-private-webhooks", help="Let webhooks go to private addresses."),
+        typer.Option(
+            "--allow-private-webhooks",
+            help="Let webhooks go to private addresses.",
+            envvar="KEPT_ALLOW_PRIVATE_WEBHOOKS",
+        ),
     ] = False,
 ) -> None:
     """Serve a brand: hear its touchpoints, decide, deliver, answer."""
