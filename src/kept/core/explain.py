@@ -70,7 +70,8 @@ def explain(decision: Decision, policy: Policy, *, sentences: dict[str, str]) ->
 
 def explain_to_customer(decision: Decision, *, sentences: dict[str, str]) -> tuple[str, ...]:
     """Return what a customer may read of a decision: each reason once, most telling first."""
-    told = [sentences[hold] for hold in decision.holds if sentences.get(hold)]
+    told = [] if decision.is_silence else ["We had something for you."]
+    told += [sentences[hold] for hold in decision.holds if sentences.get(hold)]
     told += [
         explain_reason_to_customer(one.reason)
         for one in decision.considered
