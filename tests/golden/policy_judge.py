@@ -101,6 +101,8 @@ class DuckDbJudge:
         ]
         query = exp.select(*columns).from_("customers").order_by("place")
         found = self._connection.execute(query.sql("duckdb")).fetchall()
+        # Whether a value is unknown is itself always known.
+        assert all(unknown is not None for row in found for unknown in row[1::2])
         return [
             [
                 UNKNOWN if unknown else value

@@ -13,6 +13,7 @@ from kept.core.policy.fitting import fit, fit_arguments, fit_together
 from kept.core.policy.fold import fold
 from kept.core.policy.functions import AGGREGATIONS, FUNCTIONS, INSTEAD
 from kept.core.policy.literals import FALSE, NONE, TRUE, Wrong
+from kept.core.policy.mismatch import advise_on_place, advise_on_types, name_type
 from kept.core.policy.names import find_name
 from kept.core.policy.parse import Parsed, operands_of, parse_expression, terms_of
 from kept.core.policy.scope import Scope
@@ -89,15 +90,8 @@ class _Checker:
         fitted = fit(root, expects)
         if fitted is not None:
             return fitted
-        suggestion = ""
-        if expects == BOOL:
-            suggestion = "compare it with something, such as x > 0"
-        elif expects.kind == "money":
-            suggestion = f"multiply an amount by it: x * money '1.00 {expects.currency}'"
-        elif expects.kind == "decimal":
-            suggestion = "write decimal(x), or ratio(a, b)"
-        message = f"this is {_named(root.type)}, and {_named(expects)} is needed here"
-        self.refuse(self.parsed.root, message, suggestion)
+        message = f"this is {name_type(root.type)}, and {name_type(expects)} is needed here"
+        self.refuse(self.parsed.root, message, advise_on_place(expects))
         return None
 
     def refuse(self, node: exp.Expr, message: str, suggestion: str = "") -> None:
@@ -143,7 +137,7 @@ class _Checker:
         if fitted is None:
             self.refuse(
                 node,
-                f"this is {_named(found.type)}, and a condition is needed here",
+                f"this is {name_type(found.type)}, and a condition is needed here",
                 "compare it with something, such as x > 0",
             )
         return fitted
@@ -211,32 +205,17 @@ class _Checker:
         if ordered and kind not in _ORDERED:
             self.refuse(
                 node,
-                f"{_named(fitted[0].type)} has no order here",
+                f"{name_type(fitted[0].type)} has no order here",
                 "use = and <>" + (", IN, starts_with or contains" if kind == "text" else ""),
             )
             return None
         return fitted
 
     def _refuse_types(self, node: exp.Expr, found: Sequence[Node], verb: str) -> None:
-        """Note that values of different types met, and how that is mended."""
+        """Note that values of different types met."""
         types = list(dict.fromkeys(part.type for part in found))
-        kinds = {of.kind for of in types}
-        suggestion = ""
-        amounts = [of.currency for of in types if of.kind == "money"]
-        if len(amounts) > 1:
-            suggestion = "amounts of different currencies are never mixed"
-        elif amounts and kinds & {"int", "decimal"}:
-            suggestion = f"write the amount with its currency: money '10.00 {amounts[0]}'"
-        elif kinds == {"int", "decimal"}:
-            suggestion = "write decimal(n) for the whole number"
-        elif kinds == {"date", "timestamp"}:
-            suggestion = "write local_date(t) for the instant"
-        elif kinds == {"text"}:
-            suggestion = "texts are put together in templates, not in conditions"
-        elif kinds in ({"date", "text"}, {"timestamp", "text"}):
-            suggestion = "write date '2026-12-24' or timestamp '2026-12-24T18:00:00Z'"
-        named = " and ".join(_named(of) for of in types)
-        self.refuse(node, f"{named} cannot be {verb}", suggestion)
+        named = " and ".join(name_type(of) for of in types)
+        self.refuse(node, f"{named} cannot be {verb}", advise_on_types(types))
 
     # -- arithmetic -------------------------------------------------------------------------------
 
@@ -245,7 +224,7 @@ class _Checker:
         if operand is None:
             return None
         if operand.type.kind not in _NUMBERS:
-            self.refuse(node, f"{_named(operand.type)} has no sign")
+            self.refuse(node, f"{name_type(operand.type)} has no sign")
             return None
         return build.negate(operand)
 
@@ -373,7 +352,7 @@ class _Checker:
             of = value.type
             allowed = _NUMBERS if name == "sum" else _ORDERED
             if of.kind not in allowed:
-                self.refuse(parts[0], f"{name} of {_named(of)}", f"use {_listed(allowed)}")
+                self.refuse(parts[0], f"{name} of {name_type(of)}", f"use {_listed(allowed)}")
                 return None
         return build.aggregate(name, kind=kind, value=value, predicate=condition, of=of)
 
@@ -430,21 +409,6 @@ class _Checker:
         exp.Dot: _dot,
         exp.Tuple: _tuple,
     }
-
-
-_NAMED: Final = {
-    "bool": "a condition",
-    "int": "a whole number",
-    "decimal": "a decimal",
-    "date": "a date",
-    "timestamp": "an instant",
-    "null": "NULL",
-}
-
-
-def _named(of: Type) -> str:
-    """Return a type as a sentence needs it."""
-    return _NAMED.get(of.kind, str(of))
 
 
 def _has_null(nodes: Sequence[Node]) -> bool:

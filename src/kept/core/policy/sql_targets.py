@@ -5,62 +5,17 @@ nested operations would double at every level.
 """
 
 from abc import ABC, abstractmethod
-from functools import cache
 from typing import Final, Literal, TypeAlias
 
 from sqlglot import exp
 
+from kept.core.policy.sql_trees import binary, cast, function, number, plus, try_cast, within
 from kept.core.policy.types import INT_MAX, INT_MIN
 
 Dialect: TypeAlias = Literal["duckdb", "postgres", "spark"]
 
 ROW: Final = "k_row"
 """The name of the object that an aggregate is looking at."""
-
-
-def column(name: str, table: str | None = None) -> exp.Expr:
-    """Return a column, quoted so that any name will do."""
-    source = None if table is None else exp.to_identifier(table, quoted=True)
-    return exp.column(exp.to_identifier(name, quoted=True), table=source)
-
-
-def number(value: int | str) -> exp.Expr:
-    """Return a numeric constant."""
-    text = str(value)
-    if text.startswith("-"):
-        return exp.Paren(this=exp.Neg(this=exp.Literal.number(text[1:])))
-    return exp.Literal.number(text)
-
-
-def function(name: str, *arguments: exp.Expr) -> exp.Expr:
-    """Return a call under exactly this name: no dialect gives it another meaning."""
-    return exp.Anonymous(this=name, expressions=list(arguments))
-
-
-def binary(kind: type[exp.Binary], left: exp.Expr, right: exp.Expr) -> exp.Expr:
-    """Return an operator between two operands, in parentheses."""
-    return exp.Paren(this=kind(this=left, expression=right))
-
-
-@cache
-def _type_named(name: str) -> exp.DataType:
-    return exp.DataType.build(name)
-
-
-def cast(value: exp.Expr, to: str) -> exp.Expr:
-    """Return a value as a type that is named as sqlglot's own dialect names it."""
-    return exp.Cast(this=value, to=_type_named(to).copy())
-
-
-def is_null(value: exp.Expr) -> exp.Expr:
-    """Return whether a value is NULL."""
-    return exp.Paren(this=exp.Is(this=value, expression=exp.Null()))
-
-
-def _within(value: exp.Expr, low: int, high: int) -> exp.Expr:
-    """Return a number, or NULL where it is not within bounds; GREATEST and LEAST pass over NULL."""
-    clamped = function("GREATEST", function("LEAST", value, number(high + 1)), number(low - 1))
-    return function("NULLIF", function("NULLIF", clamped, number(high + 1)), number(low - 1))
 
 
 class Target(ABC):
@@ -76,7 +31,7 @@ class Target(ABC):
 
     def narrow(self, value: exp.Expr, low: int, high: int) -> exp.Expr:
         """Return a wide number as a 64-bit integer, or NULL where it is not within bounds."""
-        return cast(_within(value, low, high), "BIGINT")
+        return cast(within(value, low, high), "BIGINT")
 
     @abstractmethod
     def rounded(self, value: exp.Expr, unit: int) -> exp.Expr:
@@ -125,10 +80,6 @@ def _lambda(name: str, body: exp.Expr) -> exp.Expr:
     return exp.Lambda(this=body, expressions=[exp.to_identifier(name)])
 
 
-def _plus_one(value: exp.Expr) -> exp.Expr:
-    return binary(exp.Add, value, number(1))
-
-
 class DuckDb(Target):
     """DuckDB: 128-bit integers, lists of structs, lambdas."""
 
@@ -137,7 +88,7 @@ class DuckDb(Target):
     def narrow(self, value: exp.Expr, low: int, high: int) -> exp.Expr:
         """Return a wide number as a 64-bit integer, or NULL where it is not within bounds."""
         if (low, high) == (INT_MIN, INT_MAX):
-            return exp.TryCast(this=value, to=_type_named("BIGINT").copy())
+            return try_cast(value, "BIGINT")
         return super().narrow(value, low, high)
 
     def rounded(self, value: exp.Expr, unit: int) -> exp.Expr:
@@ -176,7 +127,7 @@ class DuckDb(Target):
     def local(self, instant: exp.Expr, starts: exp.Expr, offsets: exp.Expr) -> exp.Expr:
         """Return an instant moved by the offset that a zone has then."""
         passed = _lambda("k_start", binary(exp.LTE, exp.column("k_start"), exp.column("k_at")))
-        index = _plus_one(function("LEN", function("LIST_FILTER", starts, passed)))
+        index = plus(function("LEN", function("LIST_FILTER", starts, passed)), 1)
         offset = function("LIST_EXTRACT", offsets, index)
         moved = _lambda("k_at", binary(exp.Add, exp.column("k_at"), offset))
         one = function("LIST_VALUE", instant)
@@ -237,7 +188,7 @@ class Postgres(Target):
 
     def local(self, instant: exp.Expr, starts: exp.Expr, offsets: exp.Expr) -> exp.Expr:
         """Return an instant moved by the offset that a zone has then."""
-        index = _plus_one(function("WIDTH_BUCKET", exp.column("k_at"), starts))
+        index = plus(function("WIDTH_BUCKET", exp.column("k_at"), starts), 1)
         offset = exp.Bracket(this=exp.Paren(this=offsets), expressions=[index], offset=1)
         moved = binary(exp.Add, exp.column("k_at"), offset)
         once = exp.select(exp.alias_(instant, "k_at")).subquery("k_once")
@@ -320,7 +271,7 @@ class Spark(Target):
     def local(self, instant: exp.Expr, starts: exp.Expr, offsets: exp.Expr) -> exp.Expr:
         """Return an instant moved by the offset that a zone has then."""
         passed = _lambda("k_start", binary(exp.LTE, exp.column("k_start"), exp.column("k_at")))
-        index = _plus_one(function("SIZE", function("FILTER", starts, passed)))
+        index = plus(function("SIZE", function("FILTER", starts, passed)), 1)
         offset = function("ELEMENT_AT", offsets, index)
         return self._let(instant, binary(exp.Add, exp.column("k_at"), offset))
 

@@ -21,17 +21,21 @@ import msgspec
 from sqlglot import exp
 
 from kept.core.policy.build import UNIT_OF, digits_of, rounding_unit
-from kept.core.policy.sql_targets import (
-    ROW,
-    TARGETS,
-    Dialect,
-    Target,
+from kept.core.policy.sql_targets import ROW, TARGETS, Dialect, Target
+from kept.core.policy.sql_trees import (
+    any_of,
+    bare_constant,
     binary,
     cast,
     column,
     function,
     is_null,
+    joined,
+    negated,
     number,
+    plus,
+    total,
+    typed_constant,
 )
 from kept.core.policy.tree import (
     Aggregate,
@@ -61,7 +65,6 @@ from kept.core.policy.types import (
     DECIMAL_ONE,
     INT_MAX,
     INT_MIN,
-    Scalar,
     bounds_of,
 )
 from kept.core.values import DAY, HOUR
@@ -74,7 +77,6 @@ _COMPARISONS: Final[dict[str, type[exp.Binary]]] = {
     ">": exp.GT,
     ">=": exp.GTE,
 }
-_SQL_TYPES: Final = {"bool": "BOOLEAN", "text": "TEXT"}
 _SHIFT: Final = 4_000_000
 """Days that make any length of time positive, for engines divide towards zero, not downwards."""
 
@@ -117,12 +119,12 @@ class _Writer:
     def _all(self, nodes: Sequence[Node]) -> tuple[list[exp.Expr], exp.Expr | None]:
         """Return the values of some parts, and whether any of them is unknown."""
         pairs = [self.write(node) for node in nodes]
-        return [pair.value for pair in pairs], _any([pair.unknown for pair in pairs])
+        return [pair.value for pair in pairs], any_of([pair.unknown for pair in pairs])
 
     # -- constants and names ----------------------------------------------------------------------
 
     def _literal(self, node: Literal) -> _Pair:
-        return _Pair(_constant(node.value, node.type.kind))
+        return _Pair(typed_constant(node.value, node.type.kind))
 
     def _fact(self, node: FactRef) -> _Pair:
         return _Pair(column(node.name))
@@ -139,12 +141,12 @@ class _Writer:
         pairs = [self.write(operand) for operand in node.operands]
         settles = exp.Boolean(this=isinstance(node, Or))
         settled = [exp.Paren(this=exp.Is(this=pair.value, expression=settles)) for pair in pairs]
-        value = _joined(exp.And if isinstance(node, And) else exp.Or, [p.value for p in pairs])
+        value = joined(exp.And if isinstance(node, And) else exp.Or, [p.value for p in pairs])
         return _Pair(value, _reached(pairs, settled))
 
     def _not(self, node: Not) -> _Pair:
         pair = self.write(node.operand)
-        return _Pair(_not(pair.value), pair.unknown)
+        return _Pair(negated(pair.value), pair.unknown)
 
     def _is_null(self, node: IsNull) -> _Pair:
         pair = self.write(node.operand)
@@ -152,7 +154,7 @@ class _Writer:
 
     def _coalesce(self, node: Coalesce) -> _Pair:
         pairs = [self.write(operand) for operand in node.operands]
-        unknown = _reached(pairs, [_not(is_null(pair.value)) for pair in pairs])
+        unknown = _reached(pairs, [negated(is_null(pair.value)) for pair in pairs])
         return _Pair(function("COALESCE", *(pair.value for pair in pairs)), unknown)
 
     def _case(self, node: Case) -> _Pair:
@@ -185,13 +187,13 @@ class _Writer:
 
     def _one_of(self, node: OneOf) -> _Pair:
         pair = self.write(node.operand)
-        values = [_bare(value) for value in node.values]
+        values = [bare_constant(value) for value in node.values]
         return _Pair(exp.Paren(this=exp.In(this=pair.value, expressions=values)), pair.unknown)
 
     def _side(self, node: Node) -> exp.Expr:
         """Return a side of a comparison; a constant needs no width there."""
         if isinstance(node, Literal):
-            return _bare(node.value)
+            return bare_constant(node.value)
         return self.write(node).value
 
     # -- numbers ----------------------------------------------------------------------------------
@@ -201,9 +203,9 @@ class _Writer:
         farthest = sum(max(map(abs, term.bounds or (INT_MIN, 0))) for term in node.terms)
         if farthest <= INT_MAX:
             # No part of the sum can leave 64 bits, so the numbers need not be made wide.
-            return _Pair(_total(values, node.signs), unknown)
+            return _Pair(total(values, node.signs), unknown)
         wide = [self.target.wide(value) for value in values]
-        return self._narrowed(node, _total(wide, node.signs), unknown)
+        return self._narrowed(node, total(wide, node.signs), unknown)
 
     def _product(self, node: Product) -> _Pair:
         (left, right), unknown = self._all(node.children)
@@ -222,16 +224,16 @@ class _Writer:
             return _Pair(cast(wide, "BIGINT"), unknown)
         low, high = bounds_of(node.type) or (INT_MIN, INT_MAX)
         value = self.target.narrow(wide, low, high)
-        return _Pair(value, _any([unknown, self._failed(value, node.children)]))
+        return _Pair(value, any_of([unknown, self._failed(value, node.children)]))
 
     def _failed(self, value: exp.Expr, operands: Sequence[Node]) -> exp.Expr:
         """Return whether a value is NULL although no operand is."""
-        return _joined(exp.And, [is_null(value), *self._given(operands)])
+        return joined(exp.And, [is_null(value), *self._given(operands)])
 
     def _given(self, operands: Sequence[Node]) -> list[exp.Expr]:
         """Return tests that those operands which may be NULL are not."""
         nullable = [operand for operand in operands if operand.nullable]
-        return [_not(is_null(self.write(operand).value)) for operand in nullable]
+        return [negated(is_null(self.write(operand).value)) for operand in nullable]
 
     # -- functions --------------------------------------------------------------------------------
 
@@ -239,7 +241,7 @@ class _Writer:
         values, unknown = self._all(node.arguments)
         if needs_zone(node.function, node.arguments):
             missing = [is_null(column("zone_starts")), *self._given(node.arguments)]
-            unknown = _any([unknown, _joined(exp.And, missing)])
+            unknown = any_of([unknown, joined(exp.And, missing)])
         write = self._FUNCTIONS.get(node.function)
         if write is not None:
             return write(self, node, values, unknown)
@@ -265,7 +267,7 @@ class _Writer:
             return _Pair(value, unknown)
         failed = self._failed(value, node.arguments)
         divides = binary(exp.NEQ, values[1], number(0))
-        return _Pair(value, _any([unknown, binary(exp.And, divides, failed)]))
+        return _Pair(value, any_of([unknown, binary(exp.And, divides, failed)]))
 
     def _extreme(self, node: Call, values: list[exp.Expr], unknown: exp.Expr | None) -> _Pair:
         return _Pair(function(node.function.upper(), *values), unknown)
@@ -285,7 +287,7 @@ class _Writer:
     def _local_date(self, node: Call, values: list[exp.Expr], unknown: exp.Expr | None) -> _Pair:
         day = self.target.wide(self._local(values[0], DAY))
         value = self.target.narrow(day, DATE_MIN, DATE_MAX)
-        return _Pair(value, _any([unknown, self._failed(value, node.arguments)]))
+        return _Pair(value, any_of([unknown, self._failed(value, node.arguments)]))
 
     def _time(self, node: Call, values: list[exp.Expr]) -> exp.Expr:
         """Return a function of time, of local time or of the calendar; its result always fits."""
@@ -300,7 +302,7 @@ class _Writer:
             case "local_weekday", _:
                 # 1970 began on a Thursday, the fourth day of the week.
                 days = self._local(values[0] if values else now, DAY)
-                return _plus(self._modulo(_plus(days, 3), 7), 1)
+                return plus(self._modulo(plus(days, 3), 7), 1)
             case "years_since", [start]:
                 today = self.target.date_number(self._local(now, DAY))
                 digits = binary(exp.Sub, today, self.target.date_number(start))
@@ -312,14 +314,11 @@ class _Writer:
                 return self.target.quotient(digits, 100)
             case "day", [day]:
                 return function("MOD", self.target.date_number(day), number(100))
-            case "days_between", [start, end]:
-                length = binary(exp.Sub, end, start)
-            case name, [start]:
-                today = self._local(now, DAY) if on_dates else now
-                ends = (start, today) if name.endswith("_since") else (today, start)
-                length = binary(exp.Sub, ends[1], ends[0])
-            case _:
-                raise TypeError(f"{node.function} is not a function")
+        ends = values
+        if node.function != "days_between":
+            today = self._local(now, DAY) if on_dates else now
+            ends = [values[0], today] if node.function.endswith("_since") else [today, values[0]]
+        length = binary(exp.Sub, ends[1], ends[0])
         return length if on_dates else self._quotient(length, unit, shift=_SHIFT * (DAY // unit))
 
     def _local(self, instant: exp.Expr, unit: int) -> exp.Expr:
@@ -329,12 +328,12 @@ class _Writer:
 
     def _quotient(self, value: exp.Expr, unit: int, *, shift: int) -> exp.Expr:
         """Return a division rounded down: made positive first, and moved back afterwards."""
-        whole = self.target.quotient(_plus(value, shift * unit), unit)
-        return _plus(whole, -shift)
+        whole = self.target.quotient(plus(value, shift * unit), unit)
+        return plus(whole, -shift)
 
     def _modulo(self, value: exp.Expr, divisor: int) -> exp.Expr:
         """Return what remains, from 0; the value is made positive first."""
-        return function("MOD", _plus(value, _SHIFT * 24 * 7), number(divisor))
+        return function("MOD", plus(value, _SHIFT * 24 * 7), number(divisor))
 
     # -- aggregates: every object is looked at ----------------------------------------------------
 
@@ -352,7 +351,7 @@ class _Writer:
         if node.function == "sum":
             total = self.target.wide(self.target.total(rows, value.value, condition))
             narrow = self.target.narrow(total, INT_MIN, INT_MAX)
-            return _Pair(narrow, _any([unknown, is_null(narrow)]))
+            return _Pair(narrow, any_of([unknown, is_null(narrow)]))
         return _Pair(self.target.extreme(node.function, rows, value.value, condition), unknown)
 
     def _unknown_in_rows(
@@ -362,7 +361,7 @@ class _Writer:
         of_value = None if value is None else value.unknown
         if predicate is not None and of_value is not None:
             of_value = binary(exp.And, predicate.value, of_value)
-        unknown = _any([None if predicate is None else predicate.unknown, of_value])
+        unknown = any_of([None if predicate is None else predicate.unknown, of_value])
         if unknown is None:
             return None
         return binary(exp.GT, self.target.count(rows, unknown), number(0))
@@ -402,71 +401,13 @@ class _Writer:
     }
 
 
-def _constant(value: Scalar, kind: str) -> exp.Expr:
-    if value is None:
-        return cast(exp.Null(), _SQL_TYPES.get(kind, "BIGINT"))
-    if isinstance(value, bool | str):
-        return _bare(value)
-    # A bare constant would be of 32 bits, and so would sums of two of them.
-    return cast(number(value), "BIGINT")
-
-
-def _bare(value: Scalar) -> exp.Expr:
-    """Return a constant as short as it can be written."""
-    if value is None:
-        return exp.Null()
-    if isinstance(value, bool):
-        return exp.Boolean(this=value)
-    return exp.Literal.string(value) if isinstance(value, str) else number(value)
-
-
-def _total(values: Sequence[exp.Expr], signs: Sequence[int]) -> exp.Expr:
-    """Return a sum, halved and halved again, so that long sums are not deep."""
-    if len(values) == 1:
-        return values[0] if signs[0] > 0 else binary(exp.Sub, number(0), values[0])
-    half = len(values) // 2
-    # A leading minus is turned into a difference by giving both halves the other sign.
-    left = _total(values[:half], signs[:half])
-    if signs[half] > 0:
-        return binary(exp.Add, left, _total(values[half:], signs[half:]))
-    return binary(exp.Sub, left, _total(values[half:], [-sign for sign in signs[half:]]))
-
-
-def _plus(value: exp.Expr, summand: int) -> exp.Expr:
-    return binary(exp.Add, value, number(summand))
-
-
-def _not(condition: exp.Expr) -> exp.Expr:
-    if not isinstance(condition, exp.Paren):
-        condition = exp.Paren(this=condition)
-    return exp.Paren(this=exp.Not(this=condition))
-
-
-def _joined(kind: type[exp.And | exp.Or], parts: Sequence[exp.Expr]) -> exp.Expr:
-    """Return AND or OR of some conditions, as a flat chain: no engine nests it deeply."""
-    if len(parts) == 1:
-        return parts[0]
-    found = parts[0]
-    for part in parts[1:]:
-        found = kind(this=found, expression=part)
-    return exp.Paren(this=found)
-
-
-def _any(parts: Sequence[exp.Expr | None]) -> exp.Expr | None:
-    """Return whether any part is true, of those that there are."""
-    given = [part for part in parts if part is not None]
-    return _joined(exp.Or, given) if len(given) > 1 else next(iter(given), None)
-
-
 def _reached(pairs: Sequence[_Pair], settled: Sequence[exp.Expr]) -> exp.Expr | None:
     """Return whether an operand is unknown that is looked at: none before it settles the answer."""
-    count = max(
-        (place for place, pair in enumerate(pairs, 1) if pair.unknown is not None), default=0
-    )
-    if count < 2:
+    places = [place for place, pair in enumerate(pairs) if pair.unknown is not None]
+    if not places or places[-1] == 0:
         return pairs[0].unknown
     cases: list[exp.If] = []
-    for pair, settles in zip(pairs[:count], settled, strict=False):
+    for pair, settles in zip(pairs[: places[-1] + 1], settled, strict=False):
         if pair.unknown is not None:
             cases.append(exp.If(this=pair.unknown, true=exp.true()))
         cases.append(exp.If(this=settles, true=exp.false()))
