@@ -81,7 +81,7 @@ class Ferrowen:
         )
 
     def say(
-        self, source: str, event: str, user: str = "", *, card: str = "", **properties: Any
+        self, source: str, event: str, user: str = "", /, *, card: str = "", **properties: Any
     ) -> Any:
         """Let a source with a key say something; return the answer."""
         body: dict[str, Any] = {"event": event, "messageId": new_id("m"), "properties": properties}
@@ -120,21 +120,15 @@ class Ferrowen:
         """Return a customer's open messages: action -> channel."""
         return {one["action"]: one["channel"] for one in self.customer(user)["messages"]}
 
-    def handed_over(self, user: str) -> list[dict[str, str]]:
-        """Return what was written for a customer's addresses, as entries of the outbox's index."""
+    def sent_to(self, address: str) -> list[dict[str, str]]:
+        """Return what was written for an address, as entries of the outbox's index."""
         index = self.served.data / "outbox" / "index.jsonl"
         lines = index.read_text().splitlines() if index.exists() else []
-        traits = (f"{user}@mail.example", phone_of(user))
-        return [entry for entry in map(json.loads, lines) if entry["to"] in traits]
+        return [entry for entry in map(json.loads, lines) if entry["to"] == address]
 
     def text_of(self, entry: Mapping[str, str]) -> str:
         """Return a message as it was written."""
         return (self.served.data / "outbox" / entry["file"]).read_text()
-
-
-def phone_of(user: str) -> str:
-    """Return the number under which a customer of these tests is reached."""
-    return "+3519" + "".join(character for character in user if character.isdigit())[-8:].zfill(8)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from kept.web.admin.brakes import BrakeView, view_brake
 from kept.web.endpoints import Call, Endpoint
 from kept.web.front import Front
 
-NEWS_SHOWN: Final = 24
+NEWS_SHOWN: Final = 18
 ALERTS_SHOWN: Final = 8
 PROBLEMS_SHOWN: Final = 20
 
@@ -258,7 +258,7 @@ def page_values(status: Status, now: int) -> dict[str, Any]:
             {
                 "name": "Held back",
                 "number": _count(status.held_back),
-                "note": "taken back before they left",
+                "note": "each with its reason on record",
             },
         ],
         "said": _bars(status.said_by_channel, most_said),
@@ -268,7 +268,7 @@ def page_values(status: Status, now: int) -> dict[str, Any]:
                 "name": each.source,
                 "kind": each.kind,
                 "events": _count(each.events),
-                "heard": _ago(each.heard_seconds_ago),
+                "heard": "moved in" if each.kind == "import" else _ago(each.heard_seconds_ago),
                 "is_silent": each.is_silent,
             }
             for each in status.sources
@@ -294,7 +294,7 @@ def _said_note(status: Status) -> str:
 
 def _bars(counts: dict[str, int], most: int) -> list[dict[str, Any]]:
     return [
-        {"name": in_words(name), "number": _count(count), "value": count, "most": most}
+        {"name": in_words(name), "number": _count(count), "percent": max(1, 100 * count // most)}
         for name, count in counts.items()
     ]
 
