@@ -33,6 +33,8 @@ DRAIN_SECONDS: Final = 20.0
 """How long a stopping server waits for hand-overs that have begun."""
 WRITE_BEHIND_PARTS: Final = 200
 """Changed states that one commit writes along, once enough of them wait."""
+WRITE_BEHIND_MOST: Final = 2_000
+"""Changed states that one commit writes along at most."""
 WRITE_BEHIND_BACKLOG: Final = 20_000
 """How many changed states may wait, which bounds what a start must fold again."""
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from kept.core.policy.evaluate import Row
-from kept.core.policy.literals import write_date
 from kept.core.policy.scope import Fact, as_fact
 from kept.core.policy.tree import (
     Expression,
@@ -189,7 +188,7 @@ def write(value: Scalar, of: Type) -> str:
     assert isinstance(value, int)
     match of.kind:
         case "date":
-            return f"date '{write_date(value)}'"
+            return f"date '{date.fromordinal(value - DATE_MIN + 1).isoformat()}'"
         case "timestamp":
             moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=value)
             return f"timestamp '{moment.isoformat()}'"

@@ -6,7 +6,7 @@ that its provider refused never reached anybody and is not counted.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -14,6 +14,11 @@ from kept.core.policy.zones import Zone
 from kept.core.reason import CapReached
 from kept.core.state import Contact
 from kept.core.values import DAY, MINUTE
+
+NEVER_ARRIVED: Final = frozenset({"failed", "refused"})
+"""Outcomes of attempts that surely reached nobody."""
+UNCOUNTED: Final = NEVER_ARRIVED | {"shadow"}
+"""Outcomes that occupy no slot of a cap."""
 
 
 class Contactable(Protocol):
@@ -85,7 +90,7 @@ def check_cap(cap: CapRule, contacts: Iterable[Contact], *, now: int) -> CapReac
     free_at = sorted(
         contact.settled_at + cap.window if contact.settled_at else now + cap.window
         for contact in contacts
-        if contact.outcome not in ("failed", "shadow")
+        if contact.outcome not in UNCOUNTED
         and (not contact.settled_at or contact.settled_at > oldest)
         and cap.scope.covers(contact, contact.channel)
     )
@@ -101,7 +106,7 @@ def last_contact_at(contacts: Sequence[Contact], *, kind: str) -> int:
         (
             contact.attempt_at
             for contact in contacts
-            if contact.kind == kind and contact.outcome != "failed"
+            if contact.kind == kind and contact.outcome not in NEVER_ARRIVED
         ),
         default=0,
     )

@@ -88,12 +88,17 @@ def group(
 
 
 def find_shared(
-    parts: Mapping[int, Part], links: Iterable[Link], rules: Mapping[str, NamespaceRule]
+    parts: Mapping[int, Part],
+    links: Iterable[Link],
+    rules: Mapping[str, NamespaceRule],
+    *,
+    by: Evidence = "vouched",
 ) -> frozenset[int]:
     """Return the parts linked with more values of a stronger namespace than one customer may have."""
     neighbours: dict[tuple[int, str], set[str]] = {}
     for link in links:
-        if link.evidence not in ("vouched", "claimed"):
+        # What is claimed says nothing of what is vouched for: a claim neither joins nor divides.
+        if link.evidence != by:
             continue
         for here, there in ((link.part_a, link.part_b), (link.part_b, link.part_a)):
             other = parts[there].identifier
@@ -136,7 +141,7 @@ def _attach_claimed(
     }
     pointed, free = _read_claims(parts, links, twins, sets)
     # Claimed parts that nothing vouched knows may form a customer of their own: a visitor.
-    shared = find_shared(parts, free, rules)
+    shared = find_shared(parts, free, rules, by="claimed")
     for link in sorted(free, key=lambda link: _link_order(link, parts, rules)):
         ends = (link.part_a, link.part_b)
         if not any(end in shared or end in twins or end in pointed for end in ends):

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from kept.core.consent import PREFERRED_CHANNEL, check_permission
-from kept.core.contact import check_cap, last_contact_at, quiet_until
+from kept.core.contact import NEVER_ARRIVED, check_cap, last_contact_at, quiet_until
 from kept.core.decision import OUTBOUND, Brake, Controls, Facts, Request
 from kept.core.policy.zones import find_zone
 from kept.core.reason import (
@@ -32,6 +32,7 @@ from kept.core.reason import (
     NoBasis,
     NotProven,
     NotWorthIt,
+    ProviderRefused,
     Reason,
     Resting,
     TermsMissing,
@@ -100,7 +101,7 @@ def _contacted_at(rule: ActionRule, about: str, at: Situation) -> int:
             for contact in at.facts.contacts
             if contact.action == rule.action
             and contact.about == about
-            and contact.outcome != "failed"
+            and contact.outcome not in NEVER_ARRIVED
             and contact.message_id != at.request.message_id
         ),
         default=0,
@@ -294,17 +295,13 @@ def find_leaving_ways(
 def _check_pressure(
     rule: ActionRule, about: str, channel: ChannelRule, at: Situation
 ) -> Way | Reason:
-    for state in at.holds:
-        if channel.channel in at.policy.holds[state.hold].scope.channels:
-            held = _check_hold(state, rule, about, at)
-            if held is not None:
-                return held
-    for brake in at.controls.brakes:
-        if brake.scope == "channel" and brake.name == channel.channel:
-            return Braked(brake=brake.brake)
-    reached = _check_caps(rule, channel, at)
-    if reached is not None:
-        return reached
+    reason = (
+        _check_held_channel(rule, about, channel, at)
+        or _check_caps(rule, channel, at)
+        or _check_refused(rule, about, channel, at)
+    )
+    if reason is not None:
+        return reason
     due_at = at.now
     if not rule.urgent:
         for quiet in at.policy.quiet_hours:
@@ -316,6 +313,36 @@ def _check_pressure(
             ends_at = quiet_until(quiet, zone=zone, now=at.now)
             due_at = max(due_at, ends_at or 0)
     return Way(channel, due_at)
+
+
+def _check_refused(
+    rule: ActionRule, about: str, channel: ChannelRule, at: Situation
+) -> Reason | None:
+    """Return that the provider of this channel refused this very message; others may take it."""
+    for contact in at.facts.contacts:
+        if (
+            contact.outcome == "refused"
+            and contact.action == rule.action
+            and contact.about == about
+            and contact.channel == channel.channel
+        ):
+            return ProviderRefused(detail="refused before")
+    return None
+
+
+def _check_held_channel(
+    rule: ActionRule, about: str, channel: ChannelRule, at: Situation
+) -> Reason | None:
+    """Return the hold or brake that hushes the action on this channel only."""
+    for state in at.holds:
+        if channel.channel in at.policy.holds[state.hold].scope.channels:
+            held = _check_hold(state, rule, about, at)
+            if held is not None:
+                return held
+    for brake in at.controls.brakes:
+        if brake.scope == "channel" and brake.name == channel.channel:
+            return Braked(brake=brake.brake)
+    return None
 
 
 def _check_caps(rule: ActionRule, channel: ChannelRule, at: Situation) -> Reason | None:
@@ -353,7 +380,7 @@ def _responses(at: Situation) -> Iterator[tuple[str, int]]:
     sent: dict[str, int] = {}
     answered: dict[str, int] = {}
     for contact in at.facts.contacts:
-        if contact.attempt_at > at.now - RESPONSE_WINDOW and contact.outcome != "failed":
+        if contact.attempt_at > at.now - RESPONSE_WINDOW and contact.outcome not in NEVER_ARRIVED:
             sent[contact.channel] = sent.get(contact.channel, 0) + 1
             if contact.answered_at:
                 answered[contact.channel] = answered.get(contact.channel, 0) + 1

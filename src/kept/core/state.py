@@ -27,7 +27,8 @@ class Contact(msgspec.Struct, array_like=True, frozen=True):
     """One contact that left or was reported: it occupies its cap slots from `attempt_at` on.
 
     `settled_at` is 0 while the attempt is in flight. `outcome` is "" (in flight), "delivered",
-    "failed" (the provider refused it: it never reached anybody, and its slot is free), "shadow" (Kept
+    "failed" (it surely never left: its slot is free, and it may be tried again), "refused" (the
+    provider will not have it: its slot is free, and it is not tried again), "shadow" (Kept
     only watched, and its slot is free too) or "unknown".
     """
 

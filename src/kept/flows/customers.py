@@ -26,6 +26,7 @@ from kept.core.message import Message
 from kept.core.state import State
 from kept.ports import StateRow, Store
 
+NAMES_MAX: Final = 200_000
 CACHED_MAX: Final = 60_000
 """How many customers stay in memory."""
 _EMPTY_STATE: Final = encode_state(State())
@@ -137,6 +138,9 @@ class Customers:
         self._by_id: OrderedDict[int, Customer] = OrderedDict()
         self._homes: dict[int, Customer] = {}
         self._parts: dict[tuple[Identifier, bool], Part] = {}
+        self.named: dict[tuple[tuple[Identifier, ...], int], tuple[Part, int]] = {}
+        """Identifiers as an event names them, and how many are vouched for -> the part that it falls
+        to, and the event time from which on it says nothing new about who is who."""
         self._dirty: OrderedDict[int, int] = OrderedDict()
         self.touched: dict[int, Customer] = {}
         """Customers whose wake must be computed anew, by id."""
@@ -209,6 +213,14 @@ class Customers:
             self._homes[part.part_id] = customer
             self._parts[part.identifier, part.claimed] = part
 
+    def remember_name(
+        self, named: tuple[tuple[Identifier, ...], int], part: Part, newest_at: int
+    ) -> None:
+        """Remember that a later event which names somebody in this way is no new evidence."""
+        if len(self.named) >= NAMES_MAX:
+            self.named.clear()
+        self.named[named] = (part, newest_at)
+
     def mark_dirty(self, part_id: int, sequence: int) -> None:
         """Note that a part's state holds an event that the stored state does not."""
         self._dirty.setdefault(part_id, sequence)
@@ -250,6 +262,7 @@ class Customers:
             parts |= old.parts
             messages += old.messages.values()
         rebuilt = []
+        self.named.clear()
         for members in groups:
             customer_id = min(members)
             moved = [m for m in sorted(members) if parts[m].customer_id != customer_id]

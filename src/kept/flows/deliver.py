@@ -105,8 +105,12 @@ def settle(engine: Engine, message_id: str, result: SendResult, now: int) -> Non
             _end(engine, customer, accepted, "delivered", "delivered", None, now)
             engine.tell("said", action=message.action, channel=message.channel)
         case Refused(detail=detail, closes_address=closes):
-            _end(engine, customer, message, "failed", "failed", ProviderRefused(detail=detail), now)
-            engine.tell("refused", action=message.action, channel=message.channel)
+            refused = ProviderRefused(detail=detail)
+            _end(engine, customer, message, "failed", "refused", refused, now)
+            if message.promotional:
+                engine.tell("refused", action=message.action, channel=message.channel)
+            else:
+                engine.alert("refused", action=message.action, channel=message.channel, at=now)
             if closes:
                 close_address(engine, customer, message, "refused", now)
         case Postponed(retry_after_seconds=seconds):

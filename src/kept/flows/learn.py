@@ -82,7 +82,7 @@ def _settle_by(engine: Engine, message: Message, feedback: Feedback, now: int) -
     if message.state != "leaving" and not (message.is_open and message.may_have_arrived):
         return
     if feedback.outcome == "bounced":
-        settle_as(engine, message, "failed", "failed", now)
+        settle_as(engine, message, "failed", "refused", now)
     else:
         # Whatever else is reported of it, it has arrived.
         settle_as(engine, message, "delivered", "delivered", now)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from kept.core.contact import NEVER_ARRIVED
 from kept.core.decision import OUTBOUND, Chosen, Decision, Request
 from kept.core.event import MESSAGE_SETTLED
 from kept.core.message import WITHDRAWABLE_STATES, Message
@@ -127,7 +128,7 @@ def note_settled(
     engine: Engine, customer: Customer, message: Message, outcome: str, now: int
 ) -> None:
     """Note how the newest attempt ended; what may have arrived before has not failed."""
-    if message.may_have_arrived and outcome == "failed":
+    if message.may_have_arrived and outcome in NEVER_ARRIVED:
         outcome = "unknown"
     told = told_of(message) | {"outcome": outcome}
     engine.append_own(customer, message.part_id, MESSAGE_SETTLED, told, now)

@@ -2,17 +2,21 @@
 
 from typing import Final
 
+import msgspec
+
 from kept.flows.brake import load_brakes, pause
 from kept.flows.deliver import resume_interrupted
 from kept.flows.engine import Engine
 from kept.flows.guard import find_missing_stops
+from kept.flows.tick import HEARD_SETTING
 from kept.ports import RESTORED_SETTING
 
 CHUNK: Final = 5_000
 FLUSHED: Final = 2_000
+_decode_heard: Final = msgspec.json.Decoder(dict[str, int]).decode
 
 
-def recover(engine: Engine, now: int) -> int:
+def recover(engine: Engine, now: int, *, is_start: bool = True) -> int:
     """Bring the working set up to the stream's end; return how many events were folded again.
 
     A part's state holds every event up to its own `applied_sequence`, so that what was stored after
@@ -20,6 +24,7 @@ def recover(engine: Engine, now: int) -> int:
     known whether the process died before or after they were put into the wake table.
     """
     load_brakes(engine)
+    engine.heard_at.update(load_heard(engine))
     store, customers = engine.store, engine.customers
     folded = 0
     after = store.load_mark()
@@ -50,8 +55,16 @@ def recover(engine: Engine, now: int) -> int:
         # Folding a stop keeps it again, now as one that this store contains.
         engine.fold(customers.home_of(part), part.part_id, event)
     _heed_restore(engine, now)
-    resume_interrupted(engine, now)
+    if is_start:
+        # Not where the store was only opened again: senders of this process may still be calling.
+        resume_interrupted(engine, now)
     return folded
+
+
+def load_heard(engine: Engine) -> dict[str, int]:
+    """Return when each source was last heard, as it was last written down."""
+    stored = engine.store.load_setting(HEARD_SETTING)
+    return _decode_heard(stored) if stored else {}
 
 
 def _heed_restore(engine: Engine, now: int) -> None:

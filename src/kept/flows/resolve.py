@@ -26,10 +26,16 @@ def resolve(
 ) -> tuple[Customer, int]:
     """Return the customer, and the part (the event's first identifier) that the event falls to."""
     identifiers = event.identifiers
+    # Most events come from people who were named in the same way before.
+    named = (identifiers, event.vouched_count)
+    known = customers.named.get(named)
+    if known is not None and event.occurred_at >= known[1]:
+        return customers.home_of(known[0]), known[0].part_id
     begun: set[int] = set()
     anchor = _part_of(customers, identifiers[0], claimed=event.vouched_count == 0, begun=begun)
     customer = customers.home_of(anchor)
     new_links = []
+    newest_at = 0
     for position in range(1, len(identifiers)):
         claimed = position >= event.vouched_count
         other = _part_of(customers, identifiers[position], claimed=claimed, begun=begun)
@@ -38,9 +44,13 @@ def resolve(
         known_at = customer.links.get((link.part_a, link.part_b, evidence))
         if known_at is None or event.occurred_at < known_at:
             new_links.append(link)
+        else:
+            newest_at = max(newest_at, known_at)
     if new_links or begun:
         take_evidence(customers, store, new_links, rules, begun=begun)
         customer = customers.home_of(anchor)
+    else:
+        customers.remember_name(named, anchor, newest_at)
     return customer, anchor.part_id
 
 
@@ -136,6 +146,9 @@ def _load_component(
         parts |= {part.part_id: part for part in store.load_parts(missing)}
         expanded |= frontier
         shared = find_shared(parts, links.values(), rules)
+        # A claimed part has claims only, and where they contradict each other they lead nowhere.
+        contradicted = find_shared(parts, links.values(), rules, by="claimed")
+        shared |= {part_id for part_id in contradicted if parts[part_id].claimed}
         frontier = {end for end in ends if end not in expanded and end not in shared}
         twins = _load_twins(store, parts)
         frontier |= {part_id for part_id in twins if part_id not in expanded}

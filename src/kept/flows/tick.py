@@ -24,6 +24,7 @@ WAKES_A_TICK: Final = 500
 FLUSHED_A_TICK: Final = 500
 IMPORTED_A_TICK: Final = 1_000
 CLAIMS_KEPT: Final = 8 * DAY
+HEARD_SETTING: Final = "heard_at"
 CLAIMS_DROPPED: Final = 50_000
 """How many old de-duplication keys one round of housekeeping drops."""
 
@@ -147,5 +148,6 @@ def _watch_sources(engine: Engine, now: int) -> None:
 
 
 def housekeep(engine: Engine, now: int) -> None:
-    """Do what need not be done often: drop old de-duplication keys."""
+    """Do what need not be done often: note who was heard when, drop old de-duplication keys."""
+    engine.store.save_setting(HEARD_SETTING, msgspec.json.encode(engine.heard_at))
     engine.store.forget_claims(before_hour=(now - CLAIMS_KEPT) // HOUR, limit=CLAIMS_DROPPED)

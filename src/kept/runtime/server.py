@@ -58,6 +58,7 @@ class Runtime:
         self._texts = read_folder(settings.brand)
         self._brand = load_checked(self._texts)
         self.is_ready = False
+        self._was_open = False
         self._begun: list[tuple[Message, Outgoing]] = []
         settings.data.mkdir(parents=True, exist_ok=True)
         self.writer = Writer(
@@ -132,7 +133,7 @@ class Runtime:
             )
             now = self.clock.now()
             with store.transaction():
-                recover(engine, now)
+                recover(engine, now, is_start=not self._was_open)
             for source in self.bundle.stale_after:
                 # A source that was never heard is given its time from now on.
                 engine.heard_at.setdefault(source, now)
@@ -142,6 +143,7 @@ class Runtime:
         except BaseException:
             store.close()
             raise
+        self._was_open = True
         return engine
 
     def _take_at_start(self, engine: Engine, slots: dict[str, str]) -> None:

@@ -152,8 +152,13 @@ class Writer:
                 if now >= self._next_housekeeping:
                     housekeep(engine, now)
                     self._next_housekeeping = now + _HOUSEKEEPING
-            elif engine.customers.dirty_count > settings.WRITE_BEHIND_BACKLOG:
-                engine.customers.flush(settings.WRITE_BEHIND_PARTS)
+            else:
+                # In small pieces, but never slower than states change: memory is bounded by it.
+                surplus = engine.customers.dirty_count - settings.WRITE_BEHIND_BACKLOG
+                if surplus > 0:
+                    engine.customers.flush(
+                        min(surplus + settings.WRITE_BEHIND_PARTS, settings.WRITE_BEHIND_MOST)
+                    )
         if is_tick:
             self._next_tick = now + _TICK
             self._after_commit(engine, now)

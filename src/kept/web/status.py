@@ -234,6 +234,8 @@ _NEWS: Final = {
 _ALERTS: Final = {
     "source_silent": "{source} has fallen silent; what rests on it counts as unknown.",
     "source_back": "{source} is heard again.",
+    "refused": "{action} was refused by the provider of {channel}; it is tried on no channel again "
+    "that refused it.",
     "restored": "The store was restored; promotions are paused until you resume their purposes.",
     "brand_refused": "The changed brand folder was refused; the old one stays in force.",
 }

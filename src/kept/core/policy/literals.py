@@ -11,7 +11,6 @@ from kept.core.policy.tree import Literal
 from kept.core.policy.types import (
     BOOL,
     DATE,
-    DATE_MIN,
     DECIMAL,
     DECIMAL_DIGITS,
     INT,
@@ -164,11 +163,6 @@ def read_timestamp(text: str) -> Literal | Wrong:
     except ValueError:
         pass  # right in form, but no such instant: the same answer as for the wrong form
     return Wrong(message=f"{_quoted(text)} is not an instant", suggestion=suggestion)
-
-
-def write_date(days: int) -> str:
-    """Return a date in the form in which a brand writes it."""
-    return date.fromordinal(days - DATE_MIN + 1).isoformat()
 
 
 def _scaled(whole: str, fraction: str, *, digits: int) -> int | None:

@@ -53,12 +53,20 @@ def _meant(name: str, scope: Scope, row: str | None) -> str:
     known = scope.all_names()
     if row is not None:
         known += scope.objects[row]
-    near = nearest(name, known)
+    return _nearest_of(name, known) or "declare it in facts.yaml, as a trait or a feature"
+
+
+def _nearest_of(name: str, known: list[str]) -> str:
+    """Return the name most like an unknown one; one with a dot is compared with its neighbours."""
+    space, dot, field = name.rpartition(".")
+    siblings = [other.removeprefix(space + dot) for other in known if other.startswith(space + dot)]
+    near = nearest(field, siblings)
     if near:
-        return f"did you mean {near}?"
-    if space in {"about", *scope.more} and space != name:
-        return f"{space} has {_fields(space, scope)}"
-    return "declare it in facts.yaml, as a trait or a feature"
+        return f"did you mean {space}{dot}{near}?"
+    if dot and siblings:
+        return f"{space} has {', '.join(sorted(siblings)[:10])}"
+    near = nearest(name, known)
+    return f"did you mean {near}?" if near else ""
 
 
 def _fields(space: str, scope: Scope) -> str:

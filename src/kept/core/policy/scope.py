@@ -32,10 +32,6 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     about: str | None = None
     more: Mapping[str, Mapping[str, Type | Fact]] = _NONE
 
-    def find_fact(self, name: str) -> Fact | None:
-        """Return the fact of this name, or `None`."""
-        return self.facts.get(name)
-
     def find_field(self, space: str, name: str) -> Fact | None:
         """Return the field of a namespace: `about` or one of `more`."""
         return as_fact(self.fields_of(space).get(name))

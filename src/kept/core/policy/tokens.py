@@ -46,6 +46,7 @@ _KEYWORDS: Final = {
 _SYMBOLS: Final = {
     "(", ")", ",", ".", "+", "-", "*", "=", "<>", "!=", "<", "<=", ">", ">=",
 }  # fmt: skip
+_NEVER_AFTER_CASE: Final = (_SYMBOLS - {"(", "-"}) | {"AND", "OR", "IS", "IN", "BETWEEN"}
 _OTHER_OPERATORS: Final = {
     "/": (TokenType.SLASH, "use ratio(a, b), which is NULL where b is 0"),
     "%": (TokenType.SLASH, "there is no remainder of a division"),
@@ -381,10 +382,10 @@ def _last_opened(text: str) -> int:
 
 
 def _names_a_kind(token: Token, following: Token | None) -> bool:
-    """Return whether CASE is the name of an object here: `exists(case, ...)`, `case.status`."""
-    return (
-        token.text.upper() == "CASE" and following is not None and following.text in {",", ")", "."}
-    )
+    """Return whether CASE is a name here, as in `exists(case, ...)`: no value or WHEN follows."""
+    if token.text.upper() != "CASE":
+        return False
+    return following is None or following.text.upper() in _NEVER_AFTER_CASE
 
 
 def _fits_after_is(following: Token | None) -> bool:

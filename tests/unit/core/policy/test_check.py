@@ -1,8 +1,10 @@
 """What names mean, what constants become, and what a place asks for."""
 
 import pytest
+from sqlglot import exp
 
-from kept.core.policy.check import check_expression
+from kept.core.policy.check import _Checker, check_expression
+from kept.core.policy.parse import Parsed
 from kept.core.policy.scope import Fact, Scope, as_fact
 from kept.core.policy.tree import (
     Expression,
@@ -145,6 +147,47 @@ def test_a_field_given_as_a_type_may_be_null() -> None:
     assert as_fact(INT) == Fact(type=INT, nullable=True)
     assert as_fact(None) is None
     assert check("exists(order, number > 3)").root.nullable is False
+
+
+def test_what_is_too_deep_is_to_be_given_a_name() -> None:
+    """Thirteen levels are one too many for the engine that bears the least."""
+    problem = refuse(" * ".join(["rating"] * 13) + " > 1")
+    assert "within one another" in problem.message
+    assert "declare a part" in problem.suggestion
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("exists(order, lower)", "does not change letters"),
+        ("case > 1", "it is a kind of object; write exists(case, ...)"),
+        ("case", "it is a kind of object; write exists(case, ...)"),
+        ("exists(case, case)", "it is a kind of object"),
+        ("offer.zzz > 0", "offer has price"),
+        ("offer.prise > 0", "did you mean offer.price?"),
+        ("trait.bornon > date '2000-01-01'", "did you mean trait.born_on?"),
+        ("about.qqq > 0", "about has number, total"),
+        ("offer > 0", "write one of its fields: price"),
+        ("abs(zzz(1)) > 0", "lists all functions"),
+        ("-(zzz) > 0", "declare it in facts.yaml"),
+        ("zzz * 2 > 0", "declare it in facts.yaml"),
+        ("orders IS NOT 3", ""),
+        ("round(rating, NULL) = 1", "round(decimal, digits)"),
+        ("order NULL", ""),
+        ("1 (order)", ""),
+    ],
+)
+def test_each_mistake_has_its_advice(text: str, advice: str) -> None:
+    """A name, a function, a word out of place: the problem says what to write."""
+    assert advice in refuse(text).suggestion
+
+
+def test_a_part_that_the_language_does_not_know_is_refused() -> None:
+    """Should the parser ever make something new of known words, it goes no further."""
+    parsed = Parsed(text="x", where=WHERE, root=exp.Star(), words=[], problems=[])
+    checker = _Checker(parsed, SCOPE)
+    assert checker.check(parsed.root) is None
+    assert checker.problems[0].message == "this is not part of the language"
 
 
 def test_names_are_offered_from_everything_that_can_be_written() -> None:
