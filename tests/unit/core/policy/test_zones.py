@@ -69,6 +69,15 @@ def test_a_day_long_past_is_never_reached_again() -> None:
     assert next_date_flip(zone_called("Europe/Berlin"), at("2026-07-01T00:00:00Z"), 0) == NEVER
 
 
+def test_a_change_of_clocks_within_a_day_leaves_the_day_as_it_is() -> None:
+    """On 29 March 2026 in Berlin the day goes on past the change, and ends an hour sooner."""
+    zone = zone_called("Europe/Berlin")
+    midnight = at("2026-03-29T22:00:00Z")
+    assert next_local_change(zone, at("2026-03-28T23:30:00Z"), unit=DAY) == midnight
+    day = at("2026-03-30T00:00:00Z") // DAY
+    assert next_date_flip(zone, at("2026-03-28T12:00:00Z"), day) == midnight
+
+
 def test_an_hour_that_is_skipped_does_not_count() -> None:
     """On the last Sunday of March, 02:00 to 03:00 does not exist in Berlin."""
     zone = zone_called("Europe/Berlin")
