@@ -3,12 +3,15 @@
 import os
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+T = TypeVar("T")
 TIMEOUT_SECONDS = 120
+_STEP_SECONDS = 0.05
 
 
 class Done(NamedTuple):
@@ -41,3 +44,14 @@ def ok(*arguments: Any) -> str:
     done = run_kept(*arguments)
     assert done.code == 0, done.err
     return done.out
+
+
+def wait_for(seen: Callable[[], T], *, seconds: float = TIMEOUT_SECONDS) -> T:
+    """Return what `seen` gives as soon as it gives something."""
+    waiting = threading.Event()
+    for _ in range(int(seconds / _STEP_SECONDS)):
+        found = seen()
+        if found:
+            return found
+        waiting.wait(_STEP_SECONDS)
+    raise AssertionError(f"it did not happen within {seconds} seconds")

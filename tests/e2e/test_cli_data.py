@@ -1,0 +1,135 @@
+"""History in, backups out and back again, from the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.command import ok, run_kept
+from tests.e2e.ferrowen import Ferrowen, serve_ferrowen
+from tests.e2e.served import BRAND, Served, new_id, serve, stop
+from tests.tree import ROOT
+
+PEOPLE = ROOT / "examples" / "people"
+
+
+def test_the_example_s_history_moves_in_and_nothing_is_said(tmp_path: Path) -> None:
+    """Both files are taken whole; again, every row is known; bad rows are listed, and lose no other."""
+    with serve_ferrowen(tmp_path) as ferrowen:
+        data = ferrowen.served.data
+        bills = (PEOPLE / "bills.csv", "--mapping", PEOPLE / "bills.mapping.yaml", "--data", data)
+
+        first = ok("import", PEOPLE / "history.jsonl", "--data", data)
+        second = ok("import", *bills)
+
+        count = len((PEOPLE / "history.jsonl").read_text().splitlines())
+        rows = len((PEOPLE / "bills.csv").read_text().splitlines()) - 1
+        assert f"{count} taken, 0 known already, 0 not taken" in first
+        assert f"{rows} taken, 0 known already, 0 not taken" in second
+        assert f"0 taken, {rows} known already, 0 not taken" in ok("import", *bills)
+        assert ferrowen.customer("marta")["cohort"] == "loyal"
+        bad = tmp_path / "bad.jsonl"
+        good = {"type": "track", "userId": "marta", "event": "Account Opened", "messageId": "b-1"}
+        bad.write_text("\n".join(["no json", json.dumps(good), json.dumps({"type": "track"})]))
+        report = tmp_path / "report.jsonl"
+        told = ok("import", bad, "--data", data, "--report", report)
+        assert "1 taken, 0 known already, 2 not taken" in told
+        listed = [json.loads(line) for line in report.read_text().splitlines()]
+        assert [line["row"] for line in listed] == [1, 3]
+        assert not said(ferrowen)
+
+
+def said(ferrowen: Ferrowen) -> str:
+    """Return everything that was ever said to anybody."""
+    return ferrowen.served.outbox()
+
+
+def test_an_import_that_was_interrupted_goes_on(own_server: Served, tmp_path: Path) -> None:
+    """The server goes away in the middle; begun again, the import ends with every row there once."""
+    file = tmp_path / "orders.jsonl"
+    rows = 3_000
+    people = 50
+    with file.open("w") as written:
+        for number in range(rows):
+            event = {"type": "track", "event": "Order Completed", "userId": f"u{number % people}"}
+            written.write(json.dumps(event | {"properties": {"total": 1}}) + "\n")
+    arguments = ("import", file, "--source", "old_shop", "--data", own_server.data)
+    # What a server that dies between two requests leaves: some rows taken, and a note of how many.
+    half = tmp_path / "half" / file.name
+    half.parent.mkdir()
+    half.write_text("".join(line + "\n" for line in file.read_text().splitlines()[: rows // 2]))
+    ok("import", half, "--source", "old_shop", "--data", own_server.data)
+    stop(own_server.process)
+    gone = run_kept(*arguments)
+    assert gone.code == 1
+    with serve(own_server.brand.parent, brand=BRAND) as again:
+        told = ok("import", file, "--source", "old_shop", "--data", again.data)
+        assert f"{rows // 2} taken, {rows // 2} known already, 0 not taken" in told
+        assert again.ok(again.http.get("/status.json"))["stored"]["events"] >= rows
+
+
+def test_what_cannot_be_imported_is_said(kept_server: Served, tmp_path: Path) -> None:
+    """A missing file, an ending that nobody knows, columns without a mapping, a source that is none."""
+    table = tmp_path / "table.csv"
+    table.write_text("a,b\n1,2\n")
+    other = tmp_path / "notes.txt"
+    other.write_text("hello")
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text('{"type": "track"}\n')
+    for file, source, says in (
+        (tmp_path / "missing.jsonl", "old_shop", "there is no file"),
+        (other, "old_shop", "jsonl, csv and parquet"),
+        (table, "old_shop", "--mapping"),
+        (lines, "shop", "not import"),
+        (lines, "nobody", "no source"),
+    ):
+        done = run_kept("import", file, "--source", source, "--data", kept_server.data)
+        assert done.code == 1
+        assert says in done.err
+
+
+def test_a_restore_applies_later_opt_outs_before_anything_is_sent(own_server: Served) -> None:
+    """What a customer withdrew after the backup stays withdrawn, though the backup knows nothing of it."""
+    data = own_server.data
+    user = own_server.introduce()
+    own_server.make_regular(user)
+    own_server.track("Consent Given", user, entity="shop", purpose="marketing")
+    ok("backup", "--name", "before", "--data", data)
+    assert own_server.ask("till", user)["shown"]
+    own_server.track("Consent Withdrawn", user, entity="shop", purpose="marketing")
+    refused = run_kept("restore", data / "backups" / "before.sqlite", "--data", data)
+    assert refused.code == 1, "a folder that a server uses was restored into"
+    stop(own_server.process)
+    refused = run_kept("restore", data / "backups" / "before.sqlite", "--data", data)
+    assert refused.code == 1
+    assert "--replace" in refused.err
+
+    told = ok("restore", data / "backups" / "before.sqlite", "--data", data, "--replace")
+
+    assert "1 later withdrawal(s) will be applied" in told
+    with serve(own_server.brand.parent, brand=BRAND) as again:
+        assert again.ask("till", user)["silence"]
+        found = again.ok(again.admin("POST", "/customers/find", {"identifier": f"user_id:{user}"}))
+        assert found["consents"]["p|shop|marketing|"] is False
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed"])
+def test_a_damaged_backup_is_refused(own_server: Served, damage: str) -> None:
+    """Nothing is put in the place of a store that is not whole."""
+    data = own_server.data
+    own_server.introduce()
+    name = new_id("backup")
+    ok("backup", "--name", name, "--data", data)
+    stop(own_server.process)
+    file = data / "backups" / f"{name}.sqlite"
+    content = file.read_bytes()
+    if damage == "cut":
+        file.write_bytes(content[: len(content) // 2])
+    else:
+        file.write_bytes(b"x" * 100 + content[100:])
+    before = {path.name: path.read_bytes() for path in data.glob("*.sqlite*")}
+
+    done = run_kept("restore", file, "--data", data, "--replace")
+
+    assert done.code == 1
+    assert {path.name: path.read_bytes() for path in data.glob("*.sqlite*")} == before
