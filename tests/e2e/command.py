@@ -1,13 +1,14 @@
 """Runs `kept` as a person does, and reads what it prints."""
 
-import os
-import subprocess
-import sys
+import atexit
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, TypeVar
+
+from tests.crash.processes import Nursery
 
 T = TypeVar("T")
 TIMEOUT_SECONDS = 120
@@ -20,23 +21,28 @@ class Done(NamedTuple):
     code: int
     out: str
     err: str
-    seconds: float
 
 
-def run_kept(*arguments: Any, environment: Mapping[str, str] = {}, cwd: Path | None = None) -> Done:
-    """Run a command to its end."""
-    began = time.perf_counter()  # noqa: TID251 - how long a person waits
-    done = subprocess.run(
-        [sys.executable, "-m", "kept", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        env={**os.environ, **environment},
-        cwd=cwd,
-        check=False,
-    )
-    took = time.perf_counter() - began  # noqa: TID251 - how long a person waits
-    return Done(done.returncode, done.stdout, done.stderr, took)
+@cache
+def _nursery() -> Nursery:
+    """Return the process that forks commands, so that each need not import everything first."""
+    nursery = Nursery()
+    atexit.register(nursery.close)
+    return nursery
+
+
+def run_kept(*arguments: Any) -> Done:
+    """Run a command to its end, in a process of its own."""
+    with TemporaryDirectory() as folder:
+        out, err = Path(folder) / "out", Path(folder) / "err"
+        process = _nursery().order(
+            arguments=[str(argument) for argument in arguments],
+            environment={},
+            out=str(out),
+            err=str(err),
+        )
+        code = _nursery().order(wait=process)
+        return Done(code, out.read_text(), err.read_text())
 
 
 def ok(*arguments: Any) -> str:

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import re
 from typing import Any
 
 import httpx
@@ -286,3 +287,65 @@ def test_a_head_that_is_too_large_ends_the_connection(kept_server: Served) -> No
     except httpx.TransportError:
         return
     assert answer.status_code == 400
+
+
+# -- hostile values
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Ana\r\nBcc: everybody@mail.example",
+        "\u202egnirts desrever",
+        "A\u200bn\u200da\ufeff",
+        "<script>alert(1)</script>",
+        "{{ 7 | times: 7 }}",
+        "\ud800",
+        "\x00\x1b[31m",
+        "A" * 5_000,
+    ],
+    ids=ascii,
+)
+def test_a_hostile_name_is_shown_as_one_harmless_line(kept_server: Served, name: str) -> None:
+    """Whoever fills in a form writes neither headers, nor markup, nor templates, nor hidden text."""
+    user = kept_server.introduce()
+    body = {"userId": user, "traits": {"first_name": name}, "messageId": new_id("m")}
+    told = json.dumps({"batch": [{"type": "identify", **body}]})
+    kept_server.ok(kept_server.http.post("/v1/batch", content=told, auth=(SHOP_KEY, "")))
+    kept_server.make_regular(user)
+    kept_server.track("Consent Given", user, entity="shop", purpose="marketing")
+    (item,) = kept_server.inbox(user)
+    say = kept_server.ask("till", user)["shown"][0]["say"]
+    for text in (item["title"], say):
+        assert text.isprintable()
+        assert not re.search("[\u200b-\u200f\u202a-\u202e\ufeff]", text)
+    assert "49" not in say
+
+
+def test_an_unknown_time_zone_harms_nobody(kept_server: Served) -> None:
+    """It is as good as none."""
+    for zone in ("Mars/Base", "../../etc/passwd", "UTC+99", "", 7):
+        user = kept_server.introduce(zone=zone)
+        assert "decision_id" in kept_server.ask("till", user)
+
+
+def test_a_storm_of_merges_joins_nobody_without_end(kept_server: Served) -> None:
+    """Hundreds of people with one address stay apart, and the server stays quick."""
+    shared = f"{new_id('storm')}@mail.example"
+    batch = [
+        {
+            "type": "identify",
+            "userId": new_id("user"),
+            "messageId": new_id("m"),
+            "traits": {"email": shared},
+        }
+        for _ in range(400)
+    ]
+    answer = kept_server.http.post("/v1/batch", json={"batch": batch}, auth=(SHOP_KEY, ""))
+    assert kept_server.ok(answer)["quarantined"] == 0
+    found = kept_server.ok(
+        kept_server.admin(
+            "POST", "/customers/find", {"identifier": f"user_id:{batch[0]['userId']}"}
+        )
+    )
+    assert len(found["parts"]) <= 2

@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,36 @@ def test_a_server_told_to_stop_answers_what_it_began_and_keeps_it(tmp_path: Path
         assert stop(served.process) == 0
     with serve(tmp_path) as served:
         for user in users:
+            found = served.admin("POST", "/customers/find", {"identifier": f"user_id:{user}"})
+            assert found.is_success
+
+
+def test_a_server_that_is_stopped_amid_traffic_keeps_what_it_acknowledged(tmp_path: Path) -> None:
+    """Requests that have begun are answered or refused; nothing that was answered is lost."""
+    acknowledged: list[str] = []
+
+    def keep_sending(url: str) -> None:
+        with httpx.Client(base_url=url, timeout=30) as http:
+            for _ in range(2_000):
+                user = new_id("user")
+                body = {"userId": user, "event": "Account Opened", "messageId": new_id("m")}
+                try:
+                    answer = http.post("/v1/track", json=body, auth=(SHOP_KEY, ""))
+                except httpx.TransportError:
+                    return
+                if answer.status_code == 200:
+                    acknowledged.append(user)
+
+    with serve(tmp_path) as served:
+        threads = [threading.Thread(target=keep_sending, args=(served.url,)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        served.wait_for(lambda: len(acknowledged) > 100)
+        assert stop(served.process) == 0
+        for thread in threads:
+            thread.join()
+    with serve(tmp_path) as served:
+        for user in acknowledged:
             found = served.admin("POST", "/customers/find", {"identifier": f"user_id:{user}"})
             assert found.is_success
 

@@ -8,7 +8,13 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -53,6 +59,8 @@ class Meters:
 
     def __init__(self, runtime: Runtime) -> None:
         """Begin at zero, in a registry of our own."""
+        # A second series for each, which says when it began: nobody asks.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self.durable = Histogram(
             "kept_signal_to_durable_seconds",

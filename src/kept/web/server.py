@@ -7,12 +7,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import uvicorn
 
 from kept.errors import SettingsError
+from kept.flows.engine import Engine
 from kept.runtime import Runtime
 from kept.web.app import Application
 from kept.web.logs import configure_logs
@@ -102,7 +103,7 @@ def serve(
     configure_logs()
     try:
         listener = open_listener(host or settings.host, settings.port if port is None else port)
-        _tell_address(runtime, listener)
+        _tell_address(runtime, host or settings.host, listener.getsockname()[1])
         server = make_server(runtime)
         runtime.announce(url_of(listener))
         (announce or _print_address)(url_of(listener))
@@ -131,13 +132,12 @@ def make_server(runtime: Runtime) -> Server:
     return Server(config, application=application)
 
 
-def _tell_address(runtime: Runtime, listener: socket.socket) -> None:
+def _tell_address(runtime: Runtime, host: str, port: int) -> None:
     """Let links in messages lead to where the server really listens."""
-    host, port = listener.getsockname()[:2]
     if (host, port) != (runtime.settings.host, runtime.settings.port):
         runtime.settings = msgspec.structs.replace(runtime.settings, host=host, port=port)
 
-        def tell(engine: Any, now: int) -> None:
+        def tell(engine: Engine, now: int) -> None:
             engine.public_url = runtime.settings.own_url
 
         runtime.submit(tell).result()

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from jsonschema import Draft202012Validator
 
 from kept.web.endpoints import Endpoint
 from kept.web.openapi import make_document, statuses_of
@@ -44,6 +45,12 @@ def test_every_schema_explains_itself() -> None:
         if not schema.get("description")
     ]
     assert not silent
+
+
+def test_every_schema_is_one() -> None:
+    """JSON Schema 2020-12, which OpenAPI 3.1 is built on."""
+    for schema in DOCUMENT["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
 
 
 def test_names_of_operations_are_unique() -> None:
