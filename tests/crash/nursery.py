@@ -1,7 +1,7 @@
-"""Starts servers without their imports: they are loaded once here, and each server is a fork.
+"""Starts `kept` without its imports: they are loaded once here, and each process is a fork.
 
 A command on standard input is a line of JSON; so is its answer on standard output. What a fork runs
-is `kept` itself, with arguments, environment and log of its own, and it is killed like any process.
+is `kept` itself, with arguments, environment and output of its own, and it is killed like any process.
 """
 
 import gc
@@ -9,24 +9,22 @@ import json
 import os
 import sys
 import traceback
-from pathlib import Path
 from typing import Any
 
 from kept.__main__ import main as kept
 
 
-def start(arguments: list[str], environment: dict[str, str], log: str) -> int:
-    """Fork a `kept` and return its process id."""
+def start(arguments: list[str], environment: dict[str, str], out: str, err: str) -> int:
+    """Fork a `kept` that writes into two files (or one); return its process id."""
     child = os.fork()
     if child:
         return child
     code = 70
     try:
         os.setsid()
-        file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        for target, source in ((0, nothing), (1, file), (2, file)):
-            os.dup2(source, target)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        for target, path in ((1, out), (2, err)):
+            os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), target)
         os.environ.update(environment)
         sys.argv = ["kept", *arguments]
         kept()
@@ -35,8 +33,9 @@ def start(arguments: list[str], environment: dict[str, str], log: str) -> int:
         code = ended.code if isinstance(ended.code, int) else 1
     except BaseException:  # noqa: BLE001 - the end of a process: what ended it goes into its log
         traceback.print_exc()
-        sys.stderr.flush()
     finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
         # Nothing of the nursery's may be cleaned up twice.
         os._exit(code)
 
@@ -51,7 +50,7 @@ def obey(command: dict[str, Any]) -> int:
     """Carry out one command."""
     if "wait" in command:
         return wait(command["wait"])
-    return start(command["arguments"], command["environment"], str(Path(command["log"])))
+    return start(command["arguments"], command["environment"], command["out"], command["err"])
 
 
 def main() -> None:

@@ -1,16 +1,13 @@
 """Kills a whole server under load again and again, and judges what is left against the clients' word."""
 
-import json
 import random  # noqa: TID251  a failure is repeated by its seed
 import signal
 import subprocess
-import sys
 import threading
 import time
 from base64 import b64encode
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import httpx
 
@@ -25,9 +22,9 @@ from kept.flows.take_brand import choose_slots
 from kept.runtime.folder import load_checked, read_folder
 from kept.stores.sqlite import SqliteStore
 from kept.stores.vault import PlainVault
+from tests.crash.processes import Nursery
 from tests.crash.providers import Providers, run_providers
 from tests.crash.server_load import KEY, Client, Ledger
-from tests.tree import ROOT
 
 BRAND = Path(__file__).parent / "brand"
 SECRET = "whsec_" + b64encode(b"pier post" * 4).decode()
@@ -41,32 +38,6 @@ TROUBLED_SHARE = 0.3
 SETTLE_SECONDS_MAX = 150.0
 STATES = ("queued", "leased", "leaving", "delivered", "failed", "unknown", "withdrawn", "expired")
 ALL = 10_000_000
-
-
-class Nursery:
-    """The process that forks servers."""
-
-    def __init__(self) -> None:
-        """Load what a server imports, once."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.nursery"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
-
-    def order(self, **command: Any) -> int:
-        """Give one command and return its answer."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(command) + "\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
-
-    def close(self) -> None:
-        """Let it end."""
-        self._process.communicate()
 
 
 class Life:
@@ -97,7 +68,7 @@ class Life:
         arguments = ["serve", "--brand", str(BRAND), "--data", str(self.data), "--port", "0"]
         arguments += ["--deliver", "providers", "--allow-private-webhooks"]
         log = str(self.folder / "log")
-        return self.nursery.order(arguments=arguments, environment=environment, log=log)
+        return self.nursery.order(arguments=arguments, environment=environment, out=log, err=log)
 
     def wait_until_ready(self) -> str:
         """Return the address of a server that says it is ready."""

@@ -1,8 +1,11 @@
 """Runs `kept` as a person does, and reads what it prints."""
 
 import atexit
+import os
+import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -50,6 +53,33 @@ def ok(*arguments: Any) -> str:
     done = run_kept(*arguments)
     assert done.code == 0, done.err
     return done.out
+
+
+class Started:
+    """A command that runs."""
+
+    def __init__(self, process: int) -> None:
+        """Take its process id."""
+        self.process = process
+
+    def kill(self) -> None:
+        """End it at once."""
+        os.kill(self.process, signal.SIGKILL)
+
+
+@contextmanager
+def started(*arguments: Any) -> Iterator[Started]:
+    """Start a command, and wait for its end on leaving."""
+    process = _nursery().order(
+        arguments=[str(argument) for argument in arguments],
+        environment={},
+        out=os.devnull,
+        err=os.devnull,
+    )
+    try:
+        yield Started(process)
+    finally:
+        _nursery().order(wait=process)
 
 
 def wait_for(seen: Callable[[], T], *, seconds: float = TIMEOUT_SECONDS) -> T:
