@@ -37,6 +37,15 @@ def test_every_admin_route_needs_the_token(kept_server: Served, endpoint: Any) -
         problem(answer, 401, "unknown_caller")
 
 
+def test_a_token_that_a_browser_remembers_changes_nothing(kept_server: Served) -> None:
+    """A page elsewhere could make the browser send it along."""
+    for user, password in ((kept_server.token, ""), ("admin", kept_server.token)):
+        answer = kept_server.http.post(
+            "/v1/admin/brakes", json={"scope": "all"}, auth=(user, password)
+        )
+        problem(answer, 401, "unknown_caller")
+
+
 def test_a_brake_is_in_force_when_it_is_answered_and_on_record(own_server: Served) -> None:
     """Paused, nothing of it leaves; lifted, it goes on; both with who and why."""
     user = own_server.introduce()

@@ -73,16 +73,18 @@ def _touchpoint_of(
     )
 
 
-def find_operator(runtime: Runtime, scope: Scope) -> Caller:
+def find_operator(runtime: Runtime, scope: Scope, *, only_watches: bool = False) -> Caller:
     """Return the operator whose token comes with a request.
 
-    The token says that it is an operator; `X-Kept-Actor` says which, for the audit.
+    The token says that it is an operator; `X-Kept-Actor` says which, for the audit. By HTTP Basic
+    one may only watch: a browser sends such a token along whoever makes it ask.
 
     Raises:
         UnknownCallerError: the token is missing or wrong.
     """
     headers = dict(scope["headers"])
-    for token in offered_keys(headers, {}):
+    is_basic = headers.get(b"authorization", b"")[:6].lower() == b"basic "
+    for token in () if is_basic and not only_watches else offered_keys(headers, {}):
         owner = runtime.admin.find(token)
         if owner is not None:
             name = clean_line(headers.get(ACTOR_HEADER, b"").decode("utf-8", "replace"))
@@ -101,4 +103,4 @@ def find_watcher(runtime: Runtime, scope: Scope, *, is_private: bool) -> Caller:
         # A page elsewhere can point a name of its own at this machine, but not change this header.
         if (name if colon and port.isdigit() else host) in LOOPBACK:
             return NOBODY
-    return find_operator(runtime, scope)
+    return find_operator(runtime, scope, only_watches=True)
