@@ -246,6 +246,7 @@ def test_a_full_disk_refuses_clearly_and_heals_by_itself(own_server: Served) -> 
     told = json.loads(refused[0].content)
     assert (refused[0].status_code, told["code"]) in {(503, "store.disk_full"), (503, "store")}
     assert int(refused[0].headers["retry-after"]) >= 1
+    assert str(own_server.data) not in refused[0].text
     assert own_server.ok(own_server.http.get("/health")) == {"alive": True}
     disk.empty()
     own_server.wait_for(lambda: own_server.http.get("/ready").is_success)

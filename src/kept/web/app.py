@@ -115,7 +115,9 @@ class Application:
             problem = problems.problem_of(error, request_id=own.decode("latin-1"))
             status, body, headers = problem.status, _encode(problem), problems.headers_of(problem)
             if status >= 500:
-                _log.warning("%s refused: %s", name, error.code, extra=_extra(scope, own))
+                _log.warning(
+                    "%s refused: %s: %s", name, error.code, error, extra=_extra(scope, own)
+                )
         except Exception:  # noqa: BLE001 - the edge: a bug is logged, and answered without details
             _log.exception("%s failed", name, extra=_extra(scope, own))
             problem = problems.internal_problem(request_id=own.decode("latin-1"))

@@ -96,7 +96,7 @@ def make_endpoint(front: Front, endpoint: Endpoint) -> Callable[[Request], Await
         try:
             response = await _answer(front, endpoint, request)
         except KeptError as error:
-            response = refuse(error, request)
+            response = refuse(error, request, is_for_operator=endpoint.who == "operator")
         except ClientDisconnect:
             response = Response(status_code=400)
         except Exception:  # noqa: BLE001 - the edge: a bug is logged, and answered without details
@@ -178,13 +178,15 @@ def _decode_query(endpoint: Endpoint, request: Request) -> Any:
         raise InputError(f"the query cannot be used: {error}") from None
 
 
-def refuse(error: KeptError, request: Request) -> Response:
+def refuse(error: KeptError, request: Request, *, is_for_operator: bool) -> Response:
     """Return an error as an answer."""
-    problem = problems.problem_of(error, request_id=request_id_of(request))
+    problem = problems.problem_of(
+        error, request_id=request_id_of(request), is_for_operator=is_for_operator
+    )
     if isinstance(error, UnknownCallerError):
         _log.info("refused: nobody known asks", extra=log_extra(request))
     elif problem.status >= 500:
-        _log.warning("refused: %s", error.code, extra=log_extra(request))
+        _log.warning("refused: %s: %s", error.code, error, extra=log_extra(request))
     return write_problem(problem)
 
 

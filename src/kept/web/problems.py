@@ -6,6 +6,7 @@ import msgspec
 
 from kept.errors import (
     ConflictError,
+    DiskFullError,
     InputError,
     InvalidBrandError,
     KeptError,
@@ -55,14 +56,16 @@ class HttpProblem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """For a brand folder: everything that is wrong with it, each with file, line and column."""
 
 
-def problem_of(error: KeptError, *, request_id: str = "") -> HttpProblem:
-    """Return an error as a problem."""
+def problem_of(
+    error: KeptError, *, request_id: str = "", is_for_operator: bool = False
+) -> HttpProblem:
+    """Return an error as a problem; what is wrong inside is told to operators only."""
     status, title = status_of(error)
     return HttpProblem(
         type=type_of(error.code),
         title=title,
         status=status,
-        detail=str(error),
+        detail=str(error) if status < 500 or is_for_operator else _plain(error),
         code=error.code,
         request_id=request_id,
         retry_after=_retry_after(error, status),
@@ -72,6 +75,15 @@ def problem_of(error: KeptError, *, request_id: str = "") -> HttpProblem:
             else ()
         ),
     )
+
+
+def _plain(error: KeptError) -> str:
+    """Return what a stranger may know of a failure; its paths and names stand in the log."""
+    if isinstance(error, DiskFullError):
+        return "there is no room to make anything durable, so nothing was taken; try again later"
+    if isinstance(error, SettingsError):
+        return "the server is not set up for this; its log says what is missing"
+    return "this is not possible just now, and nothing was taken; try again soon"
 
 
 def http_problem(status: int, detail: str, *, code: str, request_id: str = "") -> HttpProblem:

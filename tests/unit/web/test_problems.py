@@ -106,3 +106,15 @@ def test_a_bug_tells_nothing_but_where_to_look() -> None:
 def test_a_wrong_method_names_the_right_one() -> None:
     """So that nobody must guess."""
     assert "POST" in wrong_method("POST", request_id="").detail
+
+
+def test_what_is_wrong_inside_is_told_to_operators_only() -> None:
+    """A stranger learns that it is worth trying again, and no path or name of ours."""
+    for error in (
+        StoreError("/var/lib/kept is broken"),
+        DiskFullError("/var"),
+        SettingsError("env:X"),
+    ):
+        assert str(error) not in problem_of(error).detail
+        assert problem_of(error, is_for_operator=True).detail == str(error)
+    assert problem_of(NotFoundError("no such thing")).detail == "no such thing"
