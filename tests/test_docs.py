@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from kept.core.brand.load import load_struct
+from kept.core.story import Story
 from kept.errors import KeptError
 from kept.web.routes import ENDPOINTS
 from tests.reference_pages import PAGES, as_it_should_be, as_written, commands
@@ -13,6 +15,7 @@ from tests.tree import ROOT, headings_in, names_of_tests_in, show
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
 PATH = re.compile(r"/v1/[\w/{}:-]*[\w}](?![\w|])")
+STORY = re.DOTALL | re.MULTILINE
 COMMAND = re.compile(r"(?:^|`)kept ([a-z]+)", re.MULTILINE)
 FRONT_PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "STYLE.md", "tests/README.md")
 
@@ -120,3 +123,15 @@ def test_every_page_has_one_title() -> None:
         if len(titles) != 1 or not text.startswith(titles[0]):
             wrong.append(show(path))
     assert not wrong
+
+
+def test_every_story_on_a_page_is_a_story() -> None:
+    """What a page shows as a story file is read as one."""
+    shown = [
+        (show(path), block)
+        for path in sorted(DOCS.rglob("*.md"))
+        for block in re.findall(r"^```yaml\n(story: .*?)^```", path.read_text("utf-8"), STORY)
+    ]
+    assert shown
+    for name, text in shown:
+        assert load_struct(text, name, Story).steps
