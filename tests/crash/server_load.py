@@ -109,7 +109,7 @@ class Client(threading.Thread):
         told = self._base(user or self._draw.choice(self._ledger.customers))
         number = told["messageId"]
         if self._draw.random() < 0.5:
-            bought = {"order_id": f"o-{number}", "total": 20}
+            bought = {"order_id": f"o-{number}", "total": int(number.rpartition("m")[2])}
             return told | {"type": "track", "event": "Order Completed", "properties": bought}
         owed = {"bill_id": f"b-{number}", "amount": 30}
         return told | {"type": "track", "event": "Bill Issued", "properties": owed}

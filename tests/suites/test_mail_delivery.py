@@ -69,7 +69,10 @@ def welcome(pier: Served, **traits: str) -> str:
 
 def order(pier: Served, user: str) -> Any:
     """Let somebody buy something; a promotion follows if it may."""
-    return pier.track("Order Completed", user, key=KEY, order_id=new_id("o"), total=20)
+    number = new_id("o")
+    # Each is dearer than the one before, and so the one answer.
+    total = int(number.rpartition("-")[2])
+    return pier.track("Order Completed", user, key=KEY, order_id=number, total=total)
 
 
 def mails(mailroom: Mailroom) -> list[EmailMessage]:
