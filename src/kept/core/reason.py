@@ -5,7 +5,7 @@ decision that said no; `until` is the instant from which this reason alone would
 (0 where no instant is known). `explain` turns reasons into sentences.
 """
 
-from typing import ClassVar, Final, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import msgspec
 
@@ -245,10 +245,6 @@ Reason: TypeAlias = (
     | TermsMissing | ChoiceLimited
     | NegativeBenefit | NotWorthIt | Outranked
     | MissingValue | ProviderRefused | Shadowed
-)  # fmt: skip
-
-LAYERS: Final = (
-    "relevant", "eligible", "permitted", "held", "pressure", "honest", "worth_it", "hand_over",
 )  # fmt: skip
 
 

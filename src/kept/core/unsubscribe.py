@@ -5,9 +5,6 @@ a letter may be read a year later, and to leave is always allowed. It stays good
 secret that signed it is kept; secrets are changed by putting a new one before the old ones.
 """
 
-import hashlib
-import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Final
@@ -15,14 +12,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from kept.core.signed import Signer
 from kept.core.template.render import Rendered
 from kept.errors import SettingsError
 
 SECRET_BYTES_MIN: Final = 32
 TOKEN_LENGTH_MAX: Final = 1_000
 PATH: Final = "/u/"
-_VERSION: Final = "1"
-_MAC_BYTES: Final = 16
+_SIGNER: Final = Signer(version="1", prefix=b"kept.unsubscribe.1\0", length_max=TOKEN_LENGTH_MAX)
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _LEAVE: Final[Mapping[str, str]] = {
@@ -54,23 +51,13 @@ def make_token(told: Unsubscribe, *, secret: bytes) -> str:
             f"the secret that signs unsubscribe links has {len(secret)} bytes; "
             f"give it at least {SECRET_BYTES_MIN}"
         )
-    payload = msgspec.msgpack.encode(told)
-    return f"{_VERSION}.{_to_text(payload)}.{_to_text(_sign(payload, secret))}"
+    return _SIGNER.write(msgspec.msgpack.encode(told), secret=secret)
 
 
 def read_token(token: str, secrets: Sequence[bytes]) -> Unsubscribe | None:
     """Return what a token says, or None if none of these secrets signed exactly this token."""
-    if len(token) > TOKEN_LENGTH_MAX or not token.isascii():
-        return None
-    version, _, rest = token.partition(".")
-    payload_text, _, mac_text = rest.partition(".")
-    payload, mac = _to_bytes(payload_text), _to_bytes(mac_text)
-    if version != _VERSION or not payload or not mac:
-        return None
-    if not any(
-        len(secret) >= SECRET_BYTES_MIN and hmac.compare_digest(mac, _sign(payload, secret))
-        for secret in secrets
-    ):
+    payload = _SIGNER.read(token, [one for one in secrets if len(one) >= SECRET_BYTES_MIN])
+    if payload is None:
         return None
     try:
         return msgspec.msgpack.decode(payload, type=Unsubscribe)
@@ -121,21 +108,3 @@ def add_footer(rendered: Rendered, *, link: str, imprint: str, locale: str) -> R
         body, end, rest = html.rpartition("</body>")
         html = f"{body}{footer}{end}{rest}" if end else html + footer
     return msgspec.structs.replace(rendered, text=text, html=html)
-
-
-def _sign(payload: bytes, secret: bytes) -> bytes:
-    """Return the signature of a payload; the prefix keeps it from meaning anything elsewhere."""
-    return hmac.digest(secret, b"kept.unsubscribe.1\0" + payload, hashlib.sha256)[:_MAC_BYTES]
-
-
-def _to_text(content: bytes) -> str:
-    return urlsafe_b64encode(content).rstrip(b"=").decode()
-
-
-def _to_bytes(text: str) -> bytes | None:
-    """Return what a text encodes, None if it is not exactly the text that we would write for it."""
-    try:
-        content = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except ValueError:
-        return None
-    return content if _to_text(content) == text else None

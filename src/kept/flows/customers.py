@@ -152,11 +152,6 @@ class Customers:
         """Return how many parts' states are ahead of what is stored."""
         return len(self._dirty)
 
-    @property
-    def cached_count(self) -> int:
-        """Return how many customers are in memory."""
-        return len(self._by_id)
-
     def find_part(self, identifier: Identifier, *, claimed: bool) -> Part | None:
         """Return an identifier's part, None if it was never seen."""
         part = self._parts.get((identifier, claimed))
@@ -331,10 +326,6 @@ class Customers:
         self.plan = plan
         for customer in self._by_id.values():
             customer.forget_sum()
-
-    def iterate_cached(self) -> Iterable[Customer]:
-        """Return the customers in memory."""
-        return self._by_id.values()
 
     def forget_standing(self) -> None:
         """Forget every standing answer, because the brand or a control changed."""

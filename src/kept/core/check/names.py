@@ -14,7 +14,6 @@ from kept.core.policy.where import Where
 from kept.core.template.locales import find_locale, normalize_locale
 
 NAME_LENGTH_MAX: Final = 60
-EVENT_LENGTH_MAX: Final = 200
 RESERVED: Final = frozenset(
     {
         "about", "brand", "cohort", "entity", "name", "offer", "product", "segment", "terms",
