@@ -349,7 +349,7 @@ def _outside_rule(asked: OutsideContact, policy: Policy) -> ActionRule | None:
         about="",
         promotional=asked.purpose in policy.promotional_purposes,
         purpose_rule=purpose,
-        channels=(msgspec.structs.replace(channel, address=""),),
+        channels=(channel,),
         placements=frozenset(),
         cost=0,
         valid_for=NEVER,

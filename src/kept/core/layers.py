@@ -184,7 +184,8 @@ def _find_ways(rule: ActionRule, at: Situation) -> tuple[list[ChannelRule], Reas
 def _check_channel(rule: ActionRule, channel: ChannelRule, at: Situation) -> Reason | None:
     if channel.address:
         address = at.facts.addresses.get(channel.channel)
-        if address is None:
+        # A tool outside Kept has an address of its own; but one that is closed here is closed.
+        if address is None and rule.index >= 0:
             return NoAddress(channel=channel.channel)
         if address == "closed":
             return AddressClosed(channel=channel.channel)

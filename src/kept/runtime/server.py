@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from kept import settings as limits
 from kept.clock import Clock, SystemClock, random_token
@@ -266,22 +266,3 @@ class Runtime:
 
         self.submit(take).result()
         self.bundle, self._brand, self._texts = bundle, brand, texts
-
-    # -- for the status page
-
-    def describe(self) -> dict[str, Any]:
-        """Return how the server is doing, without any customer's data."""
-        engine = self.writer.engine
-        return {
-            "brand": self.bundle.brand.brand.brand,
-            "version": self.bundle.policy.version,
-            "ready": self.is_ready and self.writer.is_well,
-            "shadow": self.settings.shadow,
-            "paused": [brake.brake for brake in engine.controls.brakes],
-            "silent_sources": list(engine.stale_sources),
-            "alerts": list(engine.alerts[-20:]),
-            "counts": {
-                " ".join(key).strip(): count for key, count in sorted(engine.counts.items())
-            },
-            "news": list(engine.news[-40:]),
-        }
