@@ -33,7 +33,7 @@ demo: $(VENV)/.runtime ## start Kept on the example brand, with a simulated cust
 test: $(VENV)/.suites $(VENV)/.clients ## run the tests; those that need Node or Chromium run where these are found
 	@$(PYTEST) -m "not slow"
 
-check: $(VENV)/.dev ## check format, lint, types, imports, docs and the house rules
+check: $(VENV)/.suites ## check format, lint, types, imports, docs and the house rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
