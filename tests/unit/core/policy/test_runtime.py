@@ -100,6 +100,8 @@ def test_an_instant_that_cannot_be_known_never_comes() -> None:
         ("days_until(seen_at) + 1 > orders", 0),
         ("local_hour() BETWEEN 13 AND 14", 1),
         ("local_hour() IN (14, 15)", 2),
+        ("days_since(seen_at) IN (0, 2)", 24),
+        ("days_since(seen_at) IN (0, 1, 5)", 48),
         ("18 <= local_hour()", 6),
         ("local_hour() <= orders", 1),
         ("local_hour() + 1 = 3", 1),
