@@ -39,6 +39,11 @@ class Providers:
         with self._guard:
             self.mails, self.hooked, self.is_troubled = [], Counter(), is_troubled
 
+    def calm_down(self) -> None:
+        """End the trouble, and keep the log."""
+        with self._guard:
+            self.is_troubled = False
+
     def take_mail(self, content: bytes) -> None:
         """Keep a mail."""
         mail = message_from_bytes(content, policy=policy.default)

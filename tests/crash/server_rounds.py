@@ -110,6 +110,8 @@ class Life:
 
     def end_well(self) -> None:
         """Send what is still unanswered, wait until every service message is settled, and stop."""
+        # Whatever they hang up on is tried again, each time after a longer wait: not for ever here.
+        self.providers.calm_down()
         process = self.start()
         url = self.wait_until_ready()
         for ledger in self.ledgers:

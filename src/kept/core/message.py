@@ -41,6 +41,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     expires_at: int
     leased_until: int = 0
     attempt_count: int = 0
+    failed_count: int = 0
+    """How many attempts the provider failed, each of which makes the next one wait longer; one that
+    the end of our own process cut short is none of them."""
     attempted_at: int = 0
     may_have_arrived: bool = False
     """Whether an attempt ended and nobody knows how: whatever comes of later ones, it may have arrived."""

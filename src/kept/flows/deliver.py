@@ -130,7 +130,8 @@ def _retry(
     engine: Engine, customer: Customer, message: Message, now: int, *, not_before: int
 ) -> None:
     """Queue a message again, later each time, each customer's at a moment of its own."""
-    wait = min(RETRY_FIRST * 2 ** (message.attempt_count - 1), RETRY_LONGEST)
+    failed_count = message.failed_count + 1
+    wait = min(RETRY_FIRST * 2 ** (failed_count - 1), RETRY_LONGEST)
     text = f"{message.message_id}|{message.attempt_count}".encode()
     draw = int.from_bytes(hashlib.blake2b(text, digest_size=4).digest())
     jittered = wait // 2 + wait * draw // 2**33
@@ -139,7 +140,10 @@ def _retry(
         _end(engine, customer, message, "expired", "failed", Expired(at=message.expires_at), now)
         engine.tell("expired", action=message.action, channel=message.channel)
         return
-    engine.save_message(customer, msgspec.structs.replace(message, state="queued", due_at=due_at))
+    queued = msgspec.structs.replace(
+        message, state="queued", due_at=due_at, failed_count=failed_count
+    )
+    engine.save_message(customer, queued)
 
 
 def _end(

@@ -31,6 +31,15 @@ MoneyText: TypeAlias = Annotated[
         extra_json_schema={"x-reads": "money"},
     ),
 ]
+CurrencyText: TypeAlias = Annotated[
+    str,
+    msgspec.Meta(
+        description="a currency such as `EUR`",
+        pattern=r"^[A-Z]{3}$",
+        examples=["EUR"],
+        extra_json_schema={"x-reads": "currency"},
+    ),
+]
 DecimalText: TypeAlias = Annotated[
     str,
     msgspec.Meta(

@@ -4,7 +4,14 @@
 
 from typing import Any, Literal, TypeAlias
 
-from kept.core.brand.entry import DecimalText, DurationText, Entry, ExpressionText, MoneyText
+from kept.core.brand.entry import (
+    CurrencyText,
+    DecimalText,
+    DurationText,
+    Entry,
+    ExpressionText,
+    MoneyText,
+)
 
 # -- actions/*.yaml -----------------------------------------------------------------------------
 
@@ -18,8 +25,8 @@ class Terms(Entry, frozen=True, kw_only=True):
 
     kind: Literal["price", "subscription", "credit", "bundle", "free"]
     """What kind of price it is."""
-    currency: str = ""
-    """The currency of the amounts; the brand's own where empty."""
+    currency: CurrencyText | None = None
+    """The currency of the amounts; the brand's own where it is left out."""
     price: MoneyText | None = None
     """What is paid once, or each month of a subscription."""
     fee: MoneyText | None = None

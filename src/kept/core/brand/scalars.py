@@ -13,7 +13,7 @@ import msgspec
 from msgspec import inspect
 
 from kept.core.brand.suggest import suggest_name
-from kept.core.brand.units import parse_decimal, parse_duration, parse_money
+from kept.core.brand.units import parse_currency, parse_decimal, parse_duration, parse_money
 from kept.core.brand.yaml_tree import MappingNode, Node, ScalarNode, SequenceNode
 from kept.errors import InputError
 
@@ -34,6 +34,7 @@ _READERS: Final[dict[str, tuple[Callable[[str], Any], str]]] = {
     "duration": (parse_duration, "1 day"),
     "money": (parse_money, "0 EUR"),
     "decimal": (parse_decimal, "0"),
+    "currency": (parse_currency, "EUR"),
 }
 """What a text with a unit must pass, and what stands in for one that does not."""
 _NUMERIC_TEXTS: Final = frozenset({"expression", "decimal"})

@@ -64,9 +64,7 @@ def parse_money(text: str) -> tuple[int, str]:
     if match is None:
         raise InputError(f"`{text}` is not an amount; write it with its currency, like `9.99 EUR`")
     sign, whole, fraction, currency = match[1], match[2], match[3] or "", match[4]
-    if currency not in CURRENCIES:
-        instead = suggest_name(currency, CURRENCIES)
-        raise InputError(f"`{currency}` is not a currency of ISO 4217; {instead}")
+    parse_currency(currency)
     digits = currency_digits(currency)
     if len(fraction) > digits:
         raise InputError(f"`{text}` has more than {digits} digits after the point of {currency}")
@@ -74,6 +72,18 @@ def parse_money(text: str) -> tuple[int, str]:
     if minor > AMOUNT_MAX:
         raise InputError(f"`{text}` is more than any account holds")
     return -minor if sign else minor, currency
+
+
+def parse_currency(text: str) -> str:
+    """Return the code of a currency of ISO 4217, such as `EUR`.
+
+    Raises:
+        InputError: there is no such currency.
+    """
+    if text not in CURRENCIES:
+        instead = suggest_name(text, CURRENCIES)
+        raise InputError(f"`{text}` is not a currency of ISO 4217; {instead}")
+    return text
 
 
 def parse_decimal(text: str) -> int:

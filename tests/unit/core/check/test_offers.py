@@ -131,6 +131,12 @@ def test_a_currency_of_its_own_is_refused() -> None:
     assert_found(texts, at="actions/other.yaml currency:", says="the brand counts in EUR")
 
 
+def test_a_currency_that_is_none_is_refused_where_it_stands() -> None:
+    """It is named before anything is worked out in it."""
+    texts = second("terms: {kind: price, currency: 0UR, price: 100 EUR}\n", "box")
+    assert_found(texts, at="actions/other.yaml 0UR", says="not a currency of ISO 4217")
+
+
 def test_a_bundle_is_never_dearer_than_its_parts() -> None:
     """The parts are products with prices of their own."""
     part = (
