@@ -23,6 +23,7 @@ from kept.core.touchpoint import Touchpoint
 from kept.flows.engine import Engine
 from kept.flows.ingest import ingest
 from kept.flows.tick import tick
+from kept.runtime.collector import spare_collector
 from kept.settings import TICK_SECONDS
 from kept.stores.sqlite import SqliteStore
 from kept.stores.vault import PlainVault
@@ -80,6 +81,7 @@ def _take_stream(fresh: Path, scale: Scale, *, source: str, seed: int) -> dict[s
     for _ in range(-(-scale.hot_customers // BATCH_SIZE)):
         body = bytes(first.next_request())
         _take(engine, touchpoint, body, clock.now(), spent, is_tick=False)
+    spare_collector()
     batches_a_tick = TYPICAL_BATCHES_PER_SECOND * TICK_SECONDS
     count, whole, own = 0, 0.0, 0.0
     begun = time.monotonic()

@@ -1,6 +1,6 @@
 """From a checked brand to a bundle: typed expressions, rules and templates, ready to decide."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from kept.core.brand import model
 from kept.core.brand.offers import terms_of
@@ -164,6 +164,8 @@ def _action_code(
 
 
 def _fact_plan(brand: model.Brand, order: Order, fold_plan: FoldPlan) -> FactPlan:
+    of_features = _places_by_event(fold_plan.features[name].events for name in order.features)
+    of_any = of_features.get("*", ())
     return FactPlan(
         features=tuple(fold_plan.features[name] for name in order.features),
         traits=order.traits,
@@ -178,10 +180,21 @@ def _fact_plan(brand: model.Brand, order: Order, fold_plan: FoldPlan) -> FactPla
         ),
         zone_trait=brand.brand.zone,
         region_trait=brand.brand.region,
-        index_of={
-            fold_plan.features[name].fingerprint: index for index, name in enumerate(order.features)
+        features_by_event={
+            name: (*places, *of_any) for name, places in of_features.items() if name != "*"
         },
+        features_of_any=of_any,
+        kinds_by_event=_places_by_event(kind.events for kind in brand.facts.objects.values()),
     )
+
+
+def _places_by_event(events: Iterable[Iterable[str]]) -> dict[str, tuple[int, ...]]:
+    """Return, for each event, the places in a list of those that name it."""
+    places: dict[str, list[int]] = {}
+    for place, names in enumerate(events):
+        for name in names:
+            places.setdefault(name, []).append(place)
+    return {name: tuple(found) for name, found in places.items()}
 
 
 # -- texts

@@ -74,7 +74,6 @@ def compile_policy(
         evaluate_holds=generated.evaluate_holds,
         evaluate_actions=generated.evaluate_actions,
         next_change=generated.next_change,
-        timed_facts=_timed_facts(order, code),
         influences=_influences(brand, code),
         source_text=generated.source,
     )
@@ -152,20 +151,6 @@ def _quiet_rules(brand: model.Brand) -> tuple[QuietRule, ...]:
     )
 
 
-def _timed_facts(order: Order, code: PolicyCode) -> tuple[int, ...]:
-    """Return the indexes of the told facts on which the next change of anything rests."""
-    read: set[str] = set()
-    for expression, _ in expressions_of(code):
-        if expression.root.timed:
-            read |= facts_read(expression)
-    if read - set(order.names[: order.told_count]):
-        # The cohort and the segments are read, and so is whatever they are made of.
-        for expression in (*(one for _, one in code.cohorts), *code.segments):
-            read |= facts_read(expression)
-    names = order.names[: order.told_count]
-    return tuple(index for index, name in enumerate(names) if name in read)
-
-
 def _influences(brand: model.Brand, code: PolicyCode) -> frozenset[str]:
     """Return the events after which a decision can come out otherwise."""
     read: set[str] = set()
@@ -192,7 +177,7 @@ def _action_rule(
     channels: Mapping[str, ChannelRule],
     permissions: dict[tuple[Any, ...], int],
 ) -> ActionRule:
-    needed = (action.entity, action.purpose, action.topic, action.channels, action.placements)
+    needed = (action.entity, action.purpose, action.channels, action.placements)
     return ActionRule(
         index=index,
         action=action.action,
@@ -206,12 +191,14 @@ def _action_rule(
         purpose_rule=purposes[action.purpose],
         channels=tuple(channels[name] for name in action.channels),
         placements=frozenset(action.placements) | ({OUTBOUND} if action.channels else set()),
+        shown_at=tuple(sorted(set(action.placements) - {OUTBOUND})),
         cost=parse_money(action.cost)[0] if action.cost else 0,
         valid_for=parse_duration(action.valid_for),
         repeat=parse_duration(action.repeat) if action.repeat else 0,
         rest=parse_duration(action.rest) if action.rest else 0,
         urgent=action.urgent,
-        permission=permissions.setdefault(needed, len(permissions)),
+        permission=permissions.setdefault((*needed, action.topic), len(permissions)),
+        permission_any_topic=permissions.setdefault(needed, len(permissions)),
         holdout_percent=action.holdout_percent,
         needs_approval=action.needs_approval or action.legal_weight,
         needs_benefit=action.kind in ("offer", "experience"),

@@ -39,6 +39,7 @@ CONSENT_EVENTS: Final = frozenset(
 PREFERRED_CHANNEL: Final = "preferred_channel"
 GPC: Final = "gpc"
 _ANY: Final = "*"
+_TOPIC: Final = "t|"
 
 Categories = Mapping[str, tuple[str, str]]
 
@@ -64,7 +65,12 @@ def channel_key(channel: str) -> str:
 
 def topic_key(topic: str) -> str:
     """Return the scope key of a topic."""
-    return f"t|{topic}"
+    return f"{_TOPIC}{topic}"
+
+
+def is_topic(scope: str) -> bool:
+    """Return whether a scope key is that of a topic."""
+    return scope.startswith(_TOPIC)
 
 
 def read_consents(event: Event, categories: Categories) -> list[tuple[str, Stamped]]:
@@ -182,13 +188,11 @@ def check_permission(
     one: who refused marketing and then asked for it by e-mail gets it by e-mail.
     """
     if rule.channels and channel not in rule.channels:
-        return NoBasis(entity=entity, purpose=rule.purpose, channel=channel)
+        return _no_basis(entity, rule.purpose, channel)
     needs_consent = rule.basis == "consent"
     if not consents:
         # Most customers said nothing yet, and this is asked for every action of every decision.
-        return (
-            NoBasis(entity=entity, purpose=rule.purpose, channel=channel) if needs_consent else None
-        )
+        return _no_basis(entity, rule.purpose, channel) if needs_consent else None
     if rule.sale_or_sharing and _says(consents, GPC, wanted=True):
         return GlobalPrivacyControl(purpose=rule.purpose)
     scopes = _scopes_of(entity, rule.purpose, channel, topic)
@@ -200,8 +204,14 @@ def check_permission(
         if _says(consents, scope, wanted=False) and consents[scope].at >= opted_in_at:
             return OptedOut(scope=scope)
     if needs_consent and opted_in_at < 0:
-        return NoBasis(entity=entity, purpose=rule.purpose, channel=channel)
+        return _no_basis(entity, rule.purpose, channel)
     return None
+
+
+@lru_cache(maxsize=4096)
+def _no_basis(entity: str, purpose: str, channel: str) -> NoBasis:
+    """Return the commonest of all reasons, made once: it holds nothing of the customer."""
+    return NoBasis(entity=entity, purpose=purpose, channel=channel)
 
 
 def _latest(consents: Mapping[str, Stamped], allowing: tuple[str, ...]) -> int:

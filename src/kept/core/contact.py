@@ -5,7 +5,7 @@ that its provider refused never reached anybody and is not counted.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -83,8 +83,10 @@ class QuietRule(msgspec.Struct, frozen=True, kw_only=True):
     scope: ScopeRule
 
 
-def check_cap(cap: CapRule, contacts: Iterable[Contact], *, now: int) -> CapReached | None:
+def check_cap(cap: CapRule, contacts: Sequence[Contact], *, now: int) -> CapReached | None:
     """Return why one more contact would break the cap, or None when it would not."""
+    if len(contacts) < cap.count_max:
+        return None
     oldest = now - cap.window
     # A slot is free again one window after it was settled; in flight, nobody knows when.
     free_at = sorted(

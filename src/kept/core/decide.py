@@ -3,6 +3,7 @@
 import msgspec
 
 from kept.core import layers
+from kept.core.consent import is_topic
 from kept.core.decision import (
     OUTBOUND,
     SEMANTICS,
@@ -14,7 +15,7 @@ from kept.core.decision import (
     OutsideContact,
     Request,
 )
-from kept.core.layers import Situation
+from kept.core.layers import Permission, Situation
 from kept.core.reason import (
     AlreadyQueued,
     ChoiceLimited,
@@ -31,6 +32,7 @@ from kept.core.rules import (
     ActionRule,
     Candidate,
     ChannelRule,
+    Findings,
     HoldState,
     Policy,
     Rows,
@@ -40,12 +42,25 @@ from kept.core.rules import (
 from kept.core.values import NEVER
 
 
-class _Ranked(msgspec.Struct, frozen=True):
+class _Ranked(msgspec.Struct, frozen=True, gc=False):
     """An action that passed every layer that does not look at the channel."""
 
     rule: ActionRule
     candidate: Candidate
     score: int
+
+
+def evaluate(
+    values: Values, objects: Rows, policy: Policy, unknown: Unknown, now: int, zone: str | None
+) -> Findings:
+    """Return what all conditions come to; `unknown` is the mask of facts that are unknown."""
+    derived, unknown = policy.derive(values, objects, unknown, now, zone)
+    known = [*values, *derived]
+    return Findings(
+        derived[0],
+        policy.evaluate_holds(known, objects, unknown, now, zone),
+        policy.evaluate_actions(known, objects, unknown, now, zone),
+    )
 
 
 def decide(
@@ -57,25 +72,42 @@ def decide(
     customer_id: int,
     now: int,
     decision_id: int,
+    findings: Findings | None = None,
+    permissions: dict[int, Permission] | None = None,
 ) -> Decision:
-    """Return what to do for this customer at this placement, and why not everything else."""
-    told_unknown = _mask((*facts.unknown, *controls.stale_facts))
-    derived, unknown = policy.derive(facts.values, facts.objects, told_unknown, now, facts.zone)
-    values = [*facts.values, *derived]
-    cohort = derived[0]
-    holds = policy.evaluate_holds(values, facts.objects, unknown, now, facts.zone)
-    holds += _claimed_holds(facts, policy, holds, told_unknown, now)
-    evaluation = policy.evaluate_actions(values, facts.objects, unknown, now, facts.zone)
+    """Return what to do for this customer at this placement, and why not everything else.
+
+    Args:
+        findings: what `evaluate` says of these facts, where the caller has asked already.
+        permissions: what is permitted to this request, as far as it is known from before; whatever
+            is found out now is added.
+    """
+    told_unknown = mask_of(facts.unknown, controls.stale_facts)
+    if findings is None:
+        findings = evaluate(facts.values, facts.objects, policy, told_unknown, now, facts.zone)
+    holds = findings.holds
+    if facts.restricting_values is not None:
+        holds = holds + _claimed_holds(facts, policy, holds, told_unknown, now)
     situation = Situation(
-        policy, facts, request, controls, holds, cohort, evaluation.pressure, now, {}
+        policy,
+        facts,
+        request,
+        controls,
+        holds,
+        findings.cohort,
+        findings.evaluation.pressure,
+        now,
+        {} if permissions is None else permissions,
+        layers.contacts_by_action(facts, request),
+        bool(facts.consents) and any(map(is_topic, facts.consents)),
     )
     considered: list[Considered] = []
+    answer = None
     if request.outside is not None:
         chosen = _answer_outside(request.outside, situation, considered)
-        answer = None
     else:
-        _note_unknown(evaluation.unknown_actions, situation, considered)
-        ranking, service = _rank(evaluation.candidates, situation, considered)
+        _note_unknown(findings.evaluation.unknown_actions, situation, considered)
+        ranking, service = _rank(findings.evaluation.candidates, situation, considered)
         answer = ranking[0] if ranking else None
         chosen = _choose(ranking, service, situation, considered)
     return Decision(
@@ -87,8 +119,8 @@ def decide(
         request=request,
         controls=controls,
         facts=facts,
-        cohort=cohort,
-        holds=tuple(policy.holds[state.hold].hold for state in holds),
+        cohort=findings.cohort,
+        holds=tuple([policy.holds[state.hold].hold for state in holds]),
         considered=tuple(considered),
         answer=answer.rule.action if answer else "",
         answer_about=answer.candidate.about if answer else "",
@@ -97,10 +129,12 @@ def decide(
     )
 
 
-def _mask(indexes: tuple[int, ...]) -> Unknown:
+def mask_of(*indexes: tuple[int, ...]) -> Unknown:
+    """Return indexes of facts and kinds of objects as the bits of a mask."""
     mask = 0
-    for index in indexes:
-        mask |= 1 << index
+    for some in indexes:
+        for index in some:
+            mask |= 1 << index
     return mask
 
 
@@ -137,40 +171,39 @@ def _rank(
     """Return the promotional ranking, best first, and the rest, each in order; note every no."""
     ranking: list[_Ranked] = []
     rest: list[_Ranked] = []
+    actions, is_narrow = at.policy.actions, bool(at.request.actions or at.request.about)
+    # Most customers have no past and nothing that hushes: then nobody need ask for each action.
+    has_past = bool(at.facts.declines or at.contacted)
+    is_hushed = bool(at.holds or at.controls.brakes)
     for candidate in candidates:
-        rule = at.policy.actions[candidate.action]
-        if not _is_asked(rule, candidate.about, at.request):
+        rule = actions[candidate.action]
+        if is_narrow and not _is_asked(rule, candidate.about, at.request):
             continue
-        score = layers.score_of(rule, candidate, at) if rule.promotional else 0
-        reason = _check_free_of_channel(rule, candidate, score, at)
+        score = (layers.score_of(rule, candidate, at) or 0) if rule.promotional else 0
+        reason = (
+            (layers.check_relevance(rule, candidate.about, at) if has_past else None)
+            or layers.check_eligibility(rule, candidate, at)
+            # At a gate another system asks about itself: that needs no permission of ours.
+            or (None if rule.kind == "measure" else layers.find_permission(rule, at).nowhere)
+            or (layers.check_holds(rule, candidate.about, at) if is_hushed else None)
+            or layers.check_approval(rule)
+            or layers.check_honesty(rule)
+            or (layers.check_worth(rule, candidate, score) if rule.promotional else None)
+        )
         if reason is not None:
             considered.append(
-                Considered(
-                    action=rule.action, about=candidate.about, score=score or 0, reason=reason
-                )
+                Considered(action=rule.action, about=candidate.about, score=score, reason=reason)
             )
         elif rule.promotional:
-            ranking.append(_Ranked(rule, candidate, score or 0))
+            ranking.append(_Ranked(rule, candidate, score))
         else:
             rest.append(_Ranked(rule, candidate, 0))
     # Ties by name, then by object: no engine and no order of files may matter.
-    ranking.sort(key=lambda one: (-one.score, one.rule.action, one.candidate.about))
-    rest.sort(key=lambda one: (one.rule.action, one.candidate.about))
+    if len(ranking) > 1:
+        ranking.sort(key=lambda one: (-one.score, one.rule.action, one.candidate.about))
+    if len(rest) > 1:
+        rest.sort(key=lambda one: (one.rule.action, one.candidate.about))
     return ranking, rest
-
-
-def _check_free_of_channel(
-    rule: ActionRule, candidate: Candidate, score: int | None, at: Situation
-) -> Reason | None:
-    is_gate = rule.kind == "measure"
-    return (
-        layers.check_relevance(rule, candidate.about, at)
-        or layers.check_eligibility(rule, candidate, at)
-        or (None if is_gate else layers.find_permission(rule, at).nowhere)
-        or layers.check_holds(rule, candidate.about, at)
-        or layers.check_honesty(rule)
-        or (layers.check_worth(rule, candidate, score) if rule.promotional else None)
-    )
 
 
 def _choose(
@@ -253,13 +286,11 @@ def _choose_outbound(
     chosen: list[Chosen] = []
     for one in rest:
         _send_or_note(one, at, considered, chosen)
-    for position, one in enumerate(ranking):
-        if position:
-            best = ranking[0]
-            outranked = Outranked(by=best.rule.action, score=best.score)
-            considered.append(_considered(one, outranked))
-        else:
-            _send_or_note(one, at, considered, chosen)
+    if ranking:
+        best, *others = ranking
+        _send_or_note(best, at, considered, chosen)
+        outranked = Outranked(by=best.rule.action, score=best.score)
+        considered += [_considered(one, outranked) for one in others]
     return chosen
 
 
@@ -351,12 +382,14 @@ def _outside_rule(asked: OutsideContact, policy: Policy) -> ActionRule | None:
         purpose_rule=purpose,
         channels=(channel,),
         placements=frozenset(),
+        shown_at=(),
         cost=0,
         valid_for=NEVER,
         repeat=0,
         rest=0,
         urgent=False,
         permission=-1,
+        permission_any_topic=-1,
         holdout_percent=0,
         needs_approval=False,
         needs_benefit=False,
@@ -368,49 +401,56 @@ def _outside_rule(asked: OutsideContact, policy: Policy) -> ActionRule | None:
 
 def next_change_of(decision: Decision, policy: Policy) -> int:
     """Return the first instant after a decision at which it could come out otherwise by itself."""
+    facts, now = decision.facts, decision.decided_at
+    findings = evaluate(facts.values, facts.objects, policy, 0, now, facts.zone)
     return min(
         next_change_of_facts(decision, policy),
         next_change_of_reasons(decision),
-        _next_end_of_offers(decision, policy),
+        next_end_of_offers(decision, findings, policy),
     )
 
 
-def _next_end_of_offers(decision: Decision, policy: Policy) -> int:
+def next_end_of_offers(decision: Decision, findings: Findings, policy: Policy) -> int:
     """Return when something first expires, or has been the answer for long enough after it was sent."""
-    facts, now = decision.facts, decision.decided_at
-    derived, _ = policy.derive(facts.values, facts.objects, 0, now, facts.zone)
-    values = [*facts.values, *derived]
-    found = policy.evaluate_actions(values, facts.objects, 0, now, facts.zone).candidates
-    ends = [candidate.expires_at for candidate in found]
-    ends += [contact.attempt_at + policy.answer_stable for contact in facts.contacts]
-    return min((at for at in ends if at > now), default=NEVER)
+    ends = [candidate.expires_at for candidate in findings.evaluation.candidates]
+    ends += [contact.attempt_at + policy.answer_stable for contact in decision.facts.contacts]
+    return min((at for at in ends if at > decision.decided_at), default=NEVER)
 
 
 def next_change_of_facts(decision: Decision, policy: Policy) -> int:
     """Return when a condition next turns by the mere passing of time."""
     facts, now = decision.facts, decision.decided_at
-    change = _next_change(policy, facts.values, facts.objects, now, facts.zone)
+    change = find_next_change(policy, facts.values, facts.objects, now, facts.zone)
     if facts.restricting_values is not None and facts.restricting_objects is not None:
         claimed = facts.restricting_values, facts.restricting_objects
-        change = min(change, _next_change(policy, *claimed, now, facts.zone))
+        change = min(change, find_next_change(policy, *claimed, now, facts.zone))
     return change
+
+
+def find_next_change(
+    policy: Policy,
+    told: Values,
+    objects: Rows,
+    now: int,
+    zone: str | None,
+    *,
+    changed: int = -1,
+) -> int:
+    """Return when a condition that reads one of the `changed` facts (a mask) next turns."""
+    derived, _ = policy.derive(told, objects, 0, now, zone)
+    return policy.next_change([*told, *derived], objects, changed, now, zone)
 
 
 def next_change_of_reasons(decision: Decision) -> int:
     """Return when the first of the reasons against something ends."""
-    # An action that is on its way already is looked at again when its message is settled.
-    return min(
-        (
-            one.reason.until
-            for one in decision.considered
-            if one.reason is not None
-            and one.reason.until > decision.decided_at
-            and not isinstance(one.reason, AlreadyQueued | Held)
-        ),
-        default=NEVER,
-    )
-
-
-def _next_change(policy: Policy, told: Values, objects: Rows, now: int, zone: str | None) -> int:
-    derived, _ = policy.derive(told, objects, 0, now, zone)
-    return policy.next_change([*told, *derived], objects, now, zone)
+    until = NEVER
+    for one in decision.considered:
+        reason = one.reason
+        # An action that is on its way already is looked at again when its message is settled.
+        if (
+            reason is not None
+            and decision.decided_at < reason.until < until
+            and not isinstance(reason, AlreadyQueued | Held)
+        ):
+            until = reason.until
+    return until

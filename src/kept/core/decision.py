@@ -23,7 +23,7 @@ SEMANTICS: Final = 1
 OUTBOUND: Final = "outbound"
 
 
-class Facts(msgspec.Struct, frozen=True, array_like=True):
+class Facts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a decision may read of one customer, as plain values; a trace keeps all of it.
 
     `restricting_values` and `restricting_objects` also hold what attached (merely claimed) parts
@@ -49,7 +49,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     """`action|about` of what held already when history came in, until the customer is heard of."""
 
 
-class OpenMessage(msgspec.Struct, frozen=True, array_like=True):
+class OpenMessage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A message that is queued or on its way, as far as a decision must know."""
 
     message_id: str
@@ -70,7 +70,7 @@ class OutsideContact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     action: str = ""
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Request(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """What is asked: where, whether the customer is proven, and (for a gate) about what."""
 
     placement: str = OUTBOUND
@@ -105,7 +105,7 @@ class Controls(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Indexes of facts whose sources have fallen silent."""
 
 
-class Considered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Considered(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """One action that was looked at, for one object, and the first layer's no (None for yes).
 
     Actions that are not listed were not eligible.
@@ -117,7 +117,7 @@ class Considered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: Reason | None = None
 
 
-class Chosen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Chosen(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """An action that may go ahead: shown at the placement, or sent on the channel."""
 
     action: str
@@ -130,7 +130,7 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sets: dict[str, bool | int | str | None] = {}
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Decision(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """An answer with everything that it rests on. `chosen` is empty for silence, which scores 0."""
 
     decision_id: int

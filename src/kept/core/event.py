@@ -32,7 +32,7 @@ OFFER_DECLINED: Final = "Offer Declined"
 CHANNEL_CLOSED: Final = "Channel Closed"
 
 
-class Identifier(msgspec.Struct, frozen=True, order=True, array_like=True):
+class Identifier(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
     """A way to recognise somebody: a value within a namespace, such as an e-mail address."""
 
     namespace: str
@@ -43,7 +43,7 @@ class Identifier(msgspec.Struct, frozen=True, order=True, array_like=True):
         return f"{self.namespace}:{self.value}"
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One thing that happened to or was done for one customer, after parsing and clock correction.
 
     `occurred_at` and `received_at` are microseconds since 1970 in UTC. `event_key` is a stable

@@ -11,18 +11,20 @@ from typing import Final, cast
 
 import msgspec
 
-from kept.core.decision import Facts
-from kept.core.event import MESSAGE_LEAVING, Event
+from kept.core.consent import CONSENT_EVENTS
+from kept.core.decision import Facts, Request
+from kept.core.event import CHANNEL_CLOSED, MESSAGE_LEAVING, Event
 from kept.core.fold.aggregate import OVERFLOWING
 from kept.core.fold.compile import FeaturePlan
-from kept.core.fold.fold import FoldPlan
-from kept.core.layers import DRAWS
+from kept.core.layers import DRAWS, Permission
 from kept.core.policy.zones import find_zone
-from kept.core.rules import Rows, Values
-from kept.core.state import Contact, State
+from kept.core.rules import Policy, Rows, Values
+from kept.core.state import Contact, Stamped, State
 from kept.core.values import NEVER, Value
 
 TRAIT_PREFIX: Final = "trait."
+_TELLS_ANEW: Final = frozenset({MESSAGE_LEAVING, CHANNEL_CLOSED})
+"""Events of our own after which everything is read again: what a message sets, a closed address."""
 
 
 class FactPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,14 +43,26 @@ class FactPlan(msgspec.Struct, frozen=True, kw_only=True):
     """(channel, name of the trait or namespace that holds its address)."""
     zone_trait: str
     region_trait: str
-    index_of: dict[str, int]
-    """A feature's slot -> its index."""
+    features_by_event: dict[str, tuple[int, ...]]
+    """Event -> the indexes of the features that it changes."""
+    features_of_any: tuple[int, ...]
+    """The indexes of the features that every event changes, also one that is named nowhere."""
+    kinds_by_event: dict[str, tuple[int, ...]]
+    """Event -> which kinds of objects (by place, not by index) it changes."""
 
     @property
     def names(self) -> tuple[str, ...]:
         """Return the facts' names as conditions write them."""
         traits = (f"{TRAIT_PREFIX}{name}" for name in self.traits)
         return (*(feature.name for feature in self.features), *traits)
+
+
+class Person(msgspec.Struct, frozen=True, gc=False):
+    """What of a customer changes only when they are told of anew: not with what they do."""
+
+    zone: str | None
+    region: str | None
+    addresses: dict[str, str]
 
 
 class View:
@@ -58,59 +72,109 @@ class View:
     window slides, which is known beforehand, and an event names the facts that it changes.
     """
 
-    __slots__ = ("_changed", "_objects", "_valid_from", "_values", "unknown", "valid_until")
+    __slots__ = (
+        "_changed", "_kinds", "_objects", "_permissions", "_person", "_turned", "_valid_from",
+        "_values", "unknown", "valid_until",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         """Know nothing yet."""
         self._values: Values = []
-        self._objects: Rows | None = None
+        self._objects: Rows = []
+        self._person: Person | None = None
+        self._permissions: dict[tuple[str, str, bool], dict[int, Permission]] = {}
         self._changed: set[int] = set()
+        self._kinds: set[int] = set()
+        self._turned = -1
         self._valid_from = 0
         self.valid_until = 0
-        """When a window next slides over something."""
+        """When a window next slides over something; 0 while nothing was read."""
         self.unknown: tuple[int, ...] = ()
 
-    def note(self, plan: FactPlan, fold_plan: FoldPlan, event: Event) -> None:
+    def note(self, plan: FactPlan, event: Event) -> None:
         """Note which facts an event changes; call it for every event that is folded."""
+        name = event.name
+        if event.traits or name in _TELLS_ANEW or name in CONSENT_EVENTS or "gpc" in event.context:
+            self._permissions.clear()
+            self.valid_until = 0
         if not self.valid_until:
             return
-        index = plan.index_of
-        for feature in fold_plan.by_event.get(event.name, ()):
-            # A feature that is only being prepared is not read yet.
-            if feature.fingerprint in index:
-                self._changed.add(index[feature.fingerprint])
-        self._changed.update(
-            index[f.fingerprint] for f in fold_plan.any_event if f.fingerprint in index
-        )
-        if event.traits or event.name in fold_plan.objects or event.name == MESSAGE_LEAVING:
-            self.valid_until = 0
+        features = plan.features_by_event.get(name, plan.features_of_any)
+        if features:
+            self._changed.update(features)
+        kinds = plan.kinds_by_event.get(name)
+        if kinds:
+            self._kinds.update(kinds)
 
     def read(self, plan: FactPlan, state: State, now: int) -> tuple[Values, Rows]:
-        """Return the values and objects at `now`; they are the caller's to keep."""
-        if now >= self.valid_until or now < self._valid_from or self._objects is None:
+        """Return the values and objects at `now`; the values stay the view's own."""
+        if now >= self.valid_until or now < self._valid_from:
             unknown: list[int] = []
             self._values = _read_values(plan, state, now, unknown)
             self.unknown = tuple(unknown)
             self._objects = _read_objects(plan, state)
+            self._person = None
+            self._turned = -1
             self._valid_from, self.valid_until = now, next_slide(plan, state, now)
-        elif self._changed:
-            self._read_again(plan, state, now)
+        else:
+            if self._changed:
+                self._read_again(plan, state, now)
+            if self._kinds:
+                self._read_objects_again(plan, state)
         self._changed.clear()
-        return list(self._values), self._objects
+        self._kinds.clear()
+        return self._values, self._objects
+
+    def person(self, plan: FactPlan, state: State, identifiers: Mapping[str, str]) -> Person:
+        """Return the rest, of the instant of the last `read`."""
+        person = self._person
+        if person is None:
+            zone = _text_trait(state, plan.zone_trait)
+            person = self._person = Person(
+                zone if zone is not None and find_zone(zone) is not None else None,
+                _text_trait(state, plan.region_trait),
+                _read_addresses(plan, state, identifiers),
+            )
+        return person
+
+    def permissions_for(self, policy: Policy, request: Request) -> dict[int, Permission] | None:
+        """Return what is permitted to a request like this one, as far as it was asked for before."""
+        if request.outside is not None:
+            # Each tool asks about a purpose of its own.
+            return None
+        key = policy.version, request.channel, request.is_proven
+        return self._permissions.setdefault(key, {})
+
+    def take_turned(self) -> int:
+        """Return the mask of facts and kinds of objects that were read anew since it was last asked."""
+        turned, self._turned = self._turned, 0
+        return turned
 
     def _read_again(self, plan: FactPlan, state: State, now: int) -> None:
         unknown = set(self.unknown)
+        slots = state.features
         for index in self._changed:
             feature = plan.features[index]
-            slot = state.features.get(feature.fingerprint)
-            unknown.discard(index)
+            slot = slots.get(feature.fingerprint)
             read = feature.aggregate.read(slot, now)
             if read is OVERFLOWING:
                 unknown.add(index)
                 read = None
+            elif unknown:
+                unknown.discard(index)
             self._values[index] = cast("Value", read)
-            self.valid_until = min(self.valid_until, feature.aggregate.next_change(slot, now))
-        self.unknown = tuple(sorted(unknown))
+            self._turned |= 1 << index
+            change = feature.aggregate.next_change(slot, now)
+            self.valid_until = min(self.valid_until, change)
+        self.unknown = tuple(sorted(unknown)) if unknown else ()
+
+    def _read_objects_again(self, plan: FactPlan, state: State) -> None:
+        # Who was given the rows before keeps them as they were.
+        self._objects = list(self._objects)
+        for place in self._kinds:
+            kind, fields = plan.object_kinds[place], plan.object_fields[place]
+            self._objects[place] = _read_kind(state.objects.get(kind), fields)
+            self._turned |= 1 << (plan.first_kind + place)
 
 
 def read_facts(
@@ -139,22 +203,22 @@ def read_facts(
         claimed_values = _read_values(plan, restricting, now, more_unknown)
         claimed_objects = _read_objects(plan, restricting)
         unknown = tuple(sorted({*unknown, *more_unknown}))
-    zone = _text_trait(state, plan.zone_trait)
+    person = view.person(plan, state, identifiers)
     contacts = list(state.contacts.values())
     if len(contacts) > 1:
         contacts.sort(key=_contact_order)
     return Facts(
-        values=values,
+        values=list(values),
         objects=objects,
         restricting_values=claimed_values,
         restricting_objects=claimed_objects,
         unknown=unknown,
-        zone=zone if zone is not None and find_zone(zone) is not None else None,
-        region=_text_trait(state, plan.region_trait),
+        zone=person.zone,
+        region=person.region,
         consents=dict(state.consents),
         contacts=contacts,
         declines=dict(state.declines),
-        addresses=_read_addresses(plan, state, identifiers),
+        addresses=person.addresses,
         draw=draw_of(customer_id),
         known_since_import=_read_history(state),
     )
@@ -193,21 +257,23 @@ def _read_values(plan: FactPlan, state: State, now: int, unknown: list[int]) -> 
 
 
 def _read_objects(plan: FactPlan, state: State) -> Rows:
-    rows: Rows = []
-    for kind, fields in zip(plan.object_kinds, plan.object_fields, strict=True):
-        objects = state.objects.get(kind)
-        if not objects:
-            rows.append([])
-            continue
-        rest = fields[1:]
-        of_kind: list[tuple[Value, ...]] = []
-        for key in sorted(objects):
-            known = objects[key]
-            of_kind.append(
-                (key, *(known[field].value if field in known else None for field in rest))
-            )
-        rows.append(of_kind)
-    return rows
+    return [
+        _read_kind(state.objects.get(kind), fields)
+        for kind, fields in zip(plan.object_kinds, plan.object_fields, strict=True)
+    ]
+
+
+def _read_kind(
+    objects: Mapping[str, Mapping[str, Stamped]] | None, fields: tuple[str, ...]
+) -> list[tuple[Value, ...]]:
+    """Return the objects of one kind in the order of their keys."""
+    if not objects:
+        return []
+    rest = fields[1:]
+    return [
+        (key, *[told.value if (told := known.get(field)) is not None else None for field in rest])
+        for key, known in sorted(objects.items())
+    ]
 
 
 def _text_trait(state: State, name: str) -> str | None:

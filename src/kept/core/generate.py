@@ -1,11 +1,13 @@
 """Generate the functions that evaluate a whole brand: every condition and value in one go.
 
 A call costs more than a comparison, so all conditions become one function of local variables. What
-is generated has four functions, all of (facts, objects, mask of unknown facts, now, zone):
-`derive` (the cohort and the segments), `evaluate_holds`, `evaluate_actions`, and `next_change`.
+is generated has three functions of (facts, objects, mask of unknown facts, now, zone): `derive` (the
+cohort and the segments), `evaluate_holds` and `evaluate_actions`. A fourth, `next_change`, takes the
+mask of the facts that changed, for only what rests on these can turn at another instant than before.
 
 Unknown comes first: a condition whose facts are unknown is not evaluated at all. A hold then counts
-as on and an action as no (G12); an overflow counts as unknown too.
+as on and an action as no (G12); an overflow counts as unknown too. Usually all facts are known, so
+that there is a shorter twin of the functions for that case.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from kept.core.policy.next_change import emit_next_change
+from kept.core.policy.next_change import Plain, Turn, find_turns
 from kept.core.policy.runtime import RUNTIME, Overflow
 from kept.core.policy.to_python import Names, emit, emit_test
 from kept.core.policy.tree import Expression, facts_read, fields_read, objects_read
@@ -72,7 +74,14 @@ class Generated(msgspec.Struct, frozen=True, kw_only=True):
 def generate(code: PolicyCode) -> Generated:
     """Return the functions of a brand."""
     writer = _Writer(code)
-    functions = [writer.derive(), writer.holds(), writer.actions(), writer.next_change()]
+    functions = [
+        writer.derive(),
+        writer.holds(known=True),
+        writer.holds(known=False),
+        writer.actions(known=True),
+        writer.actions(known=False),
+        writer.next_change(),
+    ]
     source = "\n\n".join(functions)
     names: dict[str, Any] = {
         **RUNTIME, "Candidate": Candidate, "HoldState": HoldState, "Evaluation": Evaluation,
@@ -178,138 +187,203 @@ class _Writer:
         lines.append(f"    return [{', '.join(names)}], U")
         return "\n".join(lines)
 
-    def holds(self) -> str:
-        """Return the source of `evaluate_holds`."""
+    def holds(self, *, known: bool) -> str:
+        """Return the source of `evaluate_holds`, or of its twin for facts that are all known."""
         codes = self._code.holds
         expressions = [e for hold in codes for e in (hold.while_, hold.until) if e is not None]
         lines = [
-            f"def evaluate_holds({_ARGUMENTS}):",
+            *_heading("evaluate_holds", known=known),
             *self._locals(expressions, (hold.about for hold in codes)),
             "    H = []",
         ]
         for index, hold in enumerate(codes):
-            lines += self._about_hold(index, hold) if hold.about else self._plain_hold(index, hold)
+            write = self._about_hold if hold.about else self._plain_hold
+            lines += write(index, hold, known=known)
         lines.append("    return H")
         return "\n".join(lines)
 
-    def _plain_hold(self, index: int, hold: HoldCode) -> list[str]:
-        mask = self.mask_of([hold.while_], "")
+    def _plain_hold(self, index: int, hold: HoldCode, *, known: bool) -> list[str]:
         names = self._names()
         until = f"{emit(hold.until, names)} or 0" if hold.until else "0"
-        return [
-            "    try:",
-            f"        if U & {mask}: H.append(HoldState({index}, True, None, 0))",
-            f"        elif {emit_test(hold.while_, names)}:",
-            f"            H.append(HoldState({index}, False, None, {until}))",
-            f"    {_FAILED} H.append(HoldState({index}, True, None, 0))",
-        ]
+        test = emit_test(hold.while_, names)
+        on = f"H.append(HoldState({index}, False, None, {until}))"
+        unknown = f"H.append(HoldState({index}, True, None, 0))"
+        mask = 0 if known else self.mask_of([hold.while_], "")
+        lines = (
+            [f"if U & {mask}: {unknown}", f"elif {test}: {on}"] if mask else [f"if {test}: {on}"]
+        )
+        if not hold.while_.unknowable and not (hold.until and hold.until.unknowable):
+            return [f"    {line}" for line in lines]
+        return ["    try:", *(f"        {line}" for line in lines), f"    {_FAILED} {unknown}"]
 
-    def _about_hold(self, index: int, hold: HoldCode) -> list[str]:
-        mask = self.mask_of([hold.while_], hold.about)
+    def _about_hold(self, index: int, hold: HoldCode, *, known: bool) -> list[str]:
         names = self._names(hold.about)
         until = f"{emit(hold.until, names)} or 0" if hold.until else "0"
         kind = self._kind[hold.about]
         one = f"frozenset(({hold.about + '/'!r} + a[0],))"
+        mask = 0 if known else self.mask_of([hold.while_], hold.about)
         return [
             f"    if U & {mask}: H.append(HoldState({index}, True, None, 0))",
             "    else:",
-            f"        for a in o{kind}:",
-            "            try:",
-            f"                if {emit_test(hold.while_, names)}:",
-            f"                    H.append(HoldState({index}, False, {one}, {until}))",
-            f"            {_FAILED} H.append(HoldState({index}, True, {one}, 0))",
-        ]
+        ] * bool(mask) + [
+            f"    {'    ' * bool(mask)}{line}"
+            for line in (
+                f"for a in o{kind}:",
+                "    try:",
+                f"        if {emit_test(hold.while_, names)}:",
+                f"            H.append(HoldState({index}, False, {one}, {until}))",
+                f"    {_FAILED} H.append(HoldState({index}, True, {one}, 0))",
+            )
+        ]  # fmt: skip
 
-    def actions(self) -> str:
-        """Return the source of `evaluate_actions`."""
+    def actions(self, *, known: bool) -> str:
+        """Return the source of `evaluate_actions`, or of its twin for facts that are all known."""
         codes = self._code.actions
         pressure = self._code.pressure
         expressions = [e for action in codes for e in _expressions_of(action)]
+        mask = 0 if known else self.mask_of([pressure], "")
+        value = emit(pressure, self._names())
         lines = [
-            f"def evaluate_actions({_ARGUMENTS}):",
+            *_heading("evaluate_actions", known=known),
             *self._locals([*expressions, pressure], (action.about for action in codes)),
             "    C = []",
             "    K = []",
             "    try:",
-            f"        P = None if U & {self.mask_of([pressure], '')} else {emit(pressure, self._names())}",
+            f"        P = None if U & {mask} else {value}" if mask else f"        P = {value}",
             f"    {_FAILED} P = None",
         ]
         for index, action in enumerate(codes):
-            lines += self._action(index, action)
+            lines += self._action(index, action, known=known)
         lines.append("    return Evaluation(C, K, P)")
         return "\n".join(lines)
 
-    def _action(self, index: int, action: ActionCode) -> list[str]:
+    def _action(self, index: int, action: ActionCode, *, known: bool) -> list[str]:
         names = self._names(action.about, action.offer)
         test = emit_test(action.when, names)
         about = f"{action.about + '/'!r} + a[0]" if action.about else "''"
-        candidate = f"C.append(Candidate({index}, {about}, {self._amounts(action, names)}))"
-        known = self.mask_of([action.when], action.about)
-        lines = [f"    if U & {known}: K.append({index})"] if known else ["    if False: pass"]
-        if not action.about:
-            if not action.when.unknowable and not _is_unknowable(action):
-                return [*lines, f"    elif {test}: {candidate}"]
-            return [
-                *lines, "    else:", "        try:",
-                f"            if {test}: {candidate}",
-                f"        {_FAILED} K.append({index})",
-            ]  # fmt: skip
-        return [
-            *lines,
-            "    else:",
-            f"        for a in o{self._kind[action.about]}:",
-            "            try:",
-            f"                if {test}: {candidate}",
-            f"            {_FAILED} K.append({index})",
-        ]
+        amounts = self._amounts(action, names, known=known)
+        lines = [f"if {test}: C.append(Candidate({index}, {about}, {amounts}))"]
+        if action.when.unknowable or _is_unknowable(action):
+            lines = ["try:", f"    {lines[0]}", f"{_FAILED} K.append({index})"]
+        if action.about:
+            lines = [f"for a in o{self._kind[action.about]}:", *(f"    {line}" for line in lines)]
+        mask = 0 if known else self.mask_of([action.when], action.about)
+        if mask:
+            lines = [
+                f"if U & {mask}: K.append({index})",
+                "else:",
+                *(f"    {line}" for line in lines),
+            ]
+        return [f"    {line}" for line in lines]
 
-    def _amounts(self, action: ActionCode, names: Names) -> str:
+    def _amounts(self, action: ActionCode, names: Names, *, known: bool) -> str:
         parts = [
-            self._known(expression, action.about, names)
+            self._known(expression, action.about, names, known=known)
             for expression in (action.value, action.p_accept, action.benefit)
         ]
         expires = "0" if action.expires is None else f"{emit(action.expires, names)} or 0"
         sets = ", ".join(emit(expression, names) for expression in action.sets)
         return f"{', '.join(parts)}, {expires}" + (f", ({sets},)" if sets else "")
 
-    def _known(self, expression: Expression | None, about: str, names: Names) -> str:
+    def _known(
+        self, expression: Expression | None, about: str, names: Names, *, known: bool
+    ) -> str:
         """Return the source of a value that is None where something it reads is unknown."""
         if expression is None:
             return "None"
-        mask = self.mask_of([expression], about)
+        mask = 0 if known else self.mask_of([expression], about)
         source = emit(expression, names)
         return f"None if U & {mask} else {source}" if mask else source
 
+    # -- when something next turns
+
     def next_change(self) -> str:
         """Return the source of `next_change`."""
-        code = self._code
-        plain = [
-            *((about, e, _NO_OFFER) for e, about in _general_expressions(code)),
-            *((a.about, e, a.offer) for a in code.actions for e in _expressions_of(a)),
-        ]
-        timed = [(about, e, offer) for about, e, offer in plain if e.root.timed]
-        lines = [
-            "def next_change(F, O, now, zone):",
-            *self._locals([e for _, e, _ in timed], (about for about, _, _ in timed)),
-            f"    N = {NEVER}",
-        ]
-        sources: dict[tuple[str, str], None] = {}
-        for about, expression, offer in timed:
-            names = self._names(about, offer)
-            change = emit_next_change(expression, names)
-            if change is not None:
-                sources[about, change] = None
-        for about, change in sources:
-            loop = f"    for a in o{self._kind[about]}:" if about else "    if True:"
+        plain: dict[tuple[str, int, str, bool], set[int]] = {}
+        others: dict[tuple[str, str], int] = {}
+        reads: list[Expression] = []
+        for about, expression, offer in self._timed():
+            for turn in find_turns(expression, self._names(about, offer)):
+                mask = self._mask_of_turn(turn, about)
+                for each in turn.plain:
+                    kind = each.kind or (about if each.start.startswith("a[") else "")
+                    key = (
+                        kind,
+                        mask if not kind else self._bit_of(kind),
+                        each.start,
+                        each.is_since,
+                    )
+                    plain.setdefault(key, set()).update(each.lengths)
+                if not turn.plain:
+                    others[about, turn.source] = others.get((about, turn.source), 0) | mask
+                    reads.append(msgspec.structs.replace(expression, root=turn.reads))
+        lines = ["def next_change(F, O, M, now, zone):", f"    N = {NEVER}"]
+        for (kind, mask, start, is_since), lengths in plain.items():
+            lines += self._plain_turn(
+                Plain(start, tuple(sorted(lengths, reverse=not is_since)), is_since, kind), mask
+            )
+        lines += self._locals(reads, (about for about, _ in others))
+        for (about, source), mask in others.items():
+            loop = f"for a in o{self._kind[about]}:" if about else "if True:"
             lines += [
-                "    try:",
-                f"    {loop}",
-                f"            n = {change}",
-                "            if n < N: N = n",
-                f"    {_FAILED} pass",
+                # What rests on time alone is asked for only when all is.
+                f"    if M & {mask}:" if mask else "    if M < 0:",
+                "        try:",
+                f"            {loop}",
+                f"                n = {source}",
+                "                if n < N: N = n",
+                f"        {_FAILED} pass",
             ]
         lines.append("    return N")
         return "\n".join(lines)
+
+    def _timed(self) -> Iterator[tuple[str, Expression, Mapping[str, Value]]]:
+        code = self._code
+        for expression, about in _general_expressions(code):
+            if expression.root.timed:
+                yield about, expression, _NO_OFFER
+        for action in code.actions:
+            for expression in _expressions_of(action):
+                if expression.root.timed:
+                    yield action.about, expression, action.offer
+
+    def _bit_of(self, kind: str) -> int:
+        return 1 << self._bit[f"{kind}()"]
+
+    def _mask_of_turn(self, turn: Turn, about: str) -> int:
+        """Return the bits of what an instant rests on; every one where it rests on what is derived."""
+        part = Expression(text="", root=turn.reads)
+        if any(self._index[name] >= self._code.order.told_count for name in facts_read(part)):
+            return -1
+        return self.mask_of([part], about)
+
+    def _plain_turn(self, plain: Plain, mask: int) -> list[str]:
+        """Return the lines that find the first turn after (or before) an instant that is known."""
+        kind = plain.kind
+        row = "k_row" if plain.start.startswith("k_row") else "a"
+        start = plain.start if kind else f"F[{plain.start.removeprefix('f')}]"
+        age = "now - t" if plain.is_since else "t - now"
+        turns = [
+            f"t + {x} if d < {x}" if plain.is_since else f"t - {x} + 1 if d >= {x}"
+            for x in plain.lengths
+        ]
+        lines = [
+            f"t = {start}",
+            "if t is not None:",
+            f"    d = {age}",
+            f"    n = {' else '.join(turns)} else {NEVER}",
+            "    if n < N: N = n",
+        ]
+        if kind:
+            lines = [f"for {row} in O[{self._kind[kind]}]:", *(f"    {line}" for line in lines)]
+        return [f"    if M & {mask}:", *(f"        {line}" for line in lines)]
+
+
+def _heading(name: str, *, known: bool) -> list[str]:
+    """Return the first lines of a function; where all facts are known, its twin takes over."""
+    if known:
+        return [f"def {name}_known(F, O, now, zone):"]
+    return [f"def {name}({_ARGUMENTS}):", f"    if not U: return {name}_known(F, O, now, zone)"]
 
 
 def _general_expressions(code: PolicyCode) -> Iterator[tuple[Expression, str]]:

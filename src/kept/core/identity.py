@@ -29,7 +29,7 @@ Evidence: TypeAlias = Literal["alias", "vouched", "claimed", "apart"]
 STRENGTH_RANK: Final[Mapping[str, int]] = {"strong": 0, "medium": 1, "weak": 2}
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
+class Part(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one first-seen identifier began; `claimed` if this use of it was never vouched for."""
 
     part_id: int
@@ -38,7 +38,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     claimed: bool = False
 
 
-class Link(msgspec.Struct, frozen=True, order=True):
+class Link(msgspec.Struct, frozen=True, order=True, gc=False):
     """Evidence about two parts, `part_a < part_b`; `first_at` is the earliest event time (µs)."""
 
     part_a: int

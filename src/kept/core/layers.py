@@ -6,14 +6,14 @@ pressure and quiet time belong to leaving, and are judged where a message would 
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
 
 from kept.core.consent import PREFERRED_CHANNEL, check_permission
 from kept.core.contact import NEVER_ARRIVED, check_cap, last_contact_at, quiet_until
-from kept.core.decision import OUTBOUND, Brake, Controls, Facts, Request
+from kept.core.decision import Brake, Controls, Facts, Request
 from kept.core.policy.zones import find_zone
 from kept.core.reason import (
     AddressClosed,
@@ -46,7 +46,7 @@ DRAWS: Final = 10_000
 RESPONSE_WINDOW: Final = 90 * DAY
 
 
-class Permission(msgspec.Struct, frozen=True):
+class Permission(msgspec.Struct, frozen=True, gc=False):
     """What one kind of permission allows: channels, or the reason why it allows no way at all."""
 
     ways: list[ChannelRule]
@@ -56,7 +56,7 @@ class Permission(msgspec.Struct, frozen=True):
     """Why neither a channel nor a placement is allowed; None where one is."""
 
 
-class Situation(msgspec.Struct, frozen=True):
+class Situation(msgspec.Struct, frozen=True, gc=False):
     """All that the layers look at besides the action."""
 
     policy: Policy
@@ -68,10 +68,14 @@ class Situation(msgspec.Struct, frozen=True):
     pressure: int | None
     now: int
     permissions: dict[int, Permission]
-    """By `ActionRule.permission`, filled as they are asked for."""
+    """By the number of what they permit (see `ActionRule`), filled as they are asked for."""
+    contacted: Mapping[tuple[str, str], int]
+    """(action, about) -> when the customer was last reached by it, but for what is asked about."""
+    has_topics: bool
+    """Whether the customer said anything of any topic."""
 
 
-class Way(msgspec.Struct, frozen=True):
+class Way(msgspec.Struct, frozen=True, gc=False):
     """A channel that a message may take, from `due_at` on."""
 
     channel: ChannelRule
@@ -86,7 +90,7 @@ def check_relevance(rule: ActionRule, about: str, at: Situation) -> Reason | Non
             declined = facts.declines.get(key)
             if declined is not None and at.now < declined.at + at.policy.decline_rest:
                 return Declined(at=declined.at, until=declined.at + at.policy.decline_rest)
-    contacted_at = _contacted_at(rule, about, at) if facts.contacts else 0
+    contacted_at = at.contacted.get((rule.action, about), 0)
     # For a while after it was sent it stays the one answer, so that the customer who follows a
     # message to the shop meets the same offer there.
     if not contacted_at or (rule.promotional and at.now < contacted_at + at.policy.answer_stable):
@@ -94,18 +98,17 @@ def check_relevance(rule: ActionRule, about: str, at: Situation) -> Reason | Non
     return _check_repeat(rule, contacted_at, at.now)
 
 
-def _contacted_at(rule: ActionRule, about: str, at: Situation) -> int:
-    return max(
-        (
-            contact.attempt_at
-            for contact in at.facts.contacts
-            if contact.action == rule.action
-            and contact.about == about
-            and contact.outcome not in NEVER_ARRIVED
-            and contact.message_id != at.request.message_id
-        ),
-        default=0,
-    )
+def contacts_by_action(facts: Facts, request: Request) -> dict[tuple[str, str], int]:
+    """Return (action, about) -> when the customer was last reached by it.
+
+    A message that is decided again does not stand in its own way.
+    """
+    contacted: dict[tuple[str, str], int] = {}
+    for contact in facts.contacts:
+        if contact.outcome not in NEVER_ARRIVED and contact.message_id != request.message_id:
+            key = contact.action, contact.about
+            contacted[key] = max(contacted.get(key, 0), contact.attempt_at)
+    return contacted
 
 
 def _check_repeat(rule: ActionRule, contacted_at: int, now: int) -> Reason | None:
@@ -127,7 +130,7 @@ def check_leaving(rule: ActionRule, about: str, at: Situation) -> Reason | None:
             return AlreadyQueued(message_id=message.message_id)
     if f"{rule.action}|{about}" in at.facts.known_since_import:
         return KnownSinceImport()
-    contacted_at = _contacted_at(rule, about, at)
+    contacted_at = at.contacted.get((rule.action, about), 0)
     if contacted_at:
         refused = _check_repeat(rule, contacted_at, at.now)
         if refused is not None:
@@ -158,11 +161,12 @@ def check_eligibility(rule: ActionRule, candidate: Candidate, at: Situation) -> 
 
 def find_permission(rule: ActionRule, at: Situation) -> Permission:
     """Return which ways to the customer the action's purpose, entity and topic allow."""
-    known = at.permissions.get(rule.permission)
+    number = rule.permission if at.has_topics else rule.permission_any_topic
+    known = at.permissions.get(number)
     if known is None:
         ways, refusal = _find_ways(rule, at)
         nowhere = None if ways else _check_placements(rule, refusal, at)
-        known = at.permissions[rule.permission] = Permission(ways, refusal, nowhere)
+        known = at.permissions[number] = Permission(ways, refusal, nowhere)
     return known
 
 
@@ -213,7 +217,7 @@ def check_placement(rule: ActionRule, placement: str, at: Situation) -> Reason |
 
 
 def _check_placements(rule: ActionRule, refusal: Reason | None, at: Situation) -> Reason | None:
-    for placement in sorted(rule.placements - {OUTBOUND}):
+    for placement in rule.shown_at:
         reason = check_placement(rule, placement, at)
         if reason is None or isinstance(reason, NotProven):
             return None
@@ -222,7 +226,7 @@ def _check_placements(rule: ActionRule, refusal: Reason | None, at: Situation) -
 
 
 def check_holds(rule: ActionRule, about: str, at: Situation) -> Reason | None:
-    """Return the hold, brake or missing approval that hushes the action."""
+    """Return the hold or brake that hushes the action."""
     for brake in at.controls.brakes:
         if brake_covers(brake, rule, at):
             return Braked(brake=brake.brake)
@@ -232,9 +236,12 @@ def check_holds(rule: ActionRule, about: str, at: Situation) -> Reason | None:
             reason = _check_hold(state, rule, about, at)
             if reason is not None:
                 return reason
-    if rule.needs_approval:
-        return NeedsApproval()
     return None
+
+
+def check_approval(rule: ActionRule) -> Reason | None:
+    """Return that a person must approve the action first, where that is so."""
+    return NeedsApproval() if rule.needs_approval else None
 
 
 def _check_hold(state: HoldState, rule: ActionRule, about: str, at: Situation) -> Reason | None:
@@ -247,18 +254,14 @@ def _check_hold(state: HoldState, rule: ActionRule, about: str, at: Situation) -
     ):
         return None
     if state.is_unknown:
-        return HoldUnknown(hold=hold.hold, facts=_unknown_names(hold.facts, at))
+        return HoldUnknown(hold=hold.hold, facts=unknown_names(hold.facts, at))
     return Held(hold=hold.hold, until=state.until)
-
-
-def _unknown_names(indexes: tuple[int, ...], at: Situation) -> tuple[str, ...]:
-    unknown = {*at.facts.unknown, *at.controls.stale_facts}
-    return tuple(at.policy.fact_names[index] for index in indexes if index in unknown)
 
 
 def unknown_names(indexes: tuple[int, ...], at: Situation) -> tuple[str, ...]:
     """Return the names of those of these facts that are unknown just now."""
-    return _unknown_names(indexes, at)
+    unknown = {*at.facts.unknown, *at.controls.stale_facts}
+    return tuple(at.policy.fact_names[index] for index in indexes if index in unknown)
 
 
 def brake_covers(brake: Brake, rule: ActionRule, at: Situation) -> bool:

@@ -20,7 +20,7 @@ IN_FLIGHT_STATES: Final[frozenset[str]] = frozenset({"leaving"})
 """A message whose outcome is unclear stays `leaving`, and listed, until it is settled."""
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One message decided for one customer, about one object, on one channel."""
 
     message_id: str

@@ -10,7 +10,9 @@ from typing import ClassVar, TypeAlias
 import msgspec
 
 
-class _Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="code"):
+class _Reason(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="code", gc=False
+):
     """What all reasons have in common."""
 
     layer: ClassVar[str]

@@ -17,7 +17,7 @@ Unknown: TypeAlias = int
 """A bit for each fact (`1 << index`) that is unknown just now."""
 
 
-class Candidate(msgspec.Struct, frozen=True, array_like=True):
+class Candidate(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An action whose condition holds, for one object in play (`about`, `kind/key`) or none.
 
     Amounts are minor units; `p_accept` is in millionths; None means that the value is unknown or
@@ -33,7 +33,7 @@ class Candidate(msgspec.Struct, frozen=True, array_like=True):
     sets: tuple[Value, ...] = ()
 
 
-class HoldState(msgspec.Struct, frozen=True, array_like=True):
+class HoldState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A hold that is on, for the whole customer or for some objects only."""
 
     hold: int
@@ -66,6 +66,8 @@ class ActionRule(msgspec.Struct, frozen=True, kw_only=True):
     purpose_rule: PurposeRule
     channels: tuple[ChannelRule, ...]
     placements: frozenset[str]
+    shown_at: tuple[str, ...]
+    """The placements but outbound, by name."""
     cost: int
     valid_for: int
     repeat: int
@@ -74,6 +76,8 @@ class ActionRule(msgspec.Struct, frozen=True, kw_only=True):
     urgent: bool
     permission: int
     """Actions with the same number need the same permission: it is looked up once for all."""
+    permission_any_topic: int
+    """The same for customers who said nothing of any topic, which is most of them."""
     holdout_percent: int
     needs_approval: bool
     needs_benefit: bool
@@ -107,8 +111,8 @@ class PlacementRule(msgspec.Struct, frozen=True, kw_only=True):
     asks: tuple[str, ...]
 
 
-class Evaluation(msgspec.Struct, frozen=True):
-    """What the generated code says of one customer's facts."""
+class Evaluation(msgspec.Struct, frozen=True, gc=False):
+    """What the generated code says of all actions for one customer's facts."""
 
     candidates: list[Candidate]
     unknown_actions: list[int]
@@ -117,11 +121,24 @@ class Evaluation(msgspec.Struct, frozen=True):
     """What one more contact costs, in minor units; None where that is unknown."""
 
 
+class Findings(msgspec.Struct, frozen=True, gc=False):
+    """What all conditions come to for one customer's facts: what the layers walk on.
+
+    Two findings that are equal lead to the same decision, as long as nothing else that the layers
+    look at differs.
+    """
+
+    cohort: str | None
+    holds: list[HoldState]
+    evaluation: Evaluation
+
+
 Derive: TypeAlias = Callable[[Values, Rows, Unknown, int, str | None], tuple[list[Any], Unknown]]
 """(facts, objects, unknown, now, zone) -> the cohort (None if unknown), then each segment."""
 EvaluateHolds: TypeAlias = Callable[[Values, Rows, Unknown, int, str | None], list[HoldState]]
 EvaluateActions: TypeAlias = Callable[[Values, Rows, Unknown, int, str | None], Evaluation]
-NextChange: TypeAlias = Callable[[Values, Rows, int, str | None], int]
+NextChange: TypeAlias = Callable[[Values, Rows, int, int, str | None], int]
+"""(facts, objects, mask of those that changed, now, zone) -> when what rests on them next turns."""
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,8 +173,6 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     evaluate_holds: EvaluateHolds
     evaluate_actions: EvaluateActions
     next_change: NextChange
-    timed_facts: tuple[int, ...]
-    """Indexes of the facts that anything which changes with time reads."""
     influences: frozenset[str]
     """Events that can change a fact which anything decides by; after others the answer stands."""
     source_text: Any = ""

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 
-class Stamped(msgspec.Struct, array_like=True, frozen=True):
+class Stamped(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A value with the event time (µs) and event key that decide which of two is the later."""
 
     value: Any
@@ -23,7 +23,7 @@ class Stamped(msgspec.Struct, array_like=True, frozen=True):
         return (self.at, self.event_key) > (other.at, other.event_key)
 
 
-class Contact(msgspec.Struct, array_like=True, frozen=True):
+class Contact(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One contact that left or was reported: it occupies its cap slots from `attempt_at` on.
 
     `settled_at` is 0 while the attempt is in flight. `outcome` is "" (in flight), "delivered",
@@ -47,7 +47,7 @@ class Contact(msgspec.Struct, array_like=True, frozen=True):
     """When a person (never a machine) opened, clicked or answered it."""
 
 
-class State(msgspec.Struct, array_like=True):
+class State(msgspec.Struct, array_like=True, gc=False):
     """The sum of one part's events (or, merged, of a whole customer's)."""
 
     features: dict[str, Any] = msgspec.field(default_factory=dict)

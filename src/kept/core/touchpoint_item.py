@@ -58,7 +58,9 @@ else:
     Fields = _bounded_fields()
 
 
-class WireItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class WireItem(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, gc=False
+):
     """One event in the form of the Segment specification, the common tongue of all wire formats."""
 
     type: str = ""

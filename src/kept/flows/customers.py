@@ -6,7 +6,9 @@ the mark; it is dropped whole when a commit fails, and loaded again from what is
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Final
+from typing import Final
+
+import msgspec
 
 from kept.core.consent import CONSENT_EVENTS
 from kept.core.decision import Decision
@@ -23,22 +25,38 @@ from kept.core.fold.fold import (
 )
 from kept.core.identity import Link, Part
 from kept.core.message import Message
+from kept.core.rules import Findings, Policy
 from kept.core.state import State
 from kept.ports import StateRow, Store
 
 NAMES_MAX: Final = 200_000
 CACHED_MAX: Final = 60_000
 """How many customers stay in memory."""
-_EMPTY_STATE: Final = encode_state(State())
+_NOTHING: Final = State()
+_EMPTY_STATE: Final = encode_state(_NOTHING)
+
+
+class Standing(msgspec.Struct, frozen=True, gc=False):
+    """A customer's answer in force: the decision, what it rests on, and until when it may stand."""
+
+    decision: Decision
+    findings: Findings | None
+    """None where the decision rests on what is merely claimed as well."""
+    until: int
+    """The first instant at which it must be decided anew, whatever the conditions say."""
+    reasons_until: int
+    """When the first of the reasons against something ends."""
+    is_waiting: bool
+    """Whether it waits for what announces itself to nobody: a brake that is lifted, a source."""
 
 
 class Customer:
     """One customer in memory: parts, their states, and the sum that decisions read."""
 
     __slots__ = (
-        "_attached", "_restricting", "_total", "_twins", "applied", "customer_id", "identifiers",
-        "joined_at", "links", "messages", "own_part", "parts", "standing", "states", "turn", "view",
-        "wake_at",
+        "_attached", "_restricting", "_total", "_twins", "applied", "customer_id", "findings",
+        "identifiers", "joined_at", "links", "messages", "own_part", "parts", "standing", "states",
+        "turn", "view", "wake_at",
     )  # fmt: skip
 
     def __init__(
@@ -71,16 +89,20 @@ class Customer:
         self._total: State | None = None
         self._restricting: State | None = None
         self.view = View()
-        self.standing: Decision | None = None
-        self.turn: tuple[Any, Any, int] | None = None
-        """When a condition next turns, with the policy and the facts that it was found for."""
+        self.standing: Standing | None = None
+        """The answer in force; None where something happened that only a decision can judge."""
+        self.findings: tuple[int, Findings] | None = None
+        """What all conditions came to, and when, until something happens that they may read."""
+        self.turn: tuple[Policy, int] | None = None
+        """When a condition next turns, and the policy that says so."""
         self.wake_at = 0
 
     def total(self, plan: FoldPlan) -> State:
         """Return the state of the whole customer, without what is merely claimed."""
         if self._total is None:
-            if len(self.states) == 1:
-                self._total = next(iter(self.states.values()))
+            full = self._only_full_part()
+            if full is not None:
+                self._total = self.states[full]
             else:
                 # Summing uses states up, so that copies are summed.
                 copies = {key: decode_state(encode_state(s)) for key, s in self.states.items()}
@@ -93,6 +115,18 @@ class Customer:
                 )
         return self._total
 
+    def _only_full_part(self) -> int | None:
+        """Return the one part to which anything happened: its state is that of the whole.
+
+        Most customers have several identifiers, and all of their events fall to the strongest.
+        """
+        if self._attached and len(self.states) > 1:
+            return None
+        full = [part_id for part_id, state in self.states.items() if state != _NOTHING]
+        if len(full) > 1:
+            return None
+        return full[0] if full else next(iter(self.states))
+
     def restricting(self, plan: FoldPlan) -> State | None:
         """Return the state that also holds what attached parts add; None without such parts."""
         self.total(plan)
@@ -103,8 +137,11 @@ class Customer:
         state = self.states[part_id]
         fold_event(plan, state, event)
         self.applied[part_id] = sequence
-        self.standing = None
         if self._total is None or self._total is state:
+            return
+        if any(self._total is each for each in self.states.values()):
+            # It was the only part with anything in it, and is no longer.
+            self.forget_sum()
             return
         is_attached = part_id in self._attached
         if (
@@ -124,7 +161,7 @@ class Customer:
 
     def forget_sum(self) -> None:
         """Compute the sum anew when it is next wanted."""
-        self._total = self._restricting = self.standing = None
+        self._total = self._restricting = self.standing = self.findings = None
         self.view = View()
 
 
@@ -146,6 +183,8 @@ class Customers:
         """Customers whose wake must be computed anew, by id."""
         self.imported: dict[int, Customer] = {}
         """Customers whose history came in and is not settled yet, by id."""
+        self.regrouped_count = 0
+        """How often customers were made anew, so that one that was looked up may be gone."""
 
     @property
     def dirty_count(self) -> int:
@@ -257,6 +296,7 @@ class Customers:
             parts |= old.parts
             messages += old.messages.values()
         rebuilt = []
+        self.regrouped_count += 1
         self.named.clear()
         for members in groups:
             customer_id = min(members)
@@ -330,7 +370,7 @@ class Customers:
     def forget_standing(self) -> None:
         """Forget every standing answer, because the brand or a control changed."""
         for customer in self._by_id.values():
-            customer.standing = None
+            customer.standing = customer.findings = None
 
 
 def _joined_at(parts: Collection[int], links: Mapping[tuple[int, int, str], int]) -> int:

@@ -11,14 +11,22 @@ import msgspec
 
 from kept.core.bundle import Bundle
 from kept.core.consent import CONSENT_EVENTS
-from kept.core.decide import decide
+from kept.core.decide import (
+    decide,
+    evaluate,
+    mask_of,
+    next_change_of_reasons,
+    next_end_of_offers,
+)
 from kept.core.decision import Controls, Decision, OpenMessage, Request
 from kept.core.event import SOURCE_SELF, Event
 from kept.core.facts import find_address, read_facts
-from kept.core.fold.fold import FoldPlan
+from kept.core.fold.fold import OWN_EVENTS, FoldPlan
 from kept.core.message import IN_FLIGHT_STATES, Message
+from kept.core.reason import Braked, FactUnknown, HoldUnknown
+from kept.core.rules import Findings, Policy
 from kept.core.values import HOUR
-from kept.flows.customers import Customer, Customers
+from kept.flows.customers import Customer, Customers, Standing
 from kept.flows.guard import keep_stop
 from kept.ports import Store
 
@@ -69,10 +77,11 @@ class Engine:
     ) -> Decision:
         """Decide without keeping a trace, to see what comes next; nothing may follow from it."""
         bundle = self.bundle
+        restricting = customer.restricting(self.plan)
         facts = read_facts(
             bundle.fact_plan,
             customer.total(self.plan),
-            customer.restricting(self.plan),
+            restricting,
             view=customer.view,
             identifiers=customer.identifiers,
             customer_id=customer.customer_id,
@@ -86,6 +95,37 @@ class Engine:
             customer_id=customer.customer_id,
             now=now,
             decision_id=decision_id,
+            # With what is claimed more facts may be unknown, so that all is evaluated again.
+            findings=self.evaluate(customer, now) if restricting is None else None,
+            permissions=customer.view.permissions_for(bundle.policy, request),
+        )
+
+    def evaluate(self, customer: Customer, now: int) -> Findings:
+        """Return what all conditions come to just now, remembered until something happens."""
+        known = customer.findings
+        if known is not None and known[0] == now:
+            return known[1]
+        plan, view, state = self.bundle.fact_plan, customer.view, customer.total(self.plan)
+        values, objects = view.read(plan, state, now)
+        zone = view.person(plan, state, customer.identifiers).zone
+        unknown = mask_of(view.unknown, self.controls.stale_facts)
+        findings = evaluate(values, objects, self.bundle.policy, unknown, now, zone)
+        customer.findings = (now, findings)
+        return findings
+
+    def still_stands(self, customer: Customer, now: int) -> bool:
+        """Return whether the answer in force would be given again: then nothing is to be done.
+
+        Whatever a decision looks at besides conditions (consents, contacts, controls …) takes the
+        answer out of force when it changes.
+        """
+        standing = customer.standing
+        return (
+            standing is not None
+            and standing.findings is not None
+            and now < standing.until
+            and not any(message.expires_at <= now for message in customer.messages.values())
+            and standing.findings == self.evaluate(customer, now)
         )
 
     def decide(self, customer: Customer, request: Request, now: int) -> Decision:
@@ -125,8 +165,18 @@ class Engine:
         """Add an event to the stream and to its customer; history (`silent`) wakes nobody."""
         sequence = self.store.append_event(part_id, event)
         customer.fold(self.plan, part_id, event, sequence)
-        customer.view.note(self.bundle.fact_plan, self.plan, event)
+        customer.view.note(self.bundle.fact_plan, event)
+        customer.findings = None
+        standing = customer.standing
+        if standing is not None and (
+            event.traits
+            or event.name in OWN_EVENTS
+            # The first sign of life after an import lets out what the import kept to itself.
+            or standing.decision.facts.known_since_import
+        ):
+            customer.standing = None
         if event.name in CONSENT_EVENTS or "gpc" in event.context:
+            customer.standing = None
             keep_stop(self.store, self.plan, part_id, event)
         self.customers.mark_dirty(part_id, sequence)
         noted = self.customers.imported if silent else self.customers.touched
@@ -166,6 +216,18 @@ def open_messages_of(customer: Customer) -> tuple[OpenMessage, ...]:
         OpenMessage(m.message_id, m.action, m.about, m.channel, m.state in IN_FLIGHT_STATES)
         for m in customer.messages.values()
     )
+
+
+def standing_of(customer: Customer, decision: Decision, policy: Policy) -> Standing:
+    """Return a decision as the answer in force."""
+    findings = customer.findings[1] if customer.findings is not None else None
+    reasons_until = next_change_of_reasons(decision)
+    until = min(decision.valid_until, reasons_until)
+    if findings is not None:
+        until = min(until, next_end_of_offers(decision, findings, policy))
+    waits = (Braked, FactUnknown, HoldUnknown)
+    is_waiting = any(isinstance(one.reason, waits) for one in decision.considered)
+    return Standing(decision, findings, until, reasons_until, is_waiting)
 
 
 def decode_trace(trace: bytes) -> Decision:

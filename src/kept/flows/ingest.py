@@ -1,11 +1,10 @@
 """Take events: claim, resolve, store, fold, and everything that follows, in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
-from kept.core.decision import Decision
 from kept.core.event import Event
 from kept.core.message import IN_FLIGHT_STATES
 from kept.core.touchpoint_item import Rejected
@@ -53,7 +52,9 @@ def ingest(
     Those of an import are folded, and nothing is decided or sent because of them.
     """
     silent = source in engine.plan.imports
-    touched: dict[int, Customer] = {}
+    influences = engine.bundle.policy.influences
+    touched: dict[int, tuple[Customer, int]] = {}
+    regrouped_count = engine.customers.regrouped_count
     duplicates = 0
     for event in events:
         if not claim(engine, event):
@@ -62,12 +63,11 @@ def ingest(
         customer, part_id = resolve(engine.customers, engine.store, event, engine.bundle.namespaces)
         if not silent:
             settle_before(engine, customer, event.received_at)
-        before = customer.standing
         engine.fold(customer, part_id, event, silent=silent)
-        if _may_change(engine, event, before, now):
-            touched[part_id] = customer
-        else:
-            customer.standing = before
+        standing = customer.standing
+        # An event that nothing is decided by leaves the answer that stands.
+        if standing is None or event.name in influences or now >= standing.until:
+            touched[customer.customer_id] = customer, part_id
     for one in rejected:
         engine.store.quarantine(
             source=source, received_at=now, code=one.code, detail=one.detail, payload=one.payload
@@ -78,25 +78,19 @@ def ingest(
     engine.counts["events", source] += accepted
     engine.counts["duplicates", source] += duplicates
     engine.counts["quarantined", source] += len(rejected)
-    in_flight, withdrawn = ([], []) if silent else _follow(engine, touched, now)
+    in_flight: list[InFlight] = []
+    withdrawn: list[str] = []
+    if touched and not silent:
+        customers: Iterable[Customer] = [customer for customer, _ in touched.values()]
+        if engine.customers.regrouped_count != regrouped_count:
+            customers = _newest(engine, touched)
+        in_flight, withdrawn = _follow(engine, customers, now)
     return Ingested(
         accepted=accepted,
         duplicates=duplicates,
         quarantined=len(rejected),
         in_flight=tuple(in_flight),
         withdrawn=tuple(withdrawn),
-    )
-
-
-def _may_change(engine: Engine, event: Event, standing: Decision | None, now: int) -> bool:
-    """Return whether an event can change what stands: if not, the answer given before holds."""
-    return bool(
-        standing is None
-        or event.name in engine.bundle.policy.influences
-        or "gpc" in event.context
-        # The first sign of life after an import lets out what the import kept to itself.
-        or standing.facts.known_since_import
-        or now >= standing.valid_until
     )
 
 
@@ -124,27 +118,30 @@ def claim(engine: Engine, event: Event) -> bool:
 
 
 def _follow(
-    engine: Engine, touched: dict[int, Customer], now: int
+    engine: Engine, touched: Iterable[Customer], now: int
 ) -> tuple[list[InFlight], list[str]]:
     """React once for each customer that the events were about."""
     in_flight: list[InFlight] = []
     withdrawn: list[str] = []
-    done: set[int] = set()
-    for part_id in touched:
-        # A later event of the same request may have merged customers.
-        customer = engine.customers.home_of(touched[part_id].parts[part_id])
-        if customer.customer_id in done:
-            continue
-        done.add(customer.customer_id)
+    for customer in touched:
         withdrawn += [message.message_id for message in react(engine, customer, now)]
-        in_flight += [
-            InFlight(
-                message_id=message.message_id,
-                action=message.action,
-                channel=message.channel,
-                attempted_at=message.attempted_at,
-            )
-            for message in customer.messages.values()
-            if message.state in IN_FLIGHT_STATES
-        ]
+        if customer.messages:
+            in_flight += [
+                InFlight(
+                    message_id=message.message_id,
+                    action=message.action,
+                    channel=message.channel,
+                    attempted_at=message.attempted_at,
+                )
+                for message in customer.messages.values()
+                if message.state in IN_FLIGHT_STATES
+            ]
     return in_flight, withdrawn
+
+
+def _newest(engine: Engine, touched: Mapping[int, tuple[Customer, int]]) -> Iterable[Customer]:
+    """Return customers as they are now: an event of the same request may have merged some."""
+    homes = [
+        engine.customers.home_of(customer.parts[part_id]) for customer, part_id in touched.values()
+    ]
+    return {customer.customer_id: customer for customer in homes}.values()

@@ -14,7 +14,7 @@ from kept.core.event import MESSAGE_SETTLED
 from kept.core.message import WITHDRAWABLE_STATES, Message
 from kept.core.reason import Expired, NotEligible, Reason, Shadowed, code_of
 from kept.flows.customers import Customer
-from kept.flows.engine import Engine, open_messages_of
+from kept.flows.engine import Engine, open_messages_of, standing_of
 
 _HELD_BACK: Final = frozenset({"permitted", "held", "pressure", "honest"})
 """Layers that hold back what would be said otherwise; the others say that there is nothing to say."""
@@ -22,9 +22,11 @@ _HELD_BACK: Final = frozenset({"permitted", "held", "pressure", "honest"})
 
 def react(engine: Engine, customer: Customer, now: int) -> list[Message]:
     """Look at everything again for one customer; return the messages that were withdrawn."""
+    if engine.still_stands(customer, now):
+        return []
     withdrawn = recheck(engine, customer, now)
     decision = engine.decide(customer, Request(open_messages=open_messages_of(customer)), now)
-    customer.standing = decision
+    customer.standing = standing_of(customer, decision, engine.bundle.policy)
     note_reasons(engine, decision)
     for chosen in decision.chosen:
         queue(engine, customer, decision, chosen, now)

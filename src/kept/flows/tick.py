@@ -8,15 +8,14 @@ from typing import Final
 
 import msgspec
 
-from kept.core.decide import next_change_of_facts, next_change_of_reasons
-from kept.core.decision import Decision, Request
+from kept.core.decide import find_next_change, next_change_of_facts
+from kept.core.decision import Request
 from kept.core.facts import next_slide, stale_fact_indexes
 from kept.core.layers import DRAWS
-from kept.core.reason import Braked, FactUnknown, HoldUnknown
 from kept.core.values import DAY, HOUR, NEVER
-from kept.flows.customers import Customer
+from kept.flows.customers import Customer, Standing
 from kept.flows.deliver import settle_unclear
-from kept.flows.engine import Engine, open_messages_of
+from kept.flows.engine import Engine, open_messages_of, standing_of
 from kept.flows.import_events import settle_import
 from kept.flows.react import react
 
@@ -50,7 +49,8 @@ def schedule(engine: Engine, now: int) -> None:
     wakes = []
     for customer in touched.values():
         wake_at = next_wake(engine, customer, now)
-        if wake_at != customer.wake_at:
+        # Who is woken too early only looks; who is known to be woken in time need not be noted anew.
+        if not now < customer.wake_at <= wake_at:
             customer.wake_at = wake_at
             wakes.append((customer.customer_id, 0 if wake_at >= NEVER else wake_at))
     touched.clear()
@@ -60,48 +60,43 @@ def schedule(engine: Engine, now: int) -> None:
 
 def next_wake(engine: Engine, customer: Customer, now: int) -> int:
     """Return the first instant at which anything about a customer could change by itself."""
-    bundle = engine.bundle
-    decision = customer.standing
-    if decision is None or decision.decided_at > now:
-        decision = engine.look(customer, Request(open_messages=open_messages_of(customer)), now)
-    wake_at = min(
-        _next_turn(engine, customer, decision),
-        next_change_of_reasons(decision),
-        _next_slide(engine, customer, decision.decided_at),
-    )
+    standing = customer.standing
+    if standing is None or standing.decision.decided_at > now:
+        request = Request(open_messages=open_messages_of(customer))
+        standing = standing_of(customer, engine.look(customer, request, now), engine.bundle.policy)
+    wake_at = min(_next_turn(engine, customer, standing, now), standing.reasons_until)
     restricting = customer.restricting(engine.plan)
     if restricting is not None:
-        slide = next_slide(bundle.fact_plan, restricting, decision.decided_at)
-        wake_at = min(wake_at, slide)
-    if any(
-        isinstance(one.reason, Braked | FactUnknown | HoldUnknown) for one in decision.considered
-    ):
+        wake_at = min(wake_at, next_slide(engine.bundle.fact_plan, restricting, now))
+    if standing.is_waiting:
         # Nobody is told when a brake is lifted or a source is back. Those who wait look again, each
         # at a moment of its own, so that nothing bursts out when it is.
-        spread = bundle.resume_over
-        draw = decision.facts.draw
+        spread = engine.bundle.resume_over
+        draw = standing.decision.facts.draw
         wake_at = min(wake_at, now + spread // 10 + spread * 9 // 10 * draw // DRAWS)
     return max(wake_at, now + 1)
 
 
-def _next_turn(engine: Engine, customer: Customer, decision: Decision) -> int:
-    """Return when a condition next turns; what it was found to be holds while its facts do."""
-    policy, facts = engine.bundle.policy, decision.facts
-    if facts.restricting_values is not None:
-        return next_change_of_facts(decision, policy)
-    read = ([facts.values[index] for index in policy.timed_facts], facts.objects, facts.zone)
+def _next_turn(engine: Engine, customer: Customer, standing: Standing, now: int) -> int:
+    """Return when a condition next turns, or a window slides.
+
+    Of what did not change since, it is known already; only what did is looked at again.
+    """
+    policy, view, plan = engine.bundle.policy, customer.view, engine.bundle.fact_plan
+    if customer.restricting(engine.plan) is not None:
+        return min(next_change_of_facts(standing.decision, policy), view.valid_until)
+    state = customer.total(engine.plan)
+    values, objects = view.read(plan, state, now)
+    changed = view.take_turned()
     turn = customer.turn
-    if turn is None or turn[0] is not policy or turn[1] != read or turn[2] <= decision.decided_at:
-        turn = customer.turn = (policy, read, next_change_of_facts(decision, policy))
-    return turn[2]
-
-
-def _next_slide(engine: Engine, customer: Customer, decided_at: int) -> int:
-    """Return when a window next slides; the view knows it, unless something happened since."""
-    known = customer.view.valid_until
-    if known > decided_at:
-        return known
-    return next_slide(engine.bundle.fact_plan, customer.total(engine.plan), decided_at)
+    if turn is None or turn[0] is not policy or turn[1] <= now:
+        turn, changed = (policy, NEVER), -1
+    if changed:
+        zone = view.person(plan, state, customer.identifiers).zone
+        turn_at = find_next_change(policy, values, objects, now, zone, changed=changed)
+        turn = (policy, turn_at if changed < 0 else min(turn[1], turn_at))
+        customer.turn = turn
+    return min(turn[1], view.valid_until)
 
 
 def _wake(engine: Engine, now: int) -> int:

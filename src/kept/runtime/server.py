@@ -24,6 +24,7 @@ from kept.flows.keys import ADMIN_SETTING, load_keys
 from kept.flows.recover import recover
 from kept.ports import Store
 from kept.runtime.channels import build_channels
+from kept.runtime.collector import spare_collector
 from kept.runtime.folder import load_checked, read_folder, stamp_of
 from kept.runtime.senders import Senders
 from kept.runtime.writer import Writer
@@ -82,11 +83,7 @@ class Runtime:
 
     def start(self) -> None:
         """Begin to work."""
-        # What is loaded by now stays: the collector need not look at it ever again. After that it
-        # looks rarely, for states and events hold no cycles, and a look at all of them takes long.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*limits.COLLECTOR_THRESHOLDS)
+        spare_collector()
         self.writer.start()
         if self.settings.watch:
             self._watcher.start()

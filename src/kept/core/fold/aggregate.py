@@ -46,6 +46,9 @@ class Aggregate(Protocol):
     def next_change(self, slot: Any, now: int) -> int:
         """Return the instant after `now` at which the value could change by itself, or NEVER."""
 
+    def look(self, slot: Any, now: int) -> tuple[Value | _Overflowing, int]:
+        """Return both at once."""
+
 
 Fold = Callable[[Any, Any, int, int], Any]
 Add = Callable[[Any, Any], Any]
@@ -174,6 +177,10 @@ class Whole:
         """Return NEVER: only an event changes it."""
         return NEVER
 
+    def look(self, slot: Any, now: int) -> tuple[Value | _Overflowing, int]:
+        """Return the value, and NEVER."""
+        return (self._empty if slot is None else self._finish(slot)), NEVER
+
 
 class Windowed:
     """An aggregate over the newest buckets of event time."""
@@ -214,35 +221,36 @@ class Windowed:
 
     def read(self, slot: Any, now: int) -> Value | _Overflowing:
         """Return the value over the window that ends with the bucket of `now`."""
-        if not slot:
-            return self._empty
-        newest = now // self._grain
-        oldest = newest - self._buckets
-        total: Any = None
-        for bucket, content in slot.items():
-            if oldest < bucket <= newest:
-                # Reading must not change the slot, so that the first bucket is copied before adding.
-                total = self._copied(content) if total is None else self._add(total, content)
-        value: Value | _Overflowing = self._empty if total is None else self._finish(total)
-        return value
-
-    @staticmethod
-    def _copied(content: Any) -> Any:
-        return dict(content) if isinstance(content, dict) else content
+        return self.look(slot, now)[0]
 
     def next_change(self, slot: Any, now: int) -> int:
         """Return when the next bucket leaves (or, dated ahead, enters) the window."""
+        return self.look(slot, now)[1]
+
+    def look(self, slot: Any, now: int) -> tuple[Value | _Overflowing, int]:
+        """Return the value and when it next changes by itself."""
         if not slot:
-            return NEVER
-        newest = now // self._grain
-        oldest = newest - self._buckets
-        change = NEVER
-        for bucket in slot:
+            return self._empty, NEVER
+        grain, buckets = self._grain, self._buckets
+        newest = now // grain
+        oldest = newest - buckets
+        # The first bucket to leave, and the first to come, by number.
+        first, next_one = NEVER, NEVER
+        total: Any = None
+        for bucket, content in slot.items():
             if bucket > newest:
-                change = min(change, bucket * self._grain)
+                next_one = min(next_one, bucket)
             elif bucket > oldest:
-                change = min(change, (bucket + self._buckets) * self._grain)
-        return change
+                if total is None:
+                    # Reading must not change the slot, so that what is added to is a copy.
+                    total = dict(content) if isinstance(content, dict) else content
+                else:
+                    total = self._add(total, content)
+                first = min(first, bucket)
+        change = NEVER if first == NEVER else (first + buckets) * grain
+        if next_one != NEVER:
+            change = min(change, next_one * grain)
+        return (self._empty if total is None else self._finish(total)), change
 
 
 class Dwell:
@@ -299,3 +307,7 @@ class Dwell:
             if at >= oldest:
                 return int((at // self._grain) * self._grain + self._window)
         return NEVER
+
+    def look(self, slot: Any, now: int) -> tuple[Value | _Overflowing, int]:
+        """Return the value and when it next changes by itself."""
+        return self.read(slot, now), self.next_change(slot, now)

@@ -10,6 +10,8 @@ import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeAlias
 
+import msgspec
+
 from kept.core.policy.build import UNIT_OF
 from kept.core.policy.to_python import ROW, Names, NullTest, PythonWriter
 from kept.core.policy.tree import (
@@ -20,9 +22,12 @@ from kept.core.policy.tree import (
     Compare,
     Comparison,
     Expression,
+    FactRef,
+    FieldRef,
     Literal,
     Node,
     OneOf,
+    RowField,
     meets_now,
     mirrored,
     needs_zone,
@@ -54,6 +59,29 @@ _FAR: Final = 2**62
 _CYCLES: Final = {"local_hour": range(24), "local_weekday": range(1, 8)}
 
 
+class Plain(msgspec.Struct, frozen=True):
+    """Something turns so many µs after (or before) an instant that is known: the usual case."""
+
+    start: str
+    """The source of the instant, which may be NULL."""
+    lengths: tuple[int, ...]
+    """The first to come first."""
+    is_since: bool
+    kind: str = ""
+    """The kind of object whose rows the instant is a field of, empty where it is none."""
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """One reason for which an expression may change: the source of the instant, and what it reads."""
+
+    source: str
+    reads: Node
+    """The part of the expression that the instant rests on."""
+    plain: tuple[Plain, ...] = ()
+    """What the source comes to; empty where its shape is another. Those of many expressions can be
+    looked at together."""
+
+
 def emit_next_change(
     expression: Expression, names: Names, *, now: str = "now", zone: str = "zone"
 ) -> str | None:
@@ -64,7 +92,12 @@ def emit_next_change(
     if not expression.root.timed:
         return None
     writer = _Writer(names, now=now, zone=zone)
-    return _least(writer.changes(expression.root))
+    return _least([turn.source for turn in writer.changes(expression.root)])
+
+
+def find_turns(expression: Expression, names: Names) -> list[Turn]:
+    """Return every reason for which an expression may change by the mere passing of time."""
+    return _Writer(names, now="now", zone="zone").changes(expression.root)
 
 
 class _Writer:
@@ -76,8 +109,8 @@ class _Writer:
         self.now = now
         self.zone = zone
 
-    def changes(self, node: Node) -> list[str]:
-        """Return sources of instants; between now and the first of them a node keeps its value."""
+    def changes(self, node: Node) -> list[Turn]:
+        """Return instants; between now and the first of them a node keeps its value."""
         if not node.timed:
             return []
         if isinstance(node, Compare | Between | OneOf):
@@ -88,29 +121,36 @@ class _Writer:
             return self._over_rows(node)
         inner = [change for child in node.children for change in self.changes(child)]
         if isinstance(node, Call) and meets_now(node.function, node.arguments):
-            inner.append(self._next_value(node))
-        return list(dict.fromkeys(inner))
+            inner.append(Turn(source=self._next_value(node), reads=node))
+        return list({turn.source: turn for turn in inner}.values())
 
-    def _over_rows(self, node: Aggregate) -> list[str]:
+    def _over_rows(self, node: Aggregate) -> list[Turn]:
         rows = self.names.rows[node.object]
         changes = [change for child in node.children for change in self.changes(child)]
-        return [f"min([{_least(changes)} for {ROW} in {rows}], default={NEVER})"]
+        source = _least([change.source for change in changes])
+        source = f"min([{source} for {ROW} in {rows}], default={NEVER})"
+        plain = [each for change in changes for each in change.plain]
+        if not all(change.plain for change in changes):
+            plain = []
+        own = tuple(msgspec.structs.replace(each, kind=node.object) for each in plain)
+        return [Turn(source=source, reads=node, plain=own)]
 
     # -- comparisons of one function of time with what time does not change --------------------
 
-    def _turns(self, node: Compare | Between | OneOf) -> list[str] | None:
+    def _turns(self, node: Compare | Between | OneOf) -> list[Turn] | None:
         """Return when a comparison of a plain shape turns, or `None` for any other shape."""
         clock, steps = _read_shape(node)
         if clock is None:
             return None
         if clock.function in _CYCLES:
-            return self._turns_of_cycle(clock, node)
+            cycles = self._turns_of_cycle(clock, node)
+            return None if cycles is None else [Turn(source=s, reads=node) for s in cycles]
         if isinstance(node, Between) and (node.low.nullable or node.high.nullable):
             # One limit may be NULL, and the other still tells false from NULL.
-            return [self._turn(clock, [step]) for step in steps]
-        return [self._turn(clock, steps)]
+            return [self._turn(node, clock, [step]) for step in steps]
+        return [self._turn(node, clock, steps)]
 
-    def _turn(self, clock: Call, steps: Sequence[_Step]) -> str:
+    def _turn(self, node: Node, clock: Call, steps: Sequence[_Step]) -> Turn:
         """Return the next instant at which a function of time reaches or leaves one of the steps.
 
         It never comes where any part is NULL, for then so is the comparison.
@@ -121,9 +161,14 @@ class _Writer:
         parts = [*clock.arguments, *(step for step, _ in steps)]
         if needs_zone(clock.function, clock.arguments):
             source = self._at_dates(clock, start, reached)
-        else:
-            source = self._at_instants(clock, start[0], reached)
-        return self._steady(source, tests, parts)
+            return Turn(source=self._steady(source, tests, parts), reads=node)
+        source = self._at_instants(clock, start[0], reached)
+        turn = Turn(source=self._steady(source, tests, parts), reads=node)
+        lengths = _constant_lengths(clock, reached)
+        if lengths is None or not isinstance(clock.arguments[0], FactRef | FieldRef | RowField):
+            return turn
+        plain = Plain(start[0], lengths, clock.function.endswith("_since"))
+        return msgspec.structs.replace(turn, plain=(plain,))
 
     def _sum(self, step: Node, plus: int, tests: list[NullTest]) -> str:
         if isinstance(step, Literal) and isinstance(step.value, int):
@@ -134,10 +179,9 @@ class _Writer:
     def _at_instants(self, clock: Call, start: str, reached: list[str]) -> str:
         unit = UNIT_OF[clock.function]
         is_since = clock.function.endswith("_since")
-        steps = [int(step) for step in reached if step.lstrip("-").isdigit()]
-        if len(steps) == len(reached) and all(abs(step) * unit < _FAR for step in steps):
+        lengths = _constant_lengths(clock, reached)
+        if lengths is not None:
             # The order of constant steps is known, so that the first one to come is found at once.
-            lengths = [step * unit for step in sorted(steps, reverse=not is_since)]
             found = [f"{start} + {x}" if is_since else f"{start} - {x} + 1" for x in lengths]
             names = [self.python.temporary() for _ in found]
             tried = zip(names, found, strict=True)
@@ -195,6 +239,16 @@ class _Writer:
         if any(part.unknowable for part in parts):
             source = f"k_steady(lambda: {source})"
         return source
+
+
+def _constant_lengths(clock: Call, reached: Sequence[str]) -> tuple[int, ...] | None:
+    """Return the lengths of time of constant steps, the first to come first; None where some vary."""
+    unit = UNIT_OF[clock.function]
+    steps = [int(step) for step in reached if step.lstrip("-").isdigit()]
+    if len(steps) < len(reached) or any(abs(step) * unit >= _FAR for step in steps):
+        return None
+    is_since = clock.function.endswith("_since")
+    return tuple(step * unit for step in sorted(steps, reverse=not is_since))
 
 
 def _least(sources: list[str]) -> str:

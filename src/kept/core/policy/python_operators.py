@@ -79,6 +79,8 @@ class OperatorWriter:
 
     def _apply(self, node: Node, operands: Sequence[str]) -> str:
         match node:
+            case OneOf(values=(value,)):
+                return f"({operands[0]} == {write_constant(value)})"
             case OneOf():
                 return f"({operands[0]} in {_set_of(node.values)})"
             case Between():
