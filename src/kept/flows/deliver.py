@@ -38,11 +38,9 @@ def take_due(
     engine: Engine, *, channels: list[str], limit: int, now: int
 ) -> list[tuple[Message, Outgoing]]:
     """Begin the hand-over of what is due; what is returned is `leaving` once this is committed."""
-    begun = []
-    for message in engine.store.load_due_messages(now=now, channels=channels, limit=limit):
-        outgoing = begin(engine, message, now)
-        if outgoing is not None:
-            begun.append(outgoing)
+    due = engine.store.load_due_messages(now=now, channels=channels, limit=limit)
+    begun = [outgoing for message in due if (outgoing := begin(engine, message, now)) is not None]
+    engine.may_be_due = len(due) == limit
     return begun
 
 

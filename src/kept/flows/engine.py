@@ -57,6 +57,8 @@ class Engine:
         self.customers = Customers(store, bundle.fold_plan)
         self.controls = Controls()
         self.shadow = shadow
+        self.may_be_due = False
+        """Whether a message may be due that the last look at what is due did not see."""
         self.heard_at: dict[str, int] = {}
         """Source -> when it was last heard."""
         self.stale_sources: list[str] = []
@@ -192,6 +194,7 @@ class Engine:
         """Keep a message, in memory only as long as it is open."""
         if message.is_open:
             customer.messages[message.message_id] = message
+            self.may_be_due |= message.state == "queued"
         else:
             customer.messages.pop(message.message_id, None)
         self.store.save_messages([message])

@@ -56,10 +56,10 @@ class Writer:
         after_commit: Callable[[Engine, int], None],
         before_commit: Callable[[Engine, int], None],
     ) -> None:
-        """Take how to open an engine (recovered, ready), and what to do around each tick's commit.
+        """Take how to open an engine (recovered, ready), and what to do around a commit.
 
         Args:
-            before_commit: runs within each tick's transaction (begin hand-overs).
+            before_commit: runs within the transaction where something may be due (begin hand-overs).
             after_commit: runs once that transaction is durable (call providers).
         """
         self._open_engine = open_engine
@@ -148,7 +148,6 @@ class Writer:
                 one.outcome = self._try(one, engine, now)
             if is_tick:
                 tick(engine, now)
-                self._before_commit(engine, now)
                 if now >= self._next_housekeeping:
                     housekeep(engine, now)
                     self._next_housekeeping = now + _HOUSEKEEPING
@@ -159,9 +158,14 @@ class Writer:
                     engine.customers.flush(
                         min(surplus + settings.WRITE_BEHIND_PARTS, settings.WRITE_BEHIND_MOST)
                     )
+            # What was queued just now need not wait for the clock.
+            hands_over = is_tick or engine.may_be_due
+            if hands_over:
+                self._before_commit(engine, now)
+        if hands_over:
+            self._after_commit(engine, now)
         if is_tick:
             self._next_tick = now + _TICK
-            self._after_commit(engine, now)
         self.commit_seconds.append((read_monotonic() - started) / SECOND)
         del self.commit_seconds[:-1000]
         self._answer(asked)
