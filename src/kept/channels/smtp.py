@@ -10,6 +10,9 @@ import ssl
 import threading
 from typing import Any, Final, Literal, TypeAlias
 
+import msgspec
+
+from kept.channels.dkim import DkimSigner
 from kept.channels.mail import Mail, Unmailable, compose_mail, parse_mailbox
 from kept.clock import Clock, read_monotonic
 from kept.core.bounce import find_status, is_address_failure, make_return_path
@@ -107,7 +110,7 @@ class Connection(smtplib.SMTP):
 
 
 class SmtpChannel:
-    """Hands messages to a mail server, which also signs them (DKIM) and keeps trying."""
+    """Hands messages to a mail server, which keeps trying, and signs them if it is given a key."""
 
     def __init__(
         self,
@@ -123,6 +126,7 @@ class SmtpChannel:
         return_path_secret: bytes = b"",
         own_name: str = "",
         ca_file: str = "",
+        signer: DkimSigner | None = None,
     ) -> None:
         """Check what can be checked without the server; raises `SettingsError`.
 
@@ -138,6 +142,7 @@ class SmtpChannel:
             return_path_secret: Signs a return path for each message, which proves the reports.
             own_name: How we greet the server; the machine's name if empty.
             ca_file: Certificates to trust instead of the system's.
+            signer: Signs each mail (DKIM); without one that is the server's to do.
         """
         if security == "none" and password:
             raise SettingsError(
@@ -158,7 +163,7 @@ class SmtpChannel:
             )
         self._host, self._port, self._security = host, port, security
         self._username, self._password = username, password
-        self._clock = clock
+        self._clock, self._signer = clock, signer
         self._timeout = int(timeout_seconds * _SECOND)
         self._return_path, self._return_path_secret = return_path, return_path_secret
         self._own_name = own_name or socket.gethostname()
@@ -170,12 +175,16 @@ class SmtpChannel:
 
     def send(self, outgoing: Outgoing) -> SendResult:
         """Hand a message to the mail server."""
+        now = self._clock.now()
         try:
-            mail = compose_mail(outgoing, at=moment_of(self._clock.now()))
+            mail = compose_mail(outgoing, at=moment_of(now))
         except UnicodeError:
             return Refused(detail="the message holds half a character, which nothing can carry")
         if isinstance(mail, Unmailable):
             return Refused(detail=mail.detail, closes_address=mail.is_address)
+        if self._signer is not None:
+            signed = self._signer.sign(mail.content, at=now)
+            mail = msgspec.structs.replace(mail, content=signed)
         deadline = read_monotonic() + self._timeout
         held: Connection | None = getattr(self._own, "connection", None)
         if held is not None:

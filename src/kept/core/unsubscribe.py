@@ -79,7 +79,7 @@ def make_link(base_url: str, token: str) -> str:
 
 
 def list_unsubscribe_headers(link: str) -> dict[str, str]:
-    """Return the two headers of RFC 8058; the mail server's DKIM signature must cover both."""
+    """Return the two headers of RFC 8058; the DKIM signature must cover both."""
     return {
         "List-Unsubscribe": f"<{link}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",

@@ -3,23 +3,28 @@
 Until the operator says otherwise every message goes into files; in shadow nothing goes anywhere.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from kept import settings as limits
+from kept.channels.dkim import DkimSigner
 from kept.channels.files import FilesChannel
+from kept.channels.mail import parse_mailbox
 from kept.channels.silent import SilentChannel
 from kept.channels.smtp import SmtpChannel
 from kept.channels.webhook import WebhookChannel
 from kept.clock import Clock
 from kept.core.brand.model import Channel as Declared
 from kept.core.bundle import Bundle
+from kept.core.check.consent import DKIM_SETTINGS
 from kept.core.compile_policy import PULLED
 from kept.errors import SettingsError
 from kept.ports import Channel
 from kept.settings import Settings, read_secret
 
 OUTBOX: Final = "outbox"
+_REFERENCE: Final = re.compile(r"(env|file):")
 
 
 def build_channels(bundle: Bundle, settings: Settings, *, clock: Clock) -> dict[str, Channel]:
@@ -45,7 +50,7 @@ def build_channels(bundle: Bundle, settings: Settings, *, clock: Clock) -> dict[
         try:
             channels[name] = _build(channel, files, settings, clock=clock)
         except SettingsError as error:
-            missing.append(f"channel {name}: {error}")
+            missing += [f"channel {name}: {line}" for line in str(error).splitlines()]
     if missing:
         raise SettingsError("\n".join(missing))
     return channels
@@ -54,42 +59,81 @@ def build_channels(bundle: Bundle, settings: Settings, *, clock: Clock) -> dict[
 def _build(channel: Declared, files: FilesChannel, settings: Settings, *, clock: Clock) -> Channel:
     if channel.adapter == "files":
         return files
-    told = {name: _read(text) for name, text in channel.settings.items()}
     if channel.adapter == "smtp":
-        return _build_smtp(told, clock=clock)
+        told = _read_settings(channel, needed=("host",))
+        return _build_smtp(channel, told, clock=clock)
+    told = _read_settings(channel, needed=("url", "secret"))
     return WebhookChannel(
-        url=_needed(told, "url"),
-        secret=_needed(told, "secret"),
+        url=told["url"],
+        secret=told["secret"],
         clock=clock,
         allow_private=settings.allow_private_webhooks,
         timeout_seconds=limits.SEND_TIMEOUT_SECONDS,
     )
 
 
-def _build_smtp(told: Mapping[str, str], *, clock: Clock) -> Channel:
-    security = told.get("security", "starttls")
+def _read_settings(channel: Declared, *, needed: Iterable[str]) -> dict[str, str]:
+    """Return a channel's settings, references looked up; raises with all that are missing."""
+    told: dict[str, str] = {}
+    missing = [
+        f"consent.yaml gives it no `{name}`" for name in needed if not channel.settings.get(name)
+    ]
+    for name, text in channel.settings.items():
+        try:
+            told[name] = read_secret(text) if _REFERENCE.match(text) else text
+        except SettingsError as error:
+            missing.append(f"`{name}`: {error}")
+    if missing:
+        raise SettingsError("\n".join(missing))
+    return told
+
+
+def _build_smtp(channel: Declared, told: Mapping[str, str], *, clock: Clock) -> Channel:
+    security, port = told.get("security", "starttls"), told.get("port", "587")
+    wrong: list[str] = []
     if security not in ("starttls", "tls", "none"):
-        message = f"`security` is {security!r}; it must be starttls, tls or none"
-        raise SettingsError(message)
+        wrong.append(f"`security` is {security!r}; it must be starttls, tls or none")
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
+        wrong.append(f"`port` is {port!r}; it must be a number from 1 to 65535")
+    signer = None
+    try:
+        signer = _build_signer(channel, told)
+    except SettingsError as error:
+        wrong.append(str(error))
+    if wrong:
+        raise SettingsError("\n".join(wrong))
     return SmtpChannel(
-        host=_needed(told, "host"),
-        port=int(told.get("port", "587")),
+        host=told["host"],
+        port=int(port),
         security=security,  # type: ignore[arg-type]
         username=told.get("username", ""),
         password=told.get("password", ""),
         clock=clock,
         timeout_seconds=limits.SEND_TIMEOUT_SECONDS,
         return_path=told.get("return_path", ""),
+        signer=signer,
     )
 
 
-def _read(text: str) -> str:
-    """Return a setting: a reference is looked up, anything else is itself."""
-    return read_secret(text) if text.startswith(("env:", "file:")) else text
-
-
-def _needed(told: Mapping[str, str], name: str) -> str:
-    if not told.get(name):
-        message = f"consent.yaml gives it no `{name}`"
-        raise SettingsError(message)
-    return told[name]
+def _build_signer(channel: Declared, told: Mapping[str, str]) -> DkimSigner | None:
+    """Return what signs a channel's mail, None if the mail server does that."""
+    given = [name for name in DKIM_SETTINGS if name in told]
+    if not given:
+        return None
+    if len(given) < len(DKIM_SETTINGS):
+        missing = [name for name in DKIM_SETTINGS if name not in told]
+        raise SettingsError(
+            f"to sign mail it needs {', '.join(f'`{name}`' for name in missing)} as well; "
+            "leave out all three where the mail server signs"
+        )
+    signer = DkimSigner(
+        domain=told["dkim_domain"], selector=told["dkim_selector"], key=told["dkim_key"]
+    )
+    for entity, sender in channel.sender.items():
+        mailbox = parse_mailbox(sender)
+        if mailbox is not None and not signer.may_sign_for(mailbox.domain):
+            raise SettingsError(
+                f"{entity} sends from {mailbox.domain}, for which a signature of "
+                f"{signer.domain} proves nothing; give the entity a channel with a key of its own"
+            )
+    return signer

@@ -16,11 +16,13 @@ PROMOTIONAL_BASES: Final = frozenset({"consent", "legitimate_interest"})
 """A contract or a law never obliges anybody to be advertised to."""
 
 _SMTP: Final = ("host", "port", "security", "username", "password", "return_path")
+DKIM_SETTINGS: Final = ("dkim_domain", "dkim_selector", "dkim_key")
+"""All three, or none: then the mail server signs."""
 SETTINGS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "files": ((), ("feedback_secret",)),
     "inbox": ((), ()),
     "call_list": ((), ()),
-    "smtp": (("host",), (*_SMTP, "feedback_secret")),
+    "smtp": (("host",), (*_SMTP, *DKIM_SETTINGS, "feedback_secret")),
     "webhook": (("url", "secret"), ("url", "secret", "feedback_secret")),
 }
 """Adapter -> the settings that it needs, and all that it knows. `feedback_secret` signs what the
@@ -111,9 +113,21 @@ def _check_settings(report: Report, name: str, channel: Channel) -> None:
         if pattern is not None and not _REFERENCE.match(text) and not pattern.fullmatch(text):
             message = f"`{text}` is no {key}"
             report.error(FILE, (*path, key), message, f"write {_EXAMPLES[key]}", rests_on=rests_on)
+    _check_signing(report, path, channel)
     for key in needed:
         # Until the operator says otherwise every message goes into files, so this can wait.
         if key not in channel.settings:
             message = f"`{name}` does not say its `{key}`"
             suggestion = "add it under `settings:`, or use `adapter: files` for a trial"
             report.note(FILE, (*path[:2], "adapter"), message, suggestion)
+
+
+def _check_signing(report: Report, path: KeyPath, channel: Channel) -> None:
+    """Check that a signature has its domain, its selector and its key."""
+    given = [key for key in DKIM_SETTINGS if key in channel.settings]
+    missing = [key for key in DKIM_SETTINGS if key not in channel.settings]
+    if given and missing and channel.adapter == "smtp":
+        named = " and ".join(f"`{key}`" for key in missing)
+        message = f"a signature needs {named} as well"
+        suggestion = "add it, or leave out all three where the mail server signs"
+        report.error(FILE, (*path, given[0]), message, suggestion)

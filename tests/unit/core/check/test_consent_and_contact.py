@@ -40,6 +40,20 @@ C, T = "consent.yaml", "contact.yaml"
         ('"env:FERNBANK_SMTP"', "aB3dE5gH7jK9mN1pQ3sT5vW7", "host:", "looks like a secret", ""),
         ('{host: "env:', '{hosst: "env:', "hosst:", "no setting of smtp `hosst`", "`host`"),
         ("{host:", '{port: "x", host:', "port:", "`x` is no port", '"587"'),
+        (
+            "{host:",
+            "{dkim_domain: shop.example, host:",
+            "dkim_domain:",
+            "needs `dkim_selector` and `dkim_key`",
+            "all three",
+        ),
+        (
+            "{host:",
+            "{dkim_domain: shop.example, dkim_selector: spring, dkim_key: pem, host:",
+            "dkim_key:",
+            "a value where a ref",
+            "env:",
+        ),
         ("{host:", "{security: ssl, host:", "security:", "`ssl` is no security", "starttls"),
         (
             "{adapter: inbox,",
