@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from kept.errors import SettingsError, StoreError
+from kept.errors import KeptError, SettingsError, StoreError
 from kept.ports import RESTORED_SETTING
-from kept.stores.guard_log import digest_record
-from kept.stores.sqlite import SqliteStore, backup, merge_guard, restore_backup
+from kept.stores.guard_log import digest_record, salvage_guard_file
+from kept.stores.sqlite import SqliteStore, backup, restore_backup
 from kept.stores.vault import PlainVault
 from tests.contract.values import append, make_event, undone
 
@@ -199,24 +199,58 @@ def test_stops_after_the_backup_wait_in_the_restored_store(
     assert (folder / "optouts.log").read_bytes().count(b"\n") == 4
 
 
-def test_guard_logs_of_other_folders_are_merged(store: SqliteStore, folder: Path) -> None:
-    """A restore on another machine brings its guard log along; twice is once."""
+def test_stops_from_another_folder_come_along_with_a_restore(
+    store: SqliteStore, folder: Path
+) -> None:
+    """A restore on another machine brings the guard log along; twice is once, and one's own stays."""
     path = back_up(store, folder.parent / "backup.db")
     stop(store, b"after 1", b"after 2")
     elsewhere = folder.parent / "elsewhere"
     restore_backup(path, elsewhere)
     restored = open_store(elsewhere)
-    with pytest.raises(SettingsError, match="in use"):
-        merge_guard(folder / "optouts.log", elsewhere)
     stop(restored, b"after 2", b"own")
+    with pytest.raises(SettingsError, match="in use"):
+        restore_backup(path, elsewhere, replace=True, stops=[b"after 1"])
     restored.close()
-    assert merge_guard(folder / "optouts.log", elsewhere) == 1
-    assert merge_guard(folder / "optouts.log", elsewhere) == 0
+    stops, damaged = salvage_guard_file(folder / "optouts.log", is_record=bool)
+    assert not damaged
+
+    assert restore_backup(path, elsewhere, replace=True, stops=[*stops, *stops]) == 1
+
     restored = open_store(elsewhere)
-    assert restored.load_guard() == [b"after 1"]
+    assert restored.load_guard() == [b"after 2", b"own", b"after 1"]
     restored.close()
+
+
+@pytest.mark.parametrize("refusal", ["a store is there", "the backup is damaged"])
+def test_a_refused_restore_adds_no_stops(store: SqliteStore, folder: Path, refusal: str) -> None:
+    """The store that stays is not told what was withdrawn from another one."""
+    path = back_up(store, folder.parent / "backup.db")
+    stop(store, b"own")
+    store.close()
+    before = (folder / "optouts.log").read_bytes()
+    if refusal == "the backup is damaged":
+        path.write_bytes(b"x" * 100 + path.read_bytes()[100:])
+    with pytest.raises(KeptError):
+        restore_backup(path, folder, replace=refusal != "a store is there", stops=[b"other"])
+    assert (folder / "optouts.log").read_bytes() == before
+
+
+def test_what_is_whole_of_a_damaged_guard_log_is_taken(store: SqliteStore, folder: Path) -> None:
+    """From a disk that was lost: each line that cannot be read is told by its number."""
+    stop(store, b"one", b"two", b"three", b"four")
+    lines = (folder / "optouts.log").read_bytes().splitlines()
+    log = folder.parent / "found.log"
+    log.write_bytes(
+        lines[0] + b"\r\n#" + lines[1][1:] + b"\n\n\x00\xff\n" + lines[2] + b"\n" + lines[3][:-2]
+    )
+    assert salvage_guard_file(log, is_record=bool) == ([b"one", b"three"], [2, 4, 6])
+    # A line whose checksum is right and that says nothing of ours is told as well.
+    assert salvage_guard_file(log, is_record=b"one".__ne__) == ([b"three"], [1, 2, 4, 6])
     with pytest.raises(SettingsError, match="no guard log"):
-        merge_guard(folder.parent / "missing.log", elsewhere)
+        salvage_guard_file(folder / "missing.log", is_record=bool)
+    with pytest.raises(StoreError, match="cannot be used"):
+        salvage_guard_file(folder, is_record=bool)
 
 
 def test_a_stop_is_kept_once_and_only_with_its_transaction(

@@ -124,6 +124,48 @@ def test_a_restore_applies_later_opt_outs_before_anything_is_sent(own_server: Se
         assert found["consents"]["p|shop|marketing|"] is False
 
 
+def test_opt_outs_of_a_lost_machine_hold_on_the_new_one(own_server: Served, tmp_path: Path) -> None:
+    """What its guard log still says is in force before anything is said; what it lacks is told."""
+    data = own_server.data
+    users = [own_server.introduce() for _ in range(3)]
+    for user in users:
+        own_server.make_regular(user)
+        own_server.track("Consent Given", user, entity="shop", purpose="marketing")
+    ok("backup", "--name", "before", "--data", data)
+    for user in users:
+        own_server.track("Consent Withdrawn", user, entity="shop", purpose="marketing")
+    stop(own_server.process)
+    backup, found = tmp_path / "before.sqlite", tmp_path / "found.log"
+    backup.write_bytes((data / "backups" / "before.sqlite").read_bytes())
+    lines = (data / "optouts.log").read_bytes().splitlines()
+    assert len(lines) == len(users)
+    found.write_bytes(b"\n".join([lines[0], b"?" + lines[1][1:], lines[2]]) + b"\n")
+    # A data folder of another machine: nothing in it yet.
+    new = tmp_path / "new"
+    new.mkdir()
+    gone = run_kept("restore", backup, "--data", new / "data", "--guard", tmp_path / "gone.log")
+    assert gone.code == 1
+    assert "no guard log" in gone.err
+    assert not (new / "data" / "kept.db").exists()
+
+    done = run_kept("restore", backup, "--data", new / "data", "--guard", found)
+
+    assert done.code == 0
+    assert "2 later withdrawal(s) will be applied" in done.out
+    assert f"2 line(s) of {found} were new" in done.out
+    assert f"{found}:2: damaged" in done.err
+    assert "another copy" in done.err
+    with serve(new, brand=BRAND) as again:
+        consents = []
+        for user in users:
+            told = {"identifier": f"user_id:{user}"}
+            customer = again.ok(again.admin("POST", "/customers/find", told))
+            consents.append(customer["consents"]["p|shop|marketing|"])
+            # Whoever stood in the lost line is safe as well until an operator resumes.
+            assert again.ask("till", user)["silence"]
+    assert consents == [False, True, False]
+
+
 @pytest.mark.parametrize("damage", ["cut", "changed"])
 def test_a_damaged_backup_is_refused(own_server: Served, damage: str) -> None:
     """Nothing is put in the place of a store that is not whole."""

@@ -8,7 +8,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from kept.cli import history
 from kept.cli.client import call
-from kept.cli.output import console
+from kept.cli.output import console, error_console
 from kept.runtime.backups import restore as restore_store
 
 Data = Annotated[Path, typer.Option(help="The data folder of the server.", envvar="KEPT_DATA")]
@@ -77,15 +77,31 @@ def restore(
     replace: Annotated[
         bool, typer.Option("--replace", help="Put the store that is there aside.")
     ] = False,
+    guard: Annotated[
+        Path | None,
+        typer.Option(help="The optouts.log of the machine that the backup comes from."),
+    ] = None,
 ) -> None:
     """Put a backup in the place of a store that no server runs on.
 
     What customers withdrew since the backup was made is withdrawn again before anything is sent.
     Nobody knows what was sent since, so that promotions stay paused until `kept resume`.
     """
-    withdrawn = restore_store(backup_file, data, replace=replace)
+    done = restore_store(backup_file, data, replace=replace, guard=guard)
     console.print(
-        f"Restored {backup_file} into {data}; {withdrawn} later withdrawal(s) will be applied "
+        f"Restored {backup_file} into {data}; {done.waiting} later withdrawal(s) will be applied "
         "before the first message.",
         markup=False,
     )
+    if guard is None:
+        return
+    console.print(f"{done.added} line(s) of {guard} were new to it and are added.", markup=False)
+    for line in done.damaged_lines:
+        error_console.print(f"{guard}:{line}: damaged, and so left out", markup=False)
+    if done.damaged_lines:
+        error_console.print(
+            "Nobody can say who opted out there. Look for these lines in another copy of the file "
+            f"before `kept resume`; whole lines may be added to {done.log} while no "
+            "server runs.",
+            markup=False,
+        )

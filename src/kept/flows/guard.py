@@ -35,6 +35,15 @@ _decode: Final = msgspec.msgpack.Decoder(Stop).decode
 _TOLD: Final = ("entity", "purpose", "channel", "topic", "topics", "channels")
 
 
+def is_stop(record: bytes) -> bool:
+    """Return whether a record of the guard is one that can be applied."""
+    try:
+        _decode(record)
+    except msgspec.MsgspecError:
+        return False
+    return True
+
+
 def keep_stop(store: Store, plan: FoldPlan, part_id: int, event: Event) -> None:
     """Keep an event outside of the backups if it restricts."""
     said = read_consents(event, plan.categories)

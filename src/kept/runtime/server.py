@@ -161,7 +161,7 @@ class Runtime:
         store = engine.store
         self.link_secret = engine.secret
         stored = store.load_setting(ADMIN_SETTING)
-        if stored is None:
+        if not stored:
             token = f"kept_{random_token()}"
             path = self.settings.data / ADMIN_TOKEN_FILE
             with os.fdopen(

@@ -10,12 +10,12 @@ import os
 import zlib
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from kept.errors import DiskFullError, StoreError
+from kept.errors import DiskFullError, SettingsError, StoreError
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -52,6 +52,30 @@ def read_guard_file(path: Path) -> tuple[list[bytes], int]:
         records.append(record)
         whole += len(line) + 1
     return records, whole
+
+
+def salvage_guard_file(
+    path: Path, *, is_record: Callable[[bytes], bool]
+) -> tuple[list[bytes], list[int]]:
+    """Return what can be read of a guard log from elsewhere, and the numbers of the other lines.
+
+    Unlike a folder's own log it is read once, by an operator who can be told what it lacks.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise SettingsError(f"there is no guard log {path}") from error
+    except OSError as error:
+        raise translate_guard_error(error, path=path) from error
+    records: list[bytes] = []
+    damaged: list[int] = []
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        record = _parse_line(line.rstrip(b"\r")) if line.strip() else b""
+        if record is None or (record and not is_record(record)):
+            damaged.append(number)
+        elif record:
+            records.append(record)
+    return records, damaged
 
 
 def append_guard_file(path: Path, records: Iterable[bytes], *, at: int) -> int:

@@ -1,6 +1,6 @@
 """The embedded store: SQLite in one folder, shaped like a log."""
 
-from kept.stores.sqlite.backup import merge_guard, restore_backup
+from kept.stores.sqlite.backup import restore_backup
 from kept.stores.sqlite.store import SqliteStore
 
-__all__ = ["SqliteStore", "merge_guard", "restore_backup"]
+__all__ = ["SqliteStore", "restore_backup"]

@@ -3,7 +3,7 @@
 import queue
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from threading import Event, Thread
@@ -65,8 +65,13 @@ def back_up(source: Path, target: Path, *, counts: LiteralString) -> Iterator[fl
     yield 1.0
 
 
-def restore_backup(backup: Path, folder: Path, *, replace: bool = False) -> None:
+def restore_backup(
+    backup: Path, folder: Path, *, replace: bool = False, stops: Iterable[bytes] = ()
+) -> int:
     """Put a backup into a data folder; stops that its guard log holds are kept, and wait there.
+
+    Stops from elsewhere are added to that log before the backup is in place, so that a restore
+    which was cut short cannot be taken for one that has them. Returns how many were new to it.
 
     What left after the backup is not known to it, so the setting `RESTORED_SETTING` is set there.
     A folder that a process uses is refused. So is one that holds a database, unless `replace` says
@@ -90,6 +95,7 @@ def restore_backup(backup: Path, folder: Path, *, replace: bool = False) -> None
         _verify(partial)
         _note_restored(partial)
         sync_file(partial)
+        added = _merge_stops(folder, stops)
         for suffix in ("-wal", "-shm", ""):
             old = folder / (DATABASE_NAME + suffix)
             if old.exists():
@@ -104,23 +110,19 @@ def restore_backup(backup: Path, folder: Path, *, replace: bool = False) -> None
         with suppress(OSError):
             partial.unlink(missing_ok=True)
         lock.release()
+    return added
 
 
-def merge_guard(guard: Path, folder: Path) -> int:
-    """Add the stops of another guard log to a folder's own; return how many were new to it."""
-    lock = FolderLock(folder)
-    try:
-        if not guard.exists():
-            raise SettingsError(f"there is no guard log {guard}")
-        records, _ = read_guard_file(guard)
-        known, length = read_guard_file(folder / GUARD_NAME)
-        digests = {digest_record(record) for record in known}
-        new = [record for record in records if digest_record(record) not in digests]
-        append_guard_file(folder / GUARD_NAME, new, at=length)
+def _merge_stops(folder: Path, stops: Iterable[bytes]) -> int:
+    """Add stops to a folder's guard log, each once; return how many were new to it."""
+    known, length = read_guard_file(folder / GUARD_NAME)
+    digests = {digest_record(record) for record in known}
+    new = {digest_record(record): record for record in stops}
+    missing = [record for digest, record in new.items() if digest not in digests]
+    if missing:
+        append_guard_file(folder / GUARD_NAME, missing, at=length)
         sync_folder(folder)
-        return len(new)
-    finally:
-        lock.release()
+    return len(missing)
 
 
 def _copy(connection: sqlite3.Connection, partial: Path) -> Iterator[float]:
