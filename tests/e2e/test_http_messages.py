@@ -218,6 +218,47 @@ def test_an_inbox_opens_only_to_whom_a_server_proves(kept_server: Served) -> Non
     problem(answer, 403, "not_allowed")
 
 
+def test_an_inbox_shows_a_source_only_what_it_may_fetch(kept_server: Served) -> None:
+    """The counter proves customers too; it may fetch what waits at its door, and nothing else."""
+    user, item = offered(kept_server)
+    who = {"identifier": f"user_id:{user}"}
+    counter = bearer(COUNTER_KEY)
+    answer = kept_server.http.get("/v1/inbox", params=who, headers=counter)
+    assert kept_server.ok(answer) == {"items": []}
+    body = {"mark": "dismissed", **who}
+    path = f"/v1/inbox/{item['message_id']}"
+    problem(kept_server.http.post(path, json=body, headers=counter), 404, "not_found")
+    answer = kept_server.http.post("/v1/inbox/passes", json=who, headers=counter)
+    page = bearer(kept_server.ok(answer)["inbox_pass"])
+    assert kept_server.ok(kept_server.http.get("/v1/inbox", headers=page)) == {"items": []}
+    problem(kept_server.http.post(path, json={"mark": "dismissed"}, headers=page), 404, "not_found")
+    answer = kept_server.http.get("/v1/inbox", params=who, headers=bearer(SHOP_KEY))
+    assert [one["message_id"] for one in kept_server.ok(answer)["items"]] == [item["message_id"]]
+
+
+def test_a_source_that_fetches_nothing_is_refused(own_server: Served) -> None:
+    """Taken from it by a new folder, a right is gone at once, and with it the passes it gave."""
+    user, item = offered(own_server)
+    who = {"identifier": f"user_id:{user}"}
+    shop = bearer(SHOP_KEY)
+    granted = own_server.ok(own_server.http.post("/v1/inbox/passes", json=who, headers=shop))
+    page = bearer(granted["inbox_pass"])
+    own_server.ok(own_server.http.get("/v1/inbox", headers=page))
+    sources = own_server.brand / "sources.yaml"
+    sources.write_text(sources.read_text().replace("    pulls: [inbox, calls]\n", ""))
+    own_server.ok(own_server.admin("POST", "/reload"))
+    http = own_server.http
+    for answer in (
+        http.get("/v1/inbox", params=who, headers=shop),
+        http.get("/v1/inbox", headers=page),
+        http.post("/v1/inbox/passes", json=who, headers=shop),
+        http.post(f"/v1/inbox/{item['message_id']}", json={"mark": "read", **who}, headers=shop),
+    ):
+        told = problem(answer, 403, "not_allowed")
+        assert "shop may fetch from no inbox" in told["detail"]
+        assert "`pulls` in sources.yaml" in told["detail"]
+
+
 # -- the call list
 
 
@@ -292,6 +333,14 @@ def test_the_call_list_is_for_servers(kept_server: Served) -> None:
     """It holds names and numbers."""
     problem(kept_server.http.post("/v1/calls/next"), 401, "unknown_caller")
     answer = kept_server.http.post("/v1/calls/next", headers=bearer(SITE_KEY))
+    problem(answer, 403, "not_allowed")
+    answer = kept_server.http.post("/v1/calls/next", headers=bearer(COUNTER_KEY))
+    told = problem(answer, 403, "not_allowed")
+    assert "counter may fetch from no call list" in told["detail"]
+    assert "`pulls` in sources.yaml" in told["detail"]
+    body = {"outcome": "reached"}
+    path = "/v1/calls/m1-nothing/outcome"
+    answer = kept_server.http.post(path, json=body, headers=bearer(COUNTER_KEY))
     problem(answer, 403, "not_allowed")
     problem(end_call(kept_server, "m1-nothing", "reached"), 404, "not_found")
     problem(end_call(kept_server, "m1-nothing", "shouted"), 400, "input")

@@ -5,6 +5,7 @@ lock, and only what still stands is shown. What was shown once is decided again 
 look, so that a stop (an opt-out, a hold, a bill that was paid) takes it from the inbox as well.
 """
 
+from collections.abc import Collection
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -75,18 +76,13 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     expires_at: str
 
 
-def channels_of(engine: Engine, adapter: str) -> list[str]:
-    """Return the brand's channels of one kind, such as `inbox`."""
-    channels = engine.bundle.brand.consent.channels
-    return [name for name, channel in channels.items() if channel.adapter == adapter]
-
-
 # -- the inbox
 
 
-def pull_inbox(engine: Engine, customer: Customer, now: int) -> tuple[Item, ...]:
+def pull_inbox(
+    engine: Engine, customer: Customer, now: int, *, channels: Collection[str]
+) -> tuple[Item, ...]:
     """Return what a customer's inbox holds; what is due is handed over by this."""
-    channels = channels_of(engine, INBOX)
     items = [
         item
         for contact in customer.total(engine.plan).contacts.values()
@@ -140,7 +136,15 @@ def _item(message: Message, outgoing: Outgoing) -> Item:
     )
 
 
-def mark_item(engine: Engine, customer: Customer, message_id: str, mark: Mark, *, now: int) -> None:
+def mark_item(
+    engine: Engine,
+    customer: Customer,
+    message_id: str,
+    mark: Mark,
+    *,
+    channels: Collection[str],
+    now: int,
+) -> None:
     """Note what a customer did with a message of their inbox.
 
     Raises:
@@ -149,7 +153,7 @@ def mark_item(engine: Engine, customer: Customer, message_id: str, mark: Mark, *
     message = engine.store.load_message(message_id)
     if (
         message is None
-        or message.channel not in channels_of(engine, INBOX)
+        or message.channel not in channels
         or message.state != "delivered"
         or customer_of(engine, message).customer_id != customer.customer_id
     ):
@@ -178,11 +182,9 @@ def _decline(engine: Engine, customer: Customer, message: Message, now: int) -> 
 # -- the call list
 
 
-def next_call(engine: Engine, now: int) -> Card | None:
+def next_call(engine: Engine, now: int, *, channels: Collection[str]) -> Card | None:
     """Return the call that waited longest and may still be made; from here on it is in flight."""
-    due = engine.store.load_due_messages(
-        now=now, channels=channels_of(engine, CALL_LIST), limit=CARDS_TRIED_MAX
-    )
+    due = engine.store.load_due_messages(now=now, channels=sorted(channels), limit=CARDS_TRIED_MAX)
     for message in due:
         begun = begin(engine, message, now)
         if begun is not None:
@@ -223,7 +225,14 @@ def _why(engine: Engine, message: Message) -> tuple[str, ...]:
     return tuple(found)
 
 
-def settle_call(engine: Engine, message_id: str, outcome: CallOutcome, *, now: int) -> None:
+def settle_call(
+    engine: Engine,
+    message_id: str,
+    outcome: CallOutcome,
+    *,
+    channels: Collection[str],
+    now: int,
+) -> None:
     """Record how a call went, and what the customer said of it.
 
     Raises:
@@ -231,7 +240,7 @@ def settle_call(engine: Engine, message_id: str, outcome: CallOutcome, *, now: i
         ConflictError: the call was not handed out, or its outcome is known already.
     """
     message = engine.store.load_message(message_id)
-    if message is None or message.channel not in channels_of(engine, CALL_LIST):
+    if message is None or message.channel not in channels:
         raise NotFoundError(f"there is no call {message_id[:100]!r}")
     if message.state != "leaving":
         raise ConflictError(f"the call {message_id} is {message.state} and waits for no outcome")

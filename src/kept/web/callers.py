@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 from starlette.types import Scope
 
+from kept.core.bundle import Bundle
 from kept.core.plain_text import clean_line
 from kept.core.touchpoint import Touchpoint
 from kept.errors import NotAllowedError, UnknownCallerError
@@ -57,6 +58,24 @@ def find_source(runtime: Runtime, scope: Scope, *, server_only: bool = False) ->
             )
         check_origin(touchpoint, headers.get(b"origin"))
     return Caller(source=touchpoint.name, kind=kind)
+
+
+def find_pulled(bundle: Bundle, source: str, adapter: str) -> frozenset[str]:
+    """Return the channels of a kind, such as `inbox`, whose messages a source may fetch.
+
+    Raises:
+        NotAllowedError: there is none.
+    """
+    touchpoint = bundle.touchpoints.get(source)
+    may = touchpoint.source.pulls if touchpoint is not None else ()
+    channels = bundle.brand.consent.channels
+    found = frozenset(name for name in may if channels[name].adapter == adapter)
+    if not found:
+        raise NotAllowedError(
+            f"{source} may fetch from no {adapter.replace('_', ' ')}: "
+            "its `pulls` in sources.yaml name none"
+        )
+    return found
 
 
 def _touchpoint_of(

@@ -4,7 +4,8 @@ from typing import Final
 
 import msgspec
 
-from kept.flows.pull import CallOutcome, Card, next_call, settle_call
+from kept.flows.pull import CALL_LIST, CallOutcome, Card, next_call, settle_call
+from kept.web.callers import find_pulled
 from kept.web.endpoints import BUSY, Call, Endpoint
 
 
@@ -29,17 +30,28 @@ class CallSettled(msgspec.Struct, frozen=True, kw_only=True):
 
 async def take_next_call(call: Call) -> NextCall:
     """Hand out the next call; from here on it is in flight."""
-    return NextCall(card=await call.front.runtime.ask(next_call))
+    channels = _lists_of(call)
+    card = await call.front.runtime.ask(
+        lambda engine, now: next_call(engine, now, channels=channels)
+    )
+    return NextCall(card=card)
 
 
 async def end_call(call: Call) -> CallSettled:
     """Record how a call went."""
     ended: CallEnded = call.body
-    message_id = call.text("message_id")
+    message_id, channels = call.text("message_id"), _lists_of(call)
     await call.front.runtime.ask(
-        lambda engine, now: settle_call(engine, message_id, ended.outcome, now=now)
+        lambda engine, now: settle_call(
+            engine, message_id, ended.outcome, channels=channels, now=now
+        )
     )
     return CallSettled(message_id=message_id, outcome=ended.outcome)
+
+
+def _lists_of(call: Call) -> frozenset[str]:
+    """Return the call lists that the asking source may fetch from: they hold numbers."""
+    return find_pulled(call.front.runtime.bundle, call.caller.source, CALL_LIST)
 
 
 ENDPOINTS: Final = (

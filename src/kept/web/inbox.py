@@ -1,6 +1,6 @@
 """The customer's inbox: looked into by a server for its customer, or by a page with a pass."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final, TypeVar
 
 import msgspec
@@ -10,9 +10,9 @@ from kept.errors import InputError, NotAllowedError, UnknownCallerError
 from kept.flows.ask import recognise
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine
-from kept.flows.pull import Item, Mark, mark_item, pull_inbox
+from kept.flows.pull import INBOX, Item, Mark, mark_item, pull_inbox
 from kept.flows.regroup import parse_identifier
-from kept.web.callers import find_source
+from kept.web.callers import find_pulled, find_source
 from kept.web.endpoints import BUSY, Call, Endpoint
 from kept.web.passes import Pass, make_pass, read_pass
 
@@ -66,8 +66,13 @@ class PassGranted(msgspec.Struct, frozen=True, kw_only=True):
 
 async def show_inbox(call: Call) -> Inbox:
     """Show an inbox; what is due in it is handed over by this."""
-    items = await _with_customer(call, call.query.identifier, pull_inbox)
-    return Inbox(items=items)
+
+    def job(
+        engine: Engine, customer: Customer, channels: Collection[str], now: int
+    ) -> tuple[Item, ...]:
+        return pull_inbox(engine, customer, now, channels=channels)
+
+    return Inbox(items=await _with_customer(call, call.query.identifier, job))
 
 
 async def mark_message(call: Call) -> Marked:
@@ -75,8 +80,8 @@ async def mark_message(call: Call) -> Marked:
     wanted: Marking = call.body
     message_id = call.text("message_id")
 
-    def job(engine: Engine, customer: Customer, now: int) -> None:
-        mark_item(engine, customer, message_id, wanted.mark, now=now)
+    def job(engine: Engine, customer: Customer, channels: Collection[str], now: int) -> None:
+        mark_item(engine, customer, message_id, wanted.mark, channels=channels, now=now)
 
     await _with_customer(call, wanted.identifier, job)
     return Marked(message_id=message_id, mark=wanted.mark)
@@ -92,8 +97,12 @@ async def grant_pass(call: Call) -> PassGranted:
         customer = _proven(engine, wanted.identifier, call.caller.source)
         return min(part.part_id for part in customer.parts.values() if not part.claimed)
 
+    source = call.caller.source
+    find_pulled(call.front.runtime.bundle, source, INBOX)
     granted = Pass(
-        part_id=await call.front.runtime.ask(job), expires_at=call.now + wanted.seconds * SECOND
+        part_id=await call.front.runtime.ask(job),
+        expires_at=call.now + wanted.seconds * SECOND,
+        source=source,
     )
     return PassGranted(
         inbox_pass=make_pass(granted, secret=call.front.runtime.link_secret),
@@ -102,20 +111,24 @@ async def grant_pass(call: Call) -> PassGranted:
 
 
 async def _with_customer(
-    call: Call, identifier: str, work: Callable[[Engine, Customer, int], T]
+    call: Call, identifier: str, work: Callable[[Engine, Customer, Collection[str], int], T]
 ) -> T:
     """Do something for the customer whom a pass or the asking server proves."""
     runtime = call.front.runtime
     granted = _offered_pass(call)
-    source = "" if granted else find_source(runtime, call.request.scope, server_only=True).source
+    if granted is not None:
+        source = granted.source
+    else:
+        source = find_source(runtime, call.request.scope, server_only=True).source
+    channels = find_pulled(runtime.bundle, source, INBOX)
 
     def job(engine: Engine, now: int) -> T:
         if granted is None:
-            return work(engine, _proven(engine, identifier, source), now)
+            return work(engine, _proven(engine, identifier, source), channels, now)
         parts = engine.store.load_parts([granted.part_id])
         if not parts:
             raise UnknownCallerError("whom this pass was written for is not known any more")
-        return work(engine, engine.customers.home_of(parts[0]), now)
+        return work(engine, engine.customers.home_of(parts[0]), channels, now)
 
     return await runtime.ask(job)
 

@@ -10,15 +10,16 @@ import msgspec
 
 from kept.core.signed import Signer
 
-PASS_LENGTH_MAX: Final = 200
+PASS_LENGTH_MAX: Final = 400
 _SIGNER: Final = Signer(version="p1", prefix=b"kept.inbox-pass.1\0", length_max=PASS_LENGTH_MAX)
 
 
 class Pass(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """Whose inbox, and until when (µs)."""
+    """Whose inbox, until when (µs), and which source gave it, for it shows no more than that."""
 
     part_id: int
     expires_at: int
+    source: str
 
 
 def make_pass(granted: Pass, *, secret: bytes) -> str:

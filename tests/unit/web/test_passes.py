@@ -5,7 +5,7 @@ import pytest
 from kept.web.passes import Pass, make_pass, read_pass
 
 SECRET = b"s" * 32
-GRANTED = Pass(part_id=7, expires_at=1_000)
+GRANTED = Pass(part_id=7, expires_at=1_000, source="site_server")
 
 
 def test_a_pass_is_good_until_its_time_is_over() -> None:

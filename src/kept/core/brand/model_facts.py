@@ -88,6 +88,9 @@ class Source(Entry, frozen=True, kw_only=True):
     """The name of its write key: `env:NAME` or `file:PATH`; empty where a command makes it."""
     origins: tuple[str, ...] = ()
     """Web origins from which a browser may send."""
+    pulls: tuple[str, ...] = ()
+    """Channels whose messages it may fetch, for a server: inboxes, and call lists with their
+    telephone numbers; empty means none."""
     rhythm: Rhythm | None = None
     """How often it is expected to be heard; without it, silence is no alarm."""
     signature: Signature | None = None

@@ -10,6 +10,7 @@ from kept.core.check.events import ANY_EVENT
 from kept.core.check.mappings import check_pattern, check_webhook
 from kept.core.check.report import Report
 from kept.core.check.secrecy import check_reference
+from kept.core.compile_policy import PULLED
 from kept.core.consent import CONSENT_GIVEN, SUBSCRIBED
 
 FILE: Final = "sources.yaml"
@@ -25,6 +26,7 @@ def check_sources(report: Report) -> None:
         report.error(FILE, ("sources",), "there is no source", "name one that sends events")
     for name, source in brand.sources.sources.items():
         _check_source(report, name, source)
+    _check_pulled(report)
 
 
 def _check_namespace(report: Report, name: str, namespace: Namespace) -> None:
@@ -62,6 +64,7 @@ def _check_source(report: Report, name: str, source: Source) -> None:
     report.refer_all(FILE, (*path, "traits"), source.traits, what="trait", known=known)
     if source.key:
         check_reference(report, FILE, (*path, "key"), source.key)
+    _check_pulls(report, path, name, source)
     if source.rhythm is not None:
         _check_rhythm(report, (*path, "rhythm"), source.rhythm)
     if source.kind == "browser":
@@ -70,6 +73,31 @@ def _check_source(report: Report, name: str, source: Source) -> None:
         message = f"`{name}` is no browser: nothing tells its origin"
         report.error(FILE, (*path, "origins"), message, "remove `origins`")
     check_webhook(report, path, name, source)
+
+
+def _check_pulls(report: Report, path: KeyPath, name: str, source: Source) -> None:
+    """Check that a server fetches what is there to be fetched."""
+    channels = report.brand.consent.channels
+    report.refer_all(FILE, (*path, "pulls"), source.pulls, what="channel", known=channels)
+    if source.pulls and source.kind != "server":
+        message = f"`{name}` is a {source.kind}, and only a server may fetch messages"
+        report.error(FILE, (*path, "pulls"), message, "remove `pulls`")
+    for index, channel in enumerate(source.pulls):
+        if channel in channels and channels[channel].adapter not in PULLED:
+            message = f"`{channel}` is sent, so that there is nothing to fetch"
+            suggestion = "name channels with `adapter: inbox` or `adapter: call_list`"
+            rests_on = [("consent.yaml", ("channels", channel, "adapter"))]
+            report.error(FILE, (*path, "pulls", index), message, suggestion, rests_on=rests_on)
+
+
+def _check_pulled(report: Report) -> None:
+    """Note what nobody may fetch: whatever goes there is never said."""
+    fetched = {name for source in report.brand.sources.sources.values() for name in source.pulls}
+    for name, channel in report.brand.consent.channels.items():
+        if channel.adapter in PULLED and name not in fetched:
+            message = f"no source may fetch from `{name}`, so that nobody ever reads what it holds"
+            suggestion = f"add `pulls: [{name}]` to a server in sources.yaml"
+            report.note("consent.yaml", ("channels", name, "adapter"), message, suggestion)
 
 
 def _check_events(report: Report, path: KeyPath, source: Source) -> None:

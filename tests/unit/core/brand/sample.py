@@ -40,6 +40,7 @@ _TEXTS: Final = {
             events: ["Bill *", Subscription Started, Order Completed]
             vouches: [user_id, email, bill_id]
             traits: [first_name, email, region, zone]
+            pulls: [inbox]
             rhythm: {every: 1 hour, stale_after: 1 day}
           help_desk:
             kind: webhook

@@ -81,7 +81,7 @@ def test_unused_things_are_noted() -> None:
     added = {
         "facts.yaml": ("traits:\n", "traits:\n  idle_t: {type: text}\n"),
         "cohorts.yaml": ("segments:\n", "segments:\n  idle_s: {when: orders_90d > 1}\n"),
-        "consent.yaml": ("channels:\n", "channels:\n  idle_c: {adapter: inbox, cost: 0 EUR}\n"),
+        "consent.yaml": ("channels:\n", "channels:\n  idle_c: {adapter: files, cost: 0 EUR}\n"),
         "brand.yaml": ("placements:\n", "placements:\n  idle_p: {kind: inbound}\n"),
     }
     texts = dict(SAMPLE)

@@ -71,6 +71,21 @@ SECRET = "a value where a reference belongs"
             "an earlier mapping",
             "",
         ),
+        ("pulls: [inbox]", "pulls: [inbx]", "inbx]", "no channel `inbx`", "`inbox`"),
+        (
+            "pulls: [inbox]",
+            "pulls: [inbox, email]",
+            "email]",
+            "`email` is sent",
+            "adapter: call_list",
+        ),
+        (
+            "identifiers: [anonymous_id]\n",
+            "identifiers: [anonymous_id]\n    pulls: [inbox]\n",
+            "pulls:",
+            "`site` is a browser",
+            "remove",
+        ),
         (
             "vouches: [email]\n    sig",
             "vouches: [email]\n    identifiers: [user_id]\n    sig",
@@ -122,6 +137,15 @@ def test_a_source_sends_something() -> None:
     """One without events is a slip."""
     texts = with_text(S, "", "  mute: {kind: server}\n")
     assert_found(texts, at=f"{S} mute:", says="may send no event")
+
+
+def test_a_channel_that_nobody_may_fetch_is_noted() -> None:
+    """Whatever goes there waits until it expires."""
+    texts = with_text(S, "    pulls: [inbox]\n", "")
+    (note,) = notes_in(texts)
+    assert note.file == "consent.yaml"
+    assert "`inbox`" in note.message
+    assert "pulls: [inbox]" in note.suggestion
 
 
 def test_a_browser_that_changes_objects_is_noted() -> None:
