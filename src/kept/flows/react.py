@@ -44,14 +44,21 @@ def recheck(engine: Engine, customer: Customer, now: int) -> list[Message]:
             continue
         verdict = judge(engine, customer, message, now)
         if isinstance(verdict, Chosen):
-            if verdict.due_at > max(message.due_at, now):
-                engine.save_message(
-                    customer, msgspec.structs.replace(message, due_at=verdict.due_at)
-                )
+            due_at = _due_again(message, verdict, now)
+            if due_at != message.due_at:
+                engine.save_message(customer, msgspec.structs.replace(message, due_at=due_at))
         else:
             withdraw(engine, customer, message, verdict, now)
             withdrawn.append(message)
     return withdrawn
+
+
+def _due_again(message: Message, verdict: Chosen, now: int) -> int:
+    """Return when a waiting message may go: as it is decided now, though no retry goes earlier."""
+    if verdict.due_at <= now:
+        # What was due before keeps its place in the line.
+        return message.due_at if message.failed_count else min(message.due_at, now)
+    return max(verdict.due_at, message.due_at) if message.failed_count else verdict.due_at
 
 
 def judge(engine: Engine, customer: Customer, message: Message, now: int) -> Chosen | Reason:

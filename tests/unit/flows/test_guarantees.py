@@ -304,6 +304,42 @@ def test_nothing_leaves_by_night(stage: Stage) -> None:
     assert f"{local:%H:%M}" == "07:30"
 
 
+@pytest.mark.parametrize(
+    ("zone", "hours"),
+    [
+        ("Europe/Berlin", 18.5),
+        ("Europe/Lisbon", 19.5),
+        ("Atlantic/Azores", 20.5),
+        ("America/Lima", 11),
+    ],
+)
+def test_whoever_moves_hears_on_the_new_clock(stage: Stage, zone: str, hours: float) -> None:
+    """G3: what waits for the morning waits for the new one, sooner or later; where it is day, not at all."""
+    introduce(stage)
+    stage.now += 11 * HOUR
+    tell(stage, "Page Viewed")
+    (waiting,) = stage.store.load_messages_in(["queued"], limit=9)
+    assert waiting.due_at == NOON + 39 * HOUR // 2
+    tell(stage, "Identified", traits={"zone": zone})
+    stage.advance(stage.now + DAY)
+    (handed,) = [one for one in stage.handed_over if one.message.action == "lamp_offer"]
+    assert handed.at == NOON + int(hours * HOUR)
+
+
+def test_a_retry_is_never_hurried(stage: Stage) -> None:
+    """G4: how long a provider that failed is left alone is not shortened by what customers do."""
+    introduce(stage)
+    stage.providers["email"] = "garbage"
+    bill(stage)
+    (waiting,) = stage.store.load_messages_in(["queued"], limit=9)
+    assert waiting.failed_count == 1
+    assert waiting.due_at > stage.now
+    tell(stage, "Identified", traits={"zone": "Europe/Berlin"})
+    tell(stage, "Order Completed", properties={"total": 10})
+    later = stage.store.load_message(waiting.message_id)
+    assert later == waiting
+
+
 def test_an_unclear_result_is_told_once_however_often_it_is_reported(stage: Stage) -> None:
     """G4: a late second report of one call changes nothing."""
     introduce(stage)
