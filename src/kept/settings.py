@@ -78,9 +78,7 @@ def read_secret(reference: str, *, environment: Mapping[str, str] = os.environ) 
     if kind == "env":
         value = environment.get(name, "")
         if not value:
-            message = (
-                f"the environment variable {name} is not set; sources.yaml or consent.yaml needs it"
-            )
+            message = f"the environment variable {name} is not set"
             raise SettingsError(message)
         return value
     if kind == "file":

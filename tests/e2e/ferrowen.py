@@ -43,6 +43,8 @@ def environment(**more: str) -> dict[str, str]:
     names = {name for text in texts for name in re.findall(r"env:([A-Z0-9_]+)", text)}
     told = {name: name.lower() if name.endswith("_KEY") else _SECRET for name in names}
     told |= {name: "http://127.0.0.1:9/" for name in names if name.endswith("_URL")}
+    told |= {"FERROWEN_SMTP_HOST": "127.0.0.1", "FERROWEN_SMTP_PORT": "9"}
+    told |= {"FERROWEN_SMTP_SECURITY": "starttls"}
     return told | more
 
 
@@ -138,16 +140,16 @@ def serve_ferrowen(
     """Serve the example brand, with a mail server and a receiver of webhooks if they are given."""
     brand = folder / "brand"
     shutil.copytree(EXAMPLE, brand, ignore=shutil.ignore_patterns("stories"))
-    more = {"FERROWEN_MAIL_PORT": str(mail_port)}
+    more: dict[str, str] = {}
     if hook_url:
         more |= {f"FERROWEN_{name}_URL": hook_url for name in ("SMS", "WHATSAPP", "PUSH")}
-    consent = brand / "consent.yaml"
-    settings = "{host: 127.0.0.1, port: 'env:FERROWEN_MAIL_PORT', security: none}"
-    told = consent.read_text()
-    # The example names no mail server, for nobody has one to lend.
-    assert "adapter: smtp\n" in told
-    consent.write_text(
-        told.replace("adapter: smtp\n", f"adapter: smtp\n    settings: {settings}\n")
-    )
+    if mail_port:
+        # As its README says for a trial: without a login, since the connection is open.
+        more |= {"FERROWEN_SMTP_PORT": str(mail_port), "FERROWEN_SMTP_SECURITY": "none"}
+        consent = brand / "consent.yaml"
+        login = re.compile(r"\n      (username|password): env:\w+")
+        told, count = login.subn("", consent.read_text())
+        assert count == 2
+        consent.write_text(told)
     with serve(folder, *options, environment=environment(**more)) as served:
         yield Ferrowen(served)

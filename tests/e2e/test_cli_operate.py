@@ -2,9 +2,46 @@
 
 import json
 import re
+from pathlib import Path
+from typing import Final
 
 from tests.e2e.command import ok, run_kept
-from tests.e2e.served import SHOP_KEY, Served, new_id
+from tests.e2e.ferrowen import EXAMPLE, environment
+from tests.e2e.served import SHOP_KEY, Served, new_id, serve, stop
+
+PROVIDERS: Final = ("SMS", "WHATSAPP", "PUSH")
+
+
+def test_a_start_names_all_that_is_missing_at_once(tmp_path: Path) -> None:
+    """Every key, secret and setting that the example refers to, each with who needs it."""
+    command = ("serve", "--brand", EXAMPLE, "--data", tmp_path, "--deliver", "providers")
+
+    done = run_kept(*command)
+
+    assert done.code != 0
+    named = re.findall(
+        r"^(source|channel) (\w+): `\w+`: the environment variable (\w+) is not set$",
+        done.err,
+        re.MULTILINE,
+    )
+    assert {variable for _, _, variable in named} == environment().keys()
+    assert ("channel", "email", "FERROWEN_SMTP_HOST") in named
+    assert ("source", "till", "FERROWEN_TILL_KEY") in named
+    assert ("source", "carrier", "FERROWEN_CARRIER_SECRET") in named
+
+
+def test_the_example_serves_by_its_providers_with_nothing_but_variables(tmp_path: Path) -> None:
+    """No file of it needs to be changed."""
+    urls = {f"FERROWEN_{name}_URL": "https://provider.example/" for name in PROVIDERS}
+    with serve(
+        tmp_path,
+        "--deliver",
+        "providers",
+        brand=EXAMPLE,
+        environment=environment(**urls),
+    ) as served:
+        served.ok(served.http.get("/ready"))
+    assert stop(served.process) == 0
 
 
 def test_a_decision_is_asked_for_and_explained(kept_server: Served) -> None:

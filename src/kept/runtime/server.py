@@ -17,15 +17,16 @@ from kept.core.compile import compile_brand
 from kept.core.keys import KeyRing, hash_key
 from kept.core.message import Message, Outgoing, SendResult
 from kept.core.unsubscribe import make_link
-from kept.errors import InvalidBrandError, KeptError, Problem
+from kept.errors import InvalidBrandError, KeptError, Problem, SettingsError
 from kept.flows import deliver, take_brand
 from kept.flows.engine import Engine
 from kept.flows.keys import ADMIN_SETTING, load_keys
 from kept.flows.recover import recover
-from kept.ports import Store
+from kept.ports import Channel, Store
 from kept.runtime.channels import build_channels
 from kept.runtime.collector import spare_collector
 from kept.runtime.folder import load_checked, read_folder, stamp_of
+from kept.runtime.references import find_missing
 from kept.runtime.senders import Senders
 from kept.runtime.writer import Writer
 from kept.settings import Settings, read_secret
@@ -68,9 +69,10 @@ class Runtime:
             before_commit=self._begin_due,
             after_commit=self._send_begun,
         )
+        channels = self._open_channels()
         self._prepare_secrets()
         self.senders = Senders(
-            build_channels(self.bundle, settings, clock=self.clock),
+            channels,
             threads=limits.SENDERS,
             report=self._report,
         )
@@ -155,6 +157,18 @@ class Runtime:
             while engine.customers.dirty_count:
                 engine.customers.flush(_FILL)
             take_brand.take(engine, preparation, self.clock.now())
+
+    def _open_channels(self) -> dict[str, Channel]:
+        """Return what sends; raises with all that is missing for it and for the sources."""
+        missing = find_missing(self.bundle.brand.sources)
+        try:
+            channels = build_channels(self.bundle, self.settings, clock=self.clock)
+        except SettingsError as error:
+            channels = {}
+            missing.append(str(error))
+        if missing:
+            raise SettingsError("some settings are not as they must be\n" + "\n".join(missing))
+        return channels
 
     def _prepare_secrets(self) -> None:
         engine = self.writer.engine

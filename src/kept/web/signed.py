@@ -120,4 +120,4 @@ def _read(name: str, reference: str, into: dict[str, list[str]], missing: dict[s
     try:
         into[name] = [read_secret(reference)]
     except SettingsError as error:
-        missing[name] = str(error)
+        missing[name] = f"{name}: {error}"
