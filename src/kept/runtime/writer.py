@@ -151,13 +151,7 @@ class Writer:
                 if now >= self._next_housekeeping:
                     housekeep(engine, now)
                     self._next_housekeeping = now + _HOUSEKEEPING
-            else:
-                # In small pieces, but never slower than states change: memory is bounded by it.
-                surplus = engine.customers.dirty_count - settings.WRITE_BEHIND_BACKLOG
-                if surplus > 0:
-                    engine.customers.flush(
-                        min(surplus + settings.WRITE_BEHIND_PARTS, settings.WRITE_BEHIND_MOST)
-                    )
+            _write_behind(engine)
             # What was queued just now need not wait for the clock.
             hands_over = is_tick or engine.may_be_due
             if hands_over:
@@ -234,6 +228,14 @@ class Writer:
                 engine.customers.flush(settings.COMMIT_JOBS_MAX)
             housekeep(engine, now)
         engine.store.close()
+
+
+def _write_behind(engine: Engine) -> None:
+    """Write states in small pieces, but never slower than they change: memory is bounded by it."""
+    surplus = engine.customers.dirty_count - settings.WRITE_BEHIND_BACKLOG
+    if surplus > 0:
+        count = min(surplus + settings.WRITE_BEHIND_PARTS, settings.WRITE_BEHIND_MOST)
+        engine.customers.flush(count)
 
 
 class _Refused:
