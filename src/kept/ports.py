@@ -71,6 +71,16 @@ class BrandRow(msgspec.Struct, frozen=True, kw_only=True):
     texts: dict[str, str]
 
 
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """That what tools outside may do for a customer changed, and in which scopes; never how."""
+
+    notice_id: int
+    part_id: int
+    noted_at: int
+    scopes: tuple[str, ...]
+    """As `core.suppression` writes them: names of the brand only, no personal value."""
+
+
 class Store(Protocol):
     """One brand's durable memory: the stream, identity, messages, and what is derived from them.
 
@@ -226,6 +236,17 @@ class Store(Protocol):
         Whoever opens the store applies each and appends it again in the same transaction, before anything is sent.
         """
 
+    # -- what tools outside must be told
+
+    def append_notice(self, part_id: int, *, noted_at: int, scopes: Sequence[str]) -> int:
+        """Keep that permissions changed, with the event that changed them; return its id, which grows."""
+
+    def load_notices(self, *, after: int, limit: int) -> list[Notice]:
+        """Return notices in order of their ids from `after` (exclusive)."""
+
+    def last_notice(self) -> int:
+        """Return the id of the newest notice, 0 if there is none."""
+
     # -- reads for people and pages, safe from any thread
 
     def read_decision(self, decision_id: int) -> DecisionRow | None:
@@ -279,6 +300,20 @@ class Channel(Protocol):
 
     def send(self, outgoing: Outgoing) -> SendResult:
         """Hand a message to the provider."""
+
+    def close(self) -> None:
+        """Give up connections."""
+
+
+class Notifier(Protocol):
+    """A way to a tool outside: takes one body, and says what is known of the result.
+
+    A body that is posted again has the same id. Like `Channel.send`, `post` never raises for what
+    the world does wrong.
+    """
+
+    def post(self, post_id: str, body: bytes) -> SendResult:
+        """Hand a body to the tool."""
 
     def close(self) -> None:
         """Give up connections."""

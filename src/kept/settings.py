@@ -29,6 +29,16 @@ SENDERS: Final = 16
 """Threads that call providers."""
 SEND_TIMEOUT_SECONDS: Final = 10.0
 """How long a provider may take to answer; after that nobody knows whether it took the message."""
+NOTICES_A_POST: Final = 50
+"""Changes of what tools outside may do that one call tells at most."""
+TOOL_REST_SECONDS: Final = 0.5
+"""How long a tool that did not take a call is left alone at first; it doubles each time."""
+TOOL_REST_SECONDS_MAX: Final = 30.0
+"""How long a tool that does not answer is left alone at most."""
+TOOL_ASKED_SECONDS_MAX: Final = 300
+"""How long a tool is left alone at most if it asks for that itself."""
+TOOL_ALERT_SECONDS: Final = 300.0
+"""After how long without a call that a tool took the operator is alerted."""
 DRAIN_SECONDS: Final = 20.0
 """How long a stopping server waits for hand-overs that have begun."""
 WRITE_BEHIND_PARTS: Final = 200

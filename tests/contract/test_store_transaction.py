@@ -46,6 +46,7 @@ WRITES: dict[str, Callable[[Store], Any]] = {
     "save_brand": lambda store: store.save_brand(BrandRow(version="v", in_force_at=NOW, texts={})),
     "save_setting": lambda store: store.save_setting("name", b"value"),
     "append_guard": lambda store: store.append_guard(b"stop"),
+    "append_notice": lambda store: store.append_notice(1, noted_at=NOW, scopes=["c|sms"]),
 }
 
 READS: dict[str, Callable[[Store], Any]] = {
@@ -71,6 +72,8 @@ READS: dict[str, Callable[[Store], Any]] = {
     "load_message_by_provider_id": lambda store: store.load_message_by_provider_id("email", "p"),
     "load_brand": lambda store: store.load_brand(),
     "load_setting": lambda store: store.load_setting("name"),
+    "load_notices": lambda store: store.load_notices(after=0, limit=9),
+    "last_notice": lambda store: store.last_notice(),
     "read_decision": lambda store: store.read_decision(1),
     "read_decisions": lambda store: store.read_decisions([1], newest=1),
     "read_quarantine": lambda store: store.read_quarantine(after=0, limit=1),

@@ -25,6 +25,9 @@ SHOP_KEY: Final = "shop-key"
 COUNTER_KEY: Final = "counter-key"
 DESK_SECRET: Final = "desk-secret"
 PAYMENTS_SECRET: Final = "whsec_" + base64.b64encode(b"payments" * 4).decode()
+NEWSLETTER_KEY: Final = "newsletter-key"
+NEWSLETTER_SECRET: Final = "whsec_" + base64.b64encode(b"the news" * 4).decode()
+DIALLER_KEY: Final = "dialler-key"
 MAIL_SECRET: Final = "whsec_" + base64.b64encode(b"the mail" * 4).decode()
 ENVIRONMENT: Final = {
     "HARBOUR_SITE_KEY": SITE_KEY,
@@ -33,6 +36,10 @@ ENVIRONMENT: Final = {
     "HARBOUR_DESK_SECRET": DESK_SECRET,
     "HARBOUR_PAYMENTS_SECRET": PAYMENTS_SECRET,
     "HARBOUR_MAIL_SECRET": MAIL_SECRET,
+    "HARBOUR_NEWSLETTER_KEY": NEWSLETTER_KEY,
+    "HARBOUR_NEWSLETTER_SECRET": NEWSLETTER_SECRET,
+    "HARBOUR_NEWSLETTER_URL": "http://127.0.0.1:9/",
+    "HARBOUR_DIALLER_KEY": DIALLER_KEY,
 }
 _numbers = count(1)
 

@@ -19,6 +19,7 @@ from kept.web.problems import HttpProblem
 from kept.web.routes import ENDPOINTS
 from tests.e2e.served import (
     DESK_SECRET,
+    DIALLER_KEY,
     MAIL_SECRET,
     SHOP_KEY,
     SITE_KEY,
@@ -195,6 +196,9 @@ CALLS: dict[str, Make] = {
     "readSourceConfig": get(f"/sourceConfig?writeKey={SITE_KEY}"),
     "decide": post("/v1/decide", {"questions": [{"placement": "till", "identifiers": WHO}] * 2}),
     "mayI": post("/v1/may-i", CONTACT),
+    "fetchSuppressions": lambda server: server.http.get(
+        "/v1/suppressions", headers=bearer(DIALLER_KEY)
+    ),
     "takeWebhook": take_webhook,
     "takeFeedback": take_feedback,
     "showInbox": show_inbox,

@@ -79,22 +79,25 @@ class WebhookChannel:
 
     def send(self, outgoing: Outgoing) -> SendResult:
         """Post a message and judge the answer."""
-        now = self._clock.now()
         try:
-            body = write_body(outgoing, now)
+            body = write_body(outgoing, self._clock.now())
         except UnicodeError:
             return Refused(detail="the message holds half a character, which nothing can carry")
+        return self.post(name_of(outgoing.idempotency_key), body)
+
+    def post(self, post_id: str, body: bytes) -> SendResult:
+        """Post a body as it is, signed, under an id that may stand in a header."""
         if len(body) > REQUEST_BYTES_MAX:
             return Refused(
                 detail=f"the message has {len(body):,} bytes, over {REQUEST_BYTES_MAX:,}"
             )
-        webhook_id = name_of(outgoing.idempotency_key)
+        now = self._clock.now()
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "Kept",
             "Accept": "application/json",
-            "Idempotency-Key": webhook_id,
-            **sign(webhook_id, now // _SECOND, body, self._key),
+            "Idempotency-Key": post_id,
+            **sign(post_id, now // _SECOND, body, self._key),
         }
         deadline = read_monotonic() + self._timeout
         line = self._take_line(deadline)

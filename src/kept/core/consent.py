@@ -38,7 +38,8 @@ CONSENT_EVENTS: Final = frozenset(
 
 PREFERRED_CHANNEL: Final = "preferred_channel"
 GPC: Final = "gpc"
-_ANY: Final = "*"
+ANY_ENTITY: Final = "*"
+"""Stands in a scope for every legal entity."""
 _TOPIC: Final = "t|"
 
 Categories = Mapping[str, tuple[str, str]]
@@ -105,7 +106,7 @@ def _read_opt(event: Event, *, opted_in: bool) -> Iterable[tuple[str, Any]]:
         yield topic_key(told["topic"]), opted_in
     elif told["purpose"]:
         # An opt-in must name the entity that it is given to; an opt-out without one is for all.
-        entity = told["entity"] or ("" if opted_in else _ANY)
+        entity = told["entity"] or ("" if opted_in else ANY_ENTITY)
         if entity:
             yield purpose_key(entity, told["purpose"], told["channel"]), opted_in
     elif told["channel"]:
@@ -239,7 +240,7 @@ def _scopes_of(entity: str, purpose: str, channel: str, topic: str) -> _Scopes:
     return _Scopes(
         (narrow, channel_key(channel), *topics),
         (narrow, wide),
-        (wide, purpose_key(_ANY, purpose, channel), purpose_key(_ANY, purpose)),
+        (wide, purpose_key(ANY_ENTITY, purpose, channel), purpose_key(ANY_ENTITY, purpose)),
     )
 
 

@@ -185,6 +185,9 @@ class Customers:
         """Customers whose history came in and is not settled yet, by id."""
         self.regrouped_count = 0
         """How often customers were made anew, so that one that was looked up may be gone."""
+        self.regrouped: list[Customer] = []
+        """Customers as they were before they were regrouped, where one of them ever spoke of consent
+        or has a closed address; whoever takes them up clears the list."""
 
     @property
     def dirty_count(self) -> int:
@@ -285,6 +288,7 @@ class Customers:
         applied: dict[int, int] = {}
         parts: dict[int, Part] = {}
         messages: list[Message] = []
+        before: list[Customer] = []
         was_imported = False
         concerned = {self._homes[part_id].customer_id for members in groups for part_id in members}
         for customer_id in concerned:
@@ -295,6 +299,9 @@ class Customers:
             applied |= old.applied
             parts |= old.parts
             messages += old.messages.values()
+            before.append(old)
+        if any(state.consents or state.closed_addresses for state in states.values()):
+            self.regrouped += before
         rebuilt = []
         self.regrouped_count += 1
         self.named.clear()

@@ -25,9 +25,11 @@ from kept.core.fold.fold import OWN_EVENTS, FoldPlan
 from kept.core.message import IN_FLIGHT_STATES, Message
 from kept.core.reason import Braked, FactUnknown, HoldUnknown
 from kept.core.rules import Findings, Policy
+from kept.core.suppression import changed_scopes, speaks_of_permission, wishes_of
 from kept.core.values import HOUR
 from kept.flows.customers import Customer, Customers, Standing
 from kept.flows.guard import keep_stop
+from kept.flows.note_regrouped import note_regrouped
 from kept.ports import Store
 
 NEWS_MAX: Final = 2_000
@@ -166,7 +168,15 @@ class Engine:
     def fold(self, customer: Customer, part_id: int, event: Event, *, silent: bool = False) -> None:
         """Add an event to the stream and to its customer; history (`silent`) wakes nobody."""
         sequence = self.store.append_event(part_id, event)
+        if self.customers.regrouped:
+            self.note_regrouped(event.received_at, silent=silent)
+        is_news = not silent and speaks_of_permission(event)
+        before = wishes_of(customer.total(self.plan)) if is_news else None
         customer.fold(self.plan, part_id, event, sequence)
+        if before is not None:
+            after = wishes_of(customer.total(self.plan))
+            if scopes := changed_scopes(before, after, self.bundle):
+                self.store.append_notice(part_id, noted_at=event.received_at, scopes=scopes)
         customer.view.note(self.bundle.fact_plan, event)
         customer.findings = None
         standing = customer.standing
@@ -183,6 +193,13 @@ class Engine:
         self.customers.mark_dirty(part_id, sequence)
         noted = self.customers.imported if silent else self.customers.touched
         noted[customer.customer_id] = customer
+
+    def note_regrouped(self, now: int, *, silent: bool = False) -> None:
+        """Note what changed for tools outside because customers became one, or several again."""
+        if silent:
+            self.customers.regrouped = []
+        else:
+            note_regrouped(self.store, self.customers, self.bundle, now=now)
 
     def address_of(self, customer: Customer, channel: str) -> str | None:
         """Return where a channel reaches a customer."""

@@ -80,6 +80,7 @@ def _follow(
     now: int,
 ) -> None:
     """Let the consequences follow at once, and keep who said so; parts are named by id alone."""
+    engine.note_regrouped(now)
     for customer in changed:
         react(engine, customer, now)
     detail = {"parts": sorted(part.part_id for part in parts), "changed": len(changed)}

@@ -80,7 +80,7 @@ def _read_settings(channel: Declared, *, needed: Iterable[str]) -> dict[str, str
     ]
     for name, text in channel.settings.items():
         try:
-            told[name] = read_secret(text) if _REFERENCE.match(text) else text
+            told[name] = read_setting(text)
         except SettingsError as error:
             missing.append(f"`{name}`: {error}")
     if missing:
@@ -137,3 +137,8 @@ def _build_signer(channel: Declared, told: Mapping[str, str]) -> DkimSigner | No
                 f"{signer.domain} proves nothing; give the entity a channel with a key of its own"
             )
     return signer
+
+
+def read_setting(text: str) -> str:
+    """Return a setting: a reference is looked up, anything else is itself."""
+    return read_secret(text) if _REFERENCE.match(text) else text

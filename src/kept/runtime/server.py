@@ -28,6 +28,7 @@ from kept.runtime.collector import spare_collector
 from kept.runtime.folder import load_checked, read_folder, stamp_of
 from kept.runtime.references import find_missing
 from kept.runtime.senders import Senders
+from kept.runtime.tools import Tools, build_notifiers, is_live
 from kept.runtime.writer import Writer
 from kept.settings import Settings, read_secret
 from kept.stores.sqlite import SqliteStore
@@ -76,6 +77,11 @@ class Runtime:
             threads=limits.SENDERS,
             report=self._report,
         )
+        self.tools = Tools(
+            build_notifiers(self.bundle, settings, clock=self.clock),
+            submit=self.submit,
+            is_live=is_live(settings),
+        )
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="kept-brand", daemon=True)
 
@@ -97,6 +103,7 @@ class Runtime:
         gc.unfreeze()
         self._stopping.set()
         self.senders.drain(limits.DRAIN_SECONDS)
+        self.tools.drain(limits.DRAIN_SECONDS)
         self.writer.stop()
         if self._watcher.is_alive():
             self._watcher.join()
@@ -204,11 +211,13 @@ class Runtime:
         channels = self.senders.ready_channels(now)
         if room and channels:
             self._begun = deliver.take_due(engine, channels=channels, limit=room, now=now)
+        self.tools.begin_due(engine, now)
 
     def _send_begun(self, engine: Engine, now: int) -> None:
         begun, self._begun = self._begun, []
         for message, outgoing in begun:
             self.senders.send(message, outgoing, now)
+        self.tools.send_begun()
 
     def _report(self, message_id: str, result: SendResult) -> None:
         def settle(engine: Engine, now: int) -> None:

@@ -4,7 +4,7 @@ MessagePack by field name: a reader of a later version fills a new field with it
 passes over a field that is gone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -29,6 +29,13 @@ decode_texts: Final = msgspec.msgpack.Decoder(dict[str, str]).decode
 
 encode_detail: Final = _ENCODER.encode
 decode_detail: Final = msgspec.msgpack.Decoder(dict[str, Any]).decode
+
+decode_scopes: Final = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+def encode_scopes(scopes: Sequence[str]) -> str:
+    """Return scopes as a JSON list, which `decode_scopes` turns back."""
+    return _ENCODE_JSON(scopes).decode()
 
 
 def pack_ids(ids: Iterable[int]) -> str:

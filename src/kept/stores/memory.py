@@ -19,6 +19,7 @@ from kept.ports import (
     AuditEntry,
     BrandRow,
     DecisionRow,
+    Notice,
     Quarantined,
     StateRow,
     StoredEvent,
@@ -51,6 +52,7 @@ class MemoryStore:
         self._brands: list[BrandRow] = []
         self._settings: dict[str, bytes] = {}
         self._guards: dict[bytes, None] = {}
+        self._notices: list[Notice] = []
         self._mark = 0
 
     def close(self) -> None:
@@ -389,6 +391,25 @@ class MemoryStore:
     def load_guard(self) -> list[bytes]:
         """Return no stop: nothing is ever restored, so none waits to be applied again."""
         return []
+
+    # -- what tools outside must be told
+
+    def append_notice(self, part_id: int, *, noted_at: int, scopes: Sequence[str]) -> int:
+        """Keep that permissions changed; return its id, which grows."""
+        notice_id = len(self._notices) + 1
+        self._add(
+            self._notices,
+            Notice(notice_id=notice_id, part_id=part_id, noted_at=noted_at, scopes=tuple(scopes)),
+        )
+        return notice_id
+
+    def load_notices(self, *, after: int, limit: int) -> list[Notice]:
+        """Return notices in order of their ids from `after` (exclusive)."""
+        return self._notices[max(after, 0) :][:limit]
+
+    def last_notice(self) -> int:
+        """Return the id of the newest notice, 0 if there is none."""
+        return len(self._notices)
 
     # -- reads for people and pages
 

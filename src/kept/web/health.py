@@ -9,6 +9,7 @@ from starlette.responses import Response
 from kept.core.values import SECOND
 from kept.errors import KeptError, OutsideError, StoreError
 from kept.flows.engine import Engine
+from kept.runtime.tools import Tools
 from kept.web.endpoints import Call, Endpoint
 from kept.web.metrics import MEDIA_TYPE, Depth
 from kept.web.status import state_of
@@ -47,14 +48,16 @@ async def show_ready(call: Call) -> Ready:
 async def show_metrics(call: Call) -> Response:
     """Return what is measured, in Prometheus' text form."""
     try:
-        depth = await asyncio.wait_for(call.front.runtime.ask(read_depth), SCRAPE_SECONDS_MAX)
+        runtime = call.front.runtime
+        asked = runtime.ask(lambda engine, now: read_depth(engine, runtime.tools, now))
+        depth = await asyncio.wait_for(asked, SCRAPE_SECONDS_MAX)
     except (TimeoutError, KeptError):
         # What is wrong with the writer shows in the other figures.
         depth = None
     return Response(call.front.meters.render(depth), headers={"content-type": MEDIA_TYPE})
 
 
-def read_depth(engine: Engine, now: int) -> Depth:
+def read_depth(engine: Engine, tools: Tools, now: int) -> Depth:
     """Return how long what waits has waited."""
     ages = {}
     for channel in engine.bundle.policy.channels:
@@ -64,6 +67,7 @@ def read_depth(engine: Engine, now: int) -> Depth:
     return Depth(
         due_ages=ages,
         flight_age=(now - leaving[0].attempted_at) / SECOND if leaving else 0.0,
+        told_ages=tools.ages(engine, now),
     )
 
 

@@ -41,6 +41,8 @@ _COUNTED: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
     "feedback": ("kept_feedback", "What providers reported.", ("outcome",)),
     "unsubscribed": ("kept_unsubscribed", "Customers who left by a link.", ("channel",)),
     "alerts": ("kept_alerts", "What an operator had to hear of.", ("code",)),
+    "told": ("kept_suppressions_told", "Suppressions that tools took.", ("source",)),
+    "untold": ("kept_suppressions_refused", "Calls that a tool did not take.", ("source",)),
     "wakes": ("kept_wakes", "Customers looked at again because time passed.", ()),
 }
 
@@ -52,6 +54,8 @@ class Depth(msgspec.Struct, frozen=True, kw_only=True):
     """Channel -> how long its oldest due message has been due."""
     flight_age: float
     """How long the oldest hand-over has been without a known outcome."""
+    told_ages: dict[str, float]
+    """Tool -> how long the oldest change has waited that it was not told yet."""
 
 
 class Meters:
@@ -154,6 +158,7 @@ class _EngineCollector(Collector):
             for quantile in (0.5, 0.99):
                 times.add_metric([str(quantile)], commits[int(quantile * (len(commits) - 1))])
         yield times
+        yield self._told_times()
         depth = self._meters.depth()
         if depth is not None:
             due = GaugeMetricFamily(
@@ -169,6 +174,27 @@ class _EngineCollector(Collector):
                 "How long the oldest hand-over has been without an outcome.",
                 value=depth.flight_age,
             )
+            untold = GaugeMetricFamily(
+                "kept_oldest_suppression_seconds",
+                "How long the oldest change has waited that a tool was not told yet.",
+                labels=["source"],
+            )
+            for source, age in depth.told_ages.items():
+                untold.add_metric([source], age)
+            yield untold
+
+    def _told_times(self) -> Metric:
+        times = GaugeMetricFamily(
+            "kept_suppression_seconds",
+            "From an event to the tool that was told what follows, over the last thousand calls.",
+            labels=["source", "quantile"],
+        )
+        for source, taken in self._runtime.tools.seconds().items():
+            ordered = sorted(taken)
+            for quantile in (0.5, 0.99) if ordered else ():
+                value = ordered[int(quantile * (len(ordered) - 1))]
+                times.add_metric([source, str(quantile)], value)
+        return times
 
 
 def seconds(microseconds: int) -> float:

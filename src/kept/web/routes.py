@@ -6,7 +6,18 @@ import msgspec
 from starlette.responses import Response
 
 from kept.flows.ask import ContactAnswer, ContactQuestion
-from kept.web import callbacks, calls, decide, health, hooks, inbox, ingest, status, unsubscribe
+from kept.web import (
+    callbacks,
+    calls,
+    decide,
+    health,
+    hooks,
+    inbox,
+    ingest,
+    status,
+    suppressions,
+    unsubscribe,
+)
 from kept.web.admin import brakes, customers, decisions, imports, keys, quarantine, upkeep
 from kept.web.endpoints import BUSY, Call, Endpoint
 from kept.web.wire.routes import ROUTES, Route
@@ -154,6 +165,7 @@ ENDPOINTS: Final = (
     *_SDKS,
     *_SETTINGS,
     *_HOT,
+    *suppressions.ENDPOINTS,
     *hooks.ENDPOINTS,
     *callbacks.ENDPOINTS,
     *inbox.ENDPOINTS,

@@ -237,6 +237,8 @@ _ALERTS: Final = {
     "refused": "{action} was refused by the provider of {channel}; it is tried on no channel again "
     "that refused it.",
     "restored": "The store was restored; promotions are paused until you resume their purposes.",
+    "tool_unreachable": "{source} cannot be told of suppressions; it is tried again until it can.",
+    "tool_back": "{source} is told of suppressions again.",
     "brand_refused": "The changed brand folder was refused; the old one stays in force.",
 }
 

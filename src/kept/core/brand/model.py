@@ -35,6 +35,7 @@ from kept.core.brand.model_facts import (
     Signature,
     Source,
     SourcesFile,
+    Suppressions,
     Trait,
 )
 
@@ -67,6 +68,7 @@ __all__ = [
     "Signature",
     "Source",
     "SourcesFile",
+    "Suppressions",
     "Terms",
     "Topic",
     "Trait",

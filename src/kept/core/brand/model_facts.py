@@ -71,6 +71,21 @@ class Mapping(Entry, frozen=True, kw_only=True):
     """Property -> its value, for what the payload does not say."""
 
 
+class Suppressions(Entry, frozen=True, kw_only=True):
+    """How a tool outside Kept is told whom it may not contact any more, or may again."""
+
+    url: str = ""
+    """Where it is called, or the name of that: `env:NAME`; empty where it fetches by itself."""
+    secret: str = ""
+    """What signs the calls, as Standard Webhooks has it: `env:NAME` or `file:PATH`."""
+    identifiers: tuple[str, ...] = ()
+    """Namespaces by which it knows customers; empty means the `identifiers` of the source."""
+    purposes: tuple[str, ...] = ()
+    """Purposes that it contacts for; empty means every one."""
+    channels: tuple[str, ...] = ()
+    """Channels that it contacts on; empty means every one."""
+
+
 class Source(Entry, frozen=True, kw_only=True):
     """A touchpoint: which event names it may send and which identifiers it may vouch for."""
 
@@ -97,6 +112,14 @@ class Source(Entry, frozen=True, kw_only=True):
     """How a webhook proves who calls."""
     mappings: tuple[Mapping, ...] = ()
     """How a webhook's payloads become events."""
+    suppressions: Suppressions | None = None
+    """How a tool that contacts customers by itself is told of whom it may not."""
+
+    @property
+    def told_namespaces(self) -> tuple[str, ...]:
+        """Return the namespaces in which a tool is told of suppressions."""
+        told = self.suppressions
+        return (told.identifiers or self.identifiers) if told is not None else ()
 
 
 class SourcesFile(Entry, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from kept.core.check.mappings import check_pattern, check_webhook
 from kept.core.check.report import Report
 from kept.core.check.secrecy import check_reference
 from kept.core.compile_policy import PULLED
+from kept.core.check.tools import check_tool
 from kept.core.consent import CONSENT_GIVEN, SUBSCRIBED
 
 FILE: Final = "sources.yaml"
@@ -73,6 +74,7 @@ def _check_source(report: Report, name: str, source: Source) -> None:
         message = f"`{name}` is no browser: nothing tells its origin"
         report.error(FILE, (*path, "origins"), message, "remove `origins`")
     check_webhook(report, path, name, source)
+    check_tool(report, path, name, source)
 
 
 def _check_pulls(report: Report, path: KeyPath, name: str, source: Source) -> None:
@@ -101,7 +103,7 @@ def _check_pulled(report: Report) -> None:
 
 
 def _check_events(report: Report, path: KeyPath, source: Source) -> None:
-    if not source.events and not source.mappings:
+    if not source.events and not source.mappings and source.suppressions is None:
         report.error(FILE, path, f"`{path[-1]}` may send no event", "list them under `events`")
     for index, event in enumerate(source.events):
         if not event.strip() or ANY_EVENT in event[:-1]:

@@ -24,11 +24,12 @@ from kept.stores.sqlite.guards import Guards
 from kept.stores.sqlite.identity import Identity
 from kept.stores.sqlite.messages import Messages
 from kept.stores.sqlite.migrations import migrate, read_version
+from kept.stores.sqlite.notices import Notices
 from kept.stores.sqlite.records import Records
 from kept.stores.sqlite.session import Session
 from kept.stores.sqlite.stream import Stream
 
-_FILES: Final = ("stream", "identity", "derived", "messages", "records")
+_FILES: Final = ("stream", "identity", "derived", "messages", "records", "notices")
 
 
 class SqliteStore:
@@ -72,6 +73,7 @@ class SqliteStore:
         self._take_derived(Derived(session, stream.last_sequence, vault=vault, queries=queries))
         self._take_messages(Messages(session, vault, queries))
         self._take_records(records)
+        self._take_notices(Notices(session, queries))
 
     def close(self) -> None:
         """Release the store; what was acknowledged is durable already."""
@@ -130,6 +132,11 @@ class SqliteStore:
         self.read_quarantine = records.read_quarantine
         self.read_audit = records.read_audit
         self.read_counts = records.read_counts
+
+    def _take_notices(self, notices: Notices) -> None:
+        self.append_notice = notices.append_notice
+        self.load_notices = notices.load_notices
+        self.last_notice = notices.last_notice
 
 
 def _load_queries() -> dict[str, LiteralString]:

@@ -158,3 +158,46 @@ def test_a_browser_that_changes_objects_is_noted() -> None:
     ]
     assert "changes a `bill`" in notes[0].message
     assert errors_in(texts) == []
+
+
+TOLD = "    suppressions: {url: env:URL, secret: env:KEY, identifiers: [email]}\n"
+
+
+@pytest.mark.parametrize(
+    ("tool", "says", "hint"),
+    [
+        (TOLD.replace("email", "mail"), "no namespace `mail`", "`email`"),
+        (TOLD.replace(", secret: env:KEY", ""), "nothing proves", "env:NAME"),
+        (TOLD.replace("env:KEY", "whsec_abc"), SECRET, "change the secret"),
+        (TOLD.replace("url: env:URL, ", ""), "nothing says what is called", "`url:`"),
+        (TOLD.replace(", identifiers: [email]", ""), "by which identifiers", "[email]"),
+        (TOLD.replace("email", "bill_id"), "names a bill, not a customer", "people"),
+        (TOLD.replace("}", ", purposes: [marketting]}"), "no purpose", "`marketing`"),
+        (TOLD.replace("}", ", channels: [emial]}"), "no channel", "`email`"),
+        (TOLD.replace("env:URL", "http://tool.example/"), "does not begin with https", "public"),
+        (TOLD.replace("env:URL", "https://10.0.0.7/"), "no public address", "env:NAME"),
+        (TOLD.replace("env:URL", "https://localhost/"), "no public address", "env:NAME"),
+        (TOLD.replace("env:URL", "https://a@tool.example/"), "user name", "public"),
+        (f"    identifiers: [user_id]\n{TOLD}", "may not name", "`identifiers`"),
+    ],
+)
+def test_a_mistake_in_how_a_tool_is_told_is_found(tool: str, says: str, hint: str) -> None:
+    """Where it is called, what signs the calls, and whom it is told of."""
+    texts = with_text(S, "", f"  tool:\n    kind: server\n{tool}")
+    (found,) = errors_in(texts)
+    assert says in found.message
+    assert hint in found.suggestion
+    assert at_place(texts, found)
+
+
+def test_a_tool_needs_no_events_and_may_fetch_instead_of_being_called() -> None:
+    """One that only asks and listens is in order."""
+    tools = f"  called:\n    kind: server\n{TOLD}  fetches:\n    kind: server\n"
+    tools += "    suppressions: {identifiers: [email]}\n"
+    assert errors_in(with_text(S, "", tools)) == []
+
+
+def test_no_browser_is_told_of_anybody() -> None:
+    """Its key is public."""
+    texts = with_text(S, "", f"  page:\n    kind: browser\n    events: [Page Viewed]\n{TOLD}")
+    assert "told nothing about anybody" in errors_in(texts)[0].message

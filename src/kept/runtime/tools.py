@@ -1,0 +1,221 @@
+"""The tools outside Kept that are told of suppressions: who they are, and the threads that call them.
+
+As with messages, what to tell is read on the writer and told on another thread, and how far a tool
+was told is noted on the writer again. One call a tool is on its way at a time, so that a tool hears
+everything in its order, and one that is down or slow keeps nobody else waiting.
+"""
+
+import logging
+import zlib
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Final
+
+from kept import settings as limits
+from kept.channels.posted import PostedFiles
+from kept.channels.webhook import WebhookChannel
+from kept.clock import Clock
+from kept.core.bundle import Bundle
+from kept.core.message import Accepted, Postponed, SendResult, Unclear
+from kept.core.values import SECOND
+from kept.errors import KeptError, SettingsError
+from kept.flows.engine import Engine
+from kept.flows.tell_tools import (
+    Page,
+    load_told,
+    note_untaken,
+    oldest_untold,
+    read_page,
+    save_told,
+    write_post,
+)
+from kept.ports import Notifier
+from kept.runtime.channels import OUTBOX, read_setting
+from kept.settings import Settings
+
+_log = logging.getLogger("kept.tools")
+FOLDER: Final = "suppressions"
+"""The folder of the outbox in which each tool has its own."""
+_SECONDS_KEPT: Final = 1_000
+Submit = Callable[[Callable[[Engine, int], None]], "Future[None]"]
+
+
+def build_notifiers(bundle: Bundle, settings: Settings, *, clock: Clock) -> dict[str, Notifier]:
+    """Return the tools that are called; until the operator says otherwise, they are files.
+
+    Raises:
+        SettingsError: with everything that is missing, not only the first.
+    """
+    notifiers: dict[str, Notifier] = {}
+    missing: list[str] = []
+    for name, source in bundle.brand.sources.sources.items():
+        told = source.suppressions
+        if told is None or not told.url:
+            continue
+        if not is_live(settings):
+            notifiers[name] = PostedFiles(folder=settings.data / OUTBOX / FOLDER / name)
+            continue
+        try:
+            notifiers[name] = WebhookChannel(
+                url=read_setting(told.url),
+                secret=read_setting(told.secret),
+                clock=clock,
+                allow_private=settings.allow_private_webhooks,
+                timeout_seconds=limits.SEND_TIMEOUT_SECONDS,
+            )
+        except SettingsError as error:
+            missing.append(f"suppressions of {name}: {error}")
+    if missing:
+        raise SettingsError("\n".join(missing))
+    return notifiers
+
+
+def is_live(settings: Settings) -> bool:
+    """Return whether anything may leave this machine."""
+    return settings.deliver == "providers" and not settings.shadow
+
+
+class _Tool:
+    """One tool, and how it answers just now; changed on the writer's thread alone."""
+
+    def __init__(self, name: str, notifier: Notifier, *, told_as: str) -> None:
+        self.name = name
+        self.notifier = notifier
+        self.told_as = told_as
+        self.is_busy = False
+        self.failures = 0
+        self.failing_since = 0
+        self.is_alerted = False
+        self.rests_until = 0
+        self.seconds: deque[float] = deque(maxlen=_SECONDS_KEPT)
+
+
+class Tools:
+    """Tells each tool what it was not told yet, a page at a time."""
+
+    def __init__(self, notifiers: Mapping[str, Notifier], *, submit: Submit, is_live: bool) -> None:
+        """Take the tools, and the way to the writer.
+
+        What was only written into files does not count as told once the tools are really called.
+        """
+        self._submit = submit
+        self._tools = {
+            name: _Tool(name, notifier, told_as=name if is_live else f"{name}.files")
+            for name, notifier in notifiers.items()
+        }
+        self._pool = (
+            ThreadPoolExecutor(len(notifiers), thread_name_prefix="kept-tool")
+            if notifiers
+            else None
+        )
+        self._begun: list[tuple[_Tool, Page]] = []
+        self._running: set[Future[None]] = set()
+
+    def begin_due(self, engine: Engine, now: int) -> None:
+        """Read what is to be told next; within a transaction of the writer."""
+        for tool, _ in self._begun:
+            # The transaction in which it was read failed: it is read again.
+            tool.is_busy = False
+        self._begun = []
+        newest = engine.store.last_notice() if self._tools else 0
+        sources = engine.bundle.brand.sources.sources
+        for tool in self._tools.values():
+            source = sources.get(tool.name)
+            if tool.is_busy or tool.rests_until > now or source is None or not source.suppressions:
+                continue
+            after = load_told(engine.store, tool.told_as)
+            if after >= newest:
+                continue
+            page = read_page(engine, tool.name, after=after, limit=limits.NOTICES_A_POST)
+            if page.suppressions:
+                tool.is_busy = True
+                self._begun.append((tool, page))
+            else:
+                save_told(engine, tool.name, page, told_as=tool.told_as)
+
+    def send_begun(self) -> None:
+        """Call the tools, each on a thread of its own; what was read is durable by now."""
+        begun, self._begun = self._begun, []
+        for tool, page in begun:
+            if self._pool is None:
+                raise AssertionError("there is a page and no tool")
+            future = self._pool.submit(self._call, tool, page)
+            self._running.add(future)
+            future.add_done_callback(self._running.discard)
+
+    def ages(self, engine: Engine, now: int) -> dict[str, float]:
+        """Return for each tool the seconds that the oldest notice has waited for it."""
+        noted = {name: oldest_untold(engine.store, t.told_as) for name, t in self._tools.items()}
+        return {name: (now - at) / SECOND if at else 0.0 for name, at in noted.items()}
+
+    def seconds(self) -> dict[str, list[float]]:
+        """Return for each tool how long the last suppressions took from their event to the tool."""
+        return {name: list(tool.seconds) for name, tool in self._tools.items()}
+
+    def wait(self, seconds: float) -> None:
+        """Wait for the calls that have begun."""
+        wait(set(self._running), timeout=seconds)
+
+    def drain(self, seconds: float) -> None:
+        """Wait for the calls that have begun, and give up the connections."""
+        self.wait(seconds)
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        for tool in self._tools.values():
+            tool.notifier.close()
+
+    def _call(self, tool: _Tool, page: Page) -> None:
+        try:
+            result = tool.notifier.post(*write_post(page))
+        except Exception:  # noqa: BLE001 - the outer edge: an adapter's bug must not end the telling
+            _log.exception("telling %s failed", tool.name)
+            result = Unclear(detail="the adapter failed")
+
+        def settle(engine: Engine, now: int) -> None:
+            _settle(engine, tool, page, result, now)
+
+        def free(_: object) -> None:
+            tool.is_busy = False
+
+        try:
+            self._submit(settle).add_done_callback(free)
+        except KeptError as error:
+            # It is told again, under the same id.
+            _log.warning("what %s was told could not be noted: %s", tool.name, error)
+            tool.is_busy = False
+
+
+def _settle(engine: Engine, tool: _Tool, page: Page, result: SendResult, now: int) -> None:
+    """Note what became of a call; whatever is no clear yes is told again, in the same order."""
+    if isinstance(result, Accepted):
+        save_told(engine, tool.name, page, told_as=tool.told_as)
+        tool.seconds.append((now - page.oldest_at) / SECOND)
+        if tool.is_alerted:
+            engine.alert("tool_back", source=tool.name, at=now)
+        tool.failures = tool.failing_since = tool.rests_until = 0
+        tool.is_alerted = False
+        return
+    _log.warning("%s was not told: %s", tool.name, type(result).__name__.lower())
+    note_untaken(engine, tool.name)
+    tool.failures += 1
+    tool.failing_since = tool.failing_since or now
+    asked = result.retry_after_seconds if isinstance(result, Postponed) else 0
+    tool.rests_until = now + rest_of(tool.name, tool.failures, asked_seconds=asked)
+    silent = now - tool.failing_since
+    if silent >= limits.TOOL_ALERT_SECONDS * SECOND and not tool.is_alerted:
+        tool.is_alerted = True
+        engine.alert("tool_unreachable", source=tool.name, at=now)
+
+
+def rest_of(tool: str, failures: int, *, asked_seconds: int) -> int:
+    """Return how long (µs) to leave a tool alone after so many failures in a row.
+
+    It doubles up to a limit, and each time a part of it is left to chance (a hash, so that it can
+    be repeated), lest tools that failed together be called together.
+    """
+    longest = limits.TOOL_REST_SECONDS_MAX
+    seconds = min(limits.TOOL_REST_SECONDS * 2.0 ** min(failures - 1, 16), longest)
+    draw = zlib.crc32(f"{tool}|{failures}".encode()) % 1_000
+    asked = min(asked_seconds, limits.TOOL_ASKED_SECONDS_MAX)
+    return int(max(seconds * (0.5 + draw / 2_000), asked) * SECOND)
