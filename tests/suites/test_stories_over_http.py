@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from kept.clock import read_monotonic
+from kept.core.values import SECOND
 from tests.e2e.command import ok
 from tests.e2e.ferrowen import DAYTIME, NIGHT, Ferrowen, instant, serve_ferrowen, zone_where_it_is
-from tests.e2e.served import new_id
+from tests.e2e.served import bearer, new_id
 
 
 @pytest.fixture(scope="module")
@@ -183,3 +185,32 @@ def test_story_35_stop_everything(ferrowen: Ferrowen) -> None:
     # A new sign of life is answered at once, for that one customer.
     ferrowen.say("app_backend", "Signed In", users[0])
     ferrowen.served.wait_for(lambda: ferrowen.sent_to(f"{users[0]}@mail.example"))
+
+
+def test_story_38_the_other_tool_asks_first(ferrowen: Ferrowen) -> None:
+    """A mail service asks, its mails count in the caps, and an opt-out reaches it unasked within five seconds."""
+    user = a_buyer(ferrowen, "sofia", hour=DAYTIME)
+    address = f"{user}@mail.example"
+    folder = ferrowen.served.data / "outbox" / "suppressions" / "mail_service"
+
+    def may_i(action: str) -> Any:
+        body: dict[str, Any] = {"identifiers": {"email": address}, "entity": "shop"}
+        body |= {"purpose": "marketing", "channel": "email", "action": action}
+        body |= {"reported": True, "contact_id": action}
+        headers = bearer("ferrowen_mail_service_key")
+        answer = ferrowen.served.http.post("/v1/may-i", json=body, headers=headers)
+        return ferrowen.served.ok(answer)
+
+    def told() -> list[str]:
+        return [path.read_text() for path in folder.glob("*.json") if address in path.read_text()]
+
+    assert [may_i(name)["allowed"] for name in ("letter_1", "letter_2")] == [True, True]
+    assert may_i("letter_3")["refused"]["code"] == "cap_reached"
+    assert told() == []
+    ferrowen.say("app_backend", "Unsubscribed", user, entity="shop", purpose="marketing")
+    answered_at = read_monotonic()
+
+    ferrowen.served.wait_for(told)
+
+    assert read_monotonic() - answered_at < 5 * SECOND
+    assert may_i("letter_4")["refused"]["code"] == "opted_out"
