@@ -53,7 +53,7 @@ def test_the_page_is_whole_without_a_script(browser: Any, kept_server: Served) -
         plain = context.new_page()
         plain.goto(f"{kept_server.url}/")
         assert plain.locator(".tiles article").count() == 4
-        assert plain.locator(".sources tbody tr").count() == 6
+        assert plain.locator(".sources tbody tr").count() == 8
 
 
 @pytest.mark.parametrize("width", [360, 1280])

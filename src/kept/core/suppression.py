@@ -78,7 +78,11 @@ def speaks_of_permission(event: Event) -> bool:
 
 def wishes_of(state: State) -> Wishes:
     """Return what a customer said, as it is now; the state may go on changing."""
-    return Wishes(dict(state.consents), frozenset(state.closed_addresses))
+    consents = dict(state.consents)
+    if GPC in consents:
+        # It comes with every page, and when it came last makes no difference.
+        consents[GPC] = Stamped(consents[GPC].value, 0, 0)
+    return Wishes(consents, frozenset(state.closed_addresses))
 
 
 def changed_scopes(before: Wishes, after: Wishes, bundle: Bundle) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from kept.flows.customers import Customer
 from kept.flows.engine import Engine
 from kept.ports import Store
 
-SUPPRESSIONS_MAX: Final = 500
+SUPPRESSIONS_MAX: Final = 200
 """A page takes no further notice once it holds so many suppressions."""
 VALUES_MAX: Final = 50
 """How many values of one namespace name one customer; nobody has more addresses."""
