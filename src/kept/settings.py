@@ -77,6 +77,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.public_url or f"http://{self.host}:{self.port}"
 
 
+REFERENCES: Final = ("env:", "file:")
+"""How a setting begins that says where a value stands instead of being one."""
+
+
 def read_secret(reference: str, *, environment: Mapping[str, str] = os.environ) -> str:
     """Return what a reference such as `env:NAME` or `file:PATH` stands for.
 

@@ -9,7 +9,7 @@ from tests.e2e.command import ok, run_kept
 from tests.e2e.ferrowen import EXAMPLE, environment
 from tests.e2e.served import SHOP_KEY, Served, new_id, serve, stop
 
-PROVIDERS: Final = ("SMS", "WHATSAPP", "PUSH")
+PROVIDERS: Final = ("SMS", "WHATSAPP", "PUSH", "MAIL_SERVICE")
 
 
 def test_a_start_names_all_that_is_missing_at_once(tmp_path: Path) -> None:
@@ -20,7 +20,7 @@ def test_a_start_names_all_that_is_missing_at_once(tmp_path: Path) -> None:
 
     assert done.code != 0
     named = re.findall(
-        r"^(source|channel) (\w+): `\w+`: the environment variable (\w+) is not set$",
+        r"^(source|channel) (\w+): `[\w.]+`: the environment variable (\w+) is not set$",
         done.err,
         re.MULTILINE,
     )

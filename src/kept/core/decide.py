@@ -77,10 +77,8 @@ def decide(
 ) -> Decision:
     """Return what to do for this customer at this placement, and why not everything else.
 
-    Args:
-        findings: what `evaluate` says of these facts, where the caller has asked already.
-        permissions: what is permitted to this request, as far as it is known from before; whatever
-            is found out now is added.
+    `findings` are what `evaluate` says of these facts, and `permissions` what is permitted to this
+    request, where the caller knows them already; what is found out is added to `permissions`.
     """
     told_unknown = mask_of(facts.unknown, controls.stale_facts)
     if findings is None:

@@ -3,7 +3,6 @@
 Until the operator says otherwise every message goes into files; in shadow nothing goes anywhere.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -24,7 +23,6 @@ from kept.ports import Channel
 from kept.settings import Settings, read_secret
 
 OUTBOX: Final = "outbox"
-_REFERENCE: Final = re.compile(r"(env|file):")
 
 
 def build_channels(bundle: Bundle, settings: Settings, *, clock: Clock) -> dict[str, Channel]:
@@ -141,4 +139,4 @@ def _build_signer(channel: Declared, told: Mapping[str, str]) -> DkimSigner | No
 
 def read_setting(text: str) -> str:
     """Return a setting: a reference is looked up, anything else is itself."""
-    return read_secret(text) if _REFERENCE.match(text) else text
+    return read_secret(text) if text.startswith(limits.REFERENCES) else text

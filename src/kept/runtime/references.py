@@ -2,16 +2,22 @@
 
 from kept.core.brand.model import SourcesFile
 from kept.errors import SettingsError
-from kept.settings import read_secret
+from kept.settings import REFERENCES, read_secret
 
 
-def find_missing(sources: SourcesFile) -> list[str]:
-    """Return a line for each key or secret of a source that is named and not there."""
+def find_missing(sources: SourcesFile, *, is_live: bool) -> list[str]:
+    """Return a line for each reference of a source to which nothing is there.
+
+    Where nothing leaves this machine, tools are not called, and their addresses are not needed.
+    """
     missing: list[str] = []
     for name, source in sources.sources.items():
         named = {"key": source.key, "secret": source.signature.secret if source.signature else ""}
+        tool = source.suppressions
+        if tool is not None and is_live:
+            named |= {"suppressions.url": tool.url, "suppressions.secret": tool.secret}
         for what, reference in named.items():
-            if not reference:
+            if not reference.startswith(REFERENCES):
                 continue
             try:
                 read_secret(reference)

@@ -22,7 +22,7 @@ from kept.flows import deliver, take_brand
 from kept.flows.engine import Engine
 from kept.flows.keys import ADMIN_SETTING, load_keys
 from kept.flows.recover import recover
-from kept.ports import Channel, Store
+from kept.ports import Channel, Notifier, Store
 from kept.runtime.channels import build_channels
 from kept.runtime.collector import spare_collector
 from kept.runtime.folder import load_checked, read_folder, stamp_of
@@ -70,7 +70,7 @@ class Runtime:
             before_commit=self._begin_due,
             after_commit=self._send_begun,
         )
-        channels = self._open_channels()
+        channels, notifiers = self._open_outside()
         self._prepare_secrets()
         self.senders = Senders(
             channels,
@@ -78,7 +78,7 @@ class Runtime:
             report=self._report,
         )
         self.tools = Tools(
-            build_notifiers(self.bundle, settings, clock=self.clock),
+            notifiers,
             submit=self.submit,
             is_live=is_live(settings),
         )
@@ -165,17 +165,22 @@ class Runtime:
                 engine.customers.flush(_FILL)
             take_brand.take(engine, preparation, self.clock.now())
 
-    def _open_channels(self) -> dict[str, Channel]:
-        """Return what sends; raises with all that is missing for it and for the sources."""
-        missing = find_missing(self.bundle.brand.sources)
+    def _open_outside(self) -> tuple[dict[str, Channel], dict[str, Notifier]]:
+        """Return what sends and what tells tools; raises with all that is missing for any of it."""
+        live = is_live(self.settings)
+        wrong = find_missing(self.bundle.brand.sources, is_live=live)
+        channels: dict[str, Channel] = {}
+        notifiers: dict[str, Notifier] = {}
         try:
             channels = build_channels(self.bundle, self.settings, clock=self.clock)
         except SettingsError as error:
-            channels = {}
-            missing.append(str(error))
-        if missing:
-            raise SettingsError("some settings are not as they must be\n" + "\n".join(missing))
-        return channels
+            wrong.append(str(error))
+        if not wrong:
+            # Whatever a tool lacks is named above, so that only a wrong address is left to find.
+            notifiers = build_notifiers(self.bundle, self.settings, clock=self.clock)
+        if wrong:
+            raise SettingsError("some settings are not as they must be\n" + "\n".join(wrong))
+        return channels, notifiers
 
     def _prepare_secrets(self) -> None:
         engine = self.writer.engine

@@ -10,8 +10,8 @@ from kept.core.check.events import ANY_EVENT
 from kept.core.check.mappings import check_pattern, check_webhook
 from kept.core.check.report import Report
 from kept.core.check.secrecy import check_reference
-from kept.core.compile_policy import PULLED
 from kept.core.check.tools import check_tool
+from kept.core.compile_policy import PULLED
 from kept.core.consent import CONSENT_GIVEN, SUBSCRIBED
 
 FILE: Final = "sources.yaml"
