@@ -77,8 +77,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.public_url or f"http://{self.host}:{self.port}"
 
 
-REFERENCES: Final = ("env:", "file:")
-"""How a setting begins that says where a value stands instead of being one."""
+def is_reference(text: str) -> bool:
+    """Return whether a setting says where its value stands instead of being one."""
+    return text.startswith(("env:", "file:"))
 
 
 def read_secret(reference: str, *, environment: Mapping[str, str] = os.environ) -> str:

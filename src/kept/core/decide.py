@@ -83,9 +83,7 @@ def decide(
     told_unknown = mask_of(facts.unknown, controls.stale_facts)
     if findings is None:
         findings = evaluate(facts.values, facts.objects, policy, told_unknown, now, facts.zone)
-    holds = findings.holds
-    if facts.restricting_values is not None:
-        holds = holds + _claimed_holds(facts, policy, holds, told_unknown, now)
+    holds = findings.holds + _claimed_holds(facts, policy, findings.holds, told_unknown, now)
     situation = Situation(
         policy,
         facts,

@@ -20,7 +20,7 @@ from kept.core.check.consent import DKIM_SETTINGS
 from kept.core.compile_policy import PULLED
 from kept.errors import SettingsError
 from kept.ports import Channel
-from kept.settings import Settings, read_secret
+from kept.settings import Settings, is_reference, read_secret
 
 OUTBOX: Final = "outbox"
 
@@ -139,4 +139,4 @@ def _build_signer(channel: Declared, told: Mapping[str, str]) -> DkimSigner | No
 
 def read_setting(text: str) -> str:
     """Return a setting: a reference is looked up, anything else is itself."""
-    return read_secret(text) if text.startswith(limits.REFERENCES) else text
+    return read_secret(text) if is_reference(text) else text

@@ -2,7 +2,7 @@
 
 from kept.core.brand.model import SourcesFile
 from kept.errors import SettingsError
-from kept.settings import REFERENCES, read_secret
+from kept.settings import is_reference, read_secret
 
 
 def find_missing(sources: SourcesFile, *, is_live: bool) -> list[str]:
@@ -17,7 +17,7 @@ def find_missing(sources: SourcesFile, *, is_live: bool) -> list[str]:
         if tool is not None and is_live:
             named |= {"suppressions.url": tool.url, "suppressions.secret": tool.secret}
         for what, reference in named.items():
-            if not reference.startswith(REFERENCES):
+            if not is_reference(reference):
                 continue
             try:
                 read_secret(reference)
