@@ -180,6 +180,7 @@ def _fact_plan(brand: model.Brand, order: Order, fold_plan: FoldPlan) -> FactPla
         ),
         zone_trait=brand.brand.zone,
         region_trait=brand.brand.region,
+        history=parse_duration(brand.brand.history),
         features_by_event={
             name: (*places, *of_any) for name, places in of_features.items() if name != "*"
         },

@@ -11,12 +11,14 @@ from typing import Final, Protocol
 import msgspec
 
 from kept.core.policy.zones import Zone
-from kept.core.reason import CapReached
+from kept.core.reason import CapReached, ContactsUnknown
 from kept.core.state import Contact
 from kept.core.values import DAY, MINUTE
 
 NEVER_ARRIVED: Final = frozenset({"failed", "refused"})
 """Outcomes of attempts that surely reached nobody."""
+IN_FLIGHT_MAX: Final = 2 * DAY
+"""No attempt is in flight for longer: it was settled by then, and so was heard of again."""
 UNCOUNTED: Final = NEVER_ARRIVED | {"shadow"}
 """Outcomes that occupy no slot of a cap."""
 
@@ -100,6 +102,12 @@ def check_cap(cap: CapRule, contacts: Sequence[Contact], *, now: int) -> CapReac
         return None
     until = free_at[len(free_at) - cap.count_max]
     return CapReached(cap=cap.name, count=len(free_at), until=until)
+
+
+def check_memory(cap: CapRule, *, known_after: int, now: int) -> ContactsUnknown | None:
+    """Return that the cap cannot be told, while a contact up to `known_after` might count."""
+    until = known_after + max(cap.window, IN_FLIGHT_MAX)
+    return ContactsUnknown(cap=cap.name, until=until) if known_after and now < until else None
 
 
 def last_contact_at(contacts: Sequence[Contact], *, kind: str) -> int:

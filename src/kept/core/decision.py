@@ -47,6 +47,11 @@ class Facts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A stable number of the customer's from 0 to 9,999, for control groups."""
     known_since_import: tuple[str, ...] = ()
     """`action|about` of what held already when history came in, until the customer is heard of."""
+    contacts_known_after: int = 0
+    """Of `contacts`, those up to this instant may be missing; 0 where all are there."""
+    said: dict[str, int] | None = {}
+    """`action|about` of what was said by contacts that may be missing -> when it was first said;
+    None where even that is not known any more."""
 
 
 class OpenMessage(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -151,8 +151,8 @@ def _counterfactuals(decision: Decision, policy: Policy) -> list[tuple[str, Fact
         heard = msgspec.structs.replace(controls, stale_facts=())
         found.append(("If the silent sources had been heard", facts, heard))
     reasons = {code_of(one.reason) for one in decision.considered if one.reason is not None}
-    if reasons & {"cap_reached", "resting", "already_contacted"}:
-        rested = msgspec.structs.replace(facts, contacts=[])
+    if reasons & {"cap_reached", "resting", "already_contacted", "contacts_unknown"}:
+        rested = msgspec.structs.replace(facts, contacts=[], contacts_known_after=0, said={})
         found.append(("If the customer had not been contacted lately", rested, controls))
     if "declined" in reasons:
         undeclined = msgspec.structs.replace(facts, declines={})
@@ -221,6 +221,11 @@ _STAFF: Final[dict[type, Callable[[Any, Clock], str]]] = {
     why.ZoneUnknown: lambda r, at: (
         f"The customer's time zone is unknown, so that {r.quiet_hours!r} cannot be told: not now."
     ),
+    why.ContactsUnknown: lambda r, at: (
+        "More contacts were made than are remembered one by one, so that "
+        + (f"the cap {r.cap!r}" if r.cap else "when it was last said")
+        + " cannot be told: not now."
+    ),
     why.TermsMissing: lambda r, at: f"It cannot be compared: {r.detail}.",
     why.ChoiceLimited: lambda r, at: f"Enough is shown ({r.limit} at most, one of each category).",
     why.NegativeBenefit: lambda r, at: "It would not be to this customer's benefit.",
@@ -238,6 +243,7 @@ _CUSTOMER: Final = {
     "no_basis": "You have not asked us for it.",
     "global_privacy_control": "Your browser asks us not to share your data, and we do not.",
     "cap_reached": "You have heard from us often enough lately.",
+    "contacts_unknown": "You have heard from us often enough lately.",
     "resting": "You have heard from us lately, and we leave you in peace.",
     "quiet_now": "It is your quiet time.",
     "zone_unknown": "We do not know what time it is where you are.",

@@ -19,7 +19,7 @@ from kept.core.fold.compile import FeaturePlan
 from kept.core.layers import DRAWS, Permission
 from kept.core.policy.zones import find_zone
 from kept.core.rules import Policy, Rows, Values
-from kept.core.state import Contact, Stamped, State
+from kept.core.state import OWN, REPORTED, SAID, Contact, Stamped, State
 from kept.core.values import NEVER, Value
 
 TRAIT_PREFIX: Final = "trait."
@@ -43,6 +43,8 @@ class FactPlan(msgspec.Struct, frozen=True, kw_only=True):
     """(channel, name of the trait or namespace that holds its address)."""
     zone_trait: str
     region_trait: str
+    history: int
+    """How far back anything is known (µs): what was forgotten and is older is no loss."""
     features_by_event: dict[str, tuple[int, ...]]
     """Event -> the indexes of the features that it changes."""
     features_of_any: tuple[int, ...]
@@ -108,9 +110,15 @@ class View:
 
     def read(self, plan: FactPlan, state: State, now: int) -> tuple[Values, Rows]:
         """Return the values and objects at `now`; the values stay the view's own."""
-        if now >= self.valid_until or now < self._valid_from:
+        if (
+            now >= self.valid_until
+            or now < self._valid_from
+            # More of a kind may be forgotten now, which then is unknown.
+            or (self._kinds and state.forgotten_objects)
+        ):
             unknown: list[int] = []
             self._values = _read_values(plan, state, now, unknown)
+            unknown += _forgotten_kinds(plan, state, now)
             self.unknown = tuple(unknown)
             self._objects = _read_objects(plan, state)
             self._person = None
@@ -201,12 +209,14 @@ def read_facts(
     if restricting is not None:
         more_unknown: list[int] = []
         claimed_values = _read_values(plan, restricting, now, more_unknown)
+        more_unknown += _forgotten_kinds(plan, restricting, now)
         claimed_objects = _read_objects(plan, restricting)
         unknown = tuple(sorted({*unknown, *more_unknown}))
     person = view.person(plan, state, identifiers)
     contacts = list(state.contacts.values())
     if len(contacts) > 1:
         contacts.sort(key=_contact_order)
+    known_after, said = _read_memory(state) if state.forgotten_contacts else (0, {})
     return Facts(
         values=list(values),
         objects=objects,
@@ -221,7 +231,20 @@ def read_facts(
         addresses=person.addresses,
         draw=draw_of(customer_id),
         known_since_import=_read_history(state),
+        contacts_known_after=known_after,
+        said=said,
     )
+
+
+def _read_memory(state: State) -> tuple[int, dict[str, int] | None]:
+    """Return from when on all contacts are known, and what was said by those before."""
+    forgotten = state.forgotten_contacts
+    known_after = max(forgotten.get(OWN, 0), forgotten.get(REPORTED, 0))
+    if not known_after:
+        return 0, {}
+    if SAID in forgotten:
+        return known_after, None
+    return known_after, {key: at for key, at in state.said.items() if at <= known_after}
 
 
 def _contact_order(contact: Contact) -> tuple[int, str]:
@@ -276,6 +299,18 @@ def _read_kind(
     ]
 
 
+def _forgotten_kinds(plan: FactPlan, state: State, now: int) -> list[int]:
+    """Return the kinds of objects of which something was forgotten that is not too old to count."""
+    forgotten = state.forgotten_objects
+    if not forgotten:
+        return []
+    return [
+        index
+        for index, kind in enumerate(plan.object_kinds, start=plan.first_kind)
+        if kind in forgotten and now < forgotten[kind] + plan.history
+    ]
+
+
 def _text_trait(state: State, name: str) -> str | None:
     told = state.traits.get(name) if name else None
     return told.value if told is not None and isinstance(told.value, str) else None
@@ -298,13 +333,17 @@ def _read_addresses(plan: FactPlan, state: State, identifiers: Mapping[str, str]
 
 
 def next_slide(plan: FactPlan, state: State, now: int) -> int:
-    """Return the first instant after `now` at which a window slides over something."""
+    """Return the first instant after `now` at which time alone changes a fact."""
     slots = state.features
     changes = [
         feature.aggregate.next_change(slots.get(feature.fingerprint), now)
         for feature in plan.features
         if feature.fingerprint in slots
     ]
+    if state.forgotten_objects:
+        # What was forgotten is too old to count from then on, and the rest is known again.
+        known_at = (at + plan.history for at in state.forgotten_objects.values())
+        changes += [at for at in known_at if at > now]
     return min(changes, default=NEVER)
 
 

@@ -12,7 +12,13 @@ from typing import Final
 import msgspec
 
 from kept.core.consent import PREFERRED_CHANNEL, check_permission
-from kept.core.contact import NEVER_ARRIVED, check_cap, last_contact_at, quiet_until
+from kept.core.contact import (
+    NEVER_ARRIVED,
+    check_cap,
+    check_memory,
+    last_contact_at,
+    quiet_until,
+)
 from kept.core.decision import Brake, Controls, Facts, Request
 from kept.core.policy.zones import find_zone
 from kept.core.reason import (
@@ -20,6 +26,7 @@ from kept.core.reason import (
     AlreadyContacted,
     AlreadyQueued,
     Braked,
+    ContactsUnknown,
     Declined,
     Expired,
     Held,
@@ -108,6 +115,10 @@ def contacts_by_action(facts: Facts, request: Request) -> dict[tuple[str, str], 
         if contact.outcome not in NEVER_ARRIVED and contact.message_id != request.message_id:
             key = contact.action, contact.about
             contacted[key] = max(contacted.get(key, 0), contact.attempt_at)
+    for key, said_at in (facts.said or {}).items():
+        # By contacts that are forgotten; it matters to what is said but once.
+        action, _, about = key.partition("|")
+        contacted[action, about] = max(contacted.get((action, about), 0), said_at)
     return contacted
 
 
@@ -135,10 +146,24 @@ def check_leaving(rule: ActionRule, about: str, at: Situation) -> Reason | None:
         refused = _check_repeat(rule, contacted_at, at.now)
         if refused is not None:
             return refused
-    if rule.rest:
-        rested_at = last_contact_at(at.facts.contacts, kind=rule.kind)
-        if rested_at and at.now < rested_at + rule.rest:
-            return Resting(at=rested_at, until=rested_at + rule.rest)
+    rested_at = last_contact_at(at.facts.contacts, kind=rule.kind) if rule.rest else 0
+    if rested_at and at.now < rested_at + rule.rest:
+        return Resting(at=rested_at, until=rested_at + rule.rest)
+    if at.facts.contacts_known_after:
+        return _check_memory(rule, contacted_at, rested_at, at)
+    return None
+
+
+def _check_memory(
+    rule: ActionRule, contacted_at: int, rested_at: int, at: Situation
+) -> Reason | None:
+    """Return that a contact which is forgotten might forbid the action; a newer known one would say."""
+    known_after = at.facts.contacts_known_after
+    if not rule.repeat and at.facts.said is None:
+        return ContactsUnknown()
+    for wait, last_at in ((rule.repeat, contacted_at), (rule.rest, rested_at)):
+        if last_at < known_after and at.now < known_after + wait:
+            return ContactsUnknown(until=known_after + wait)
     return None
 
 
@@ -353,7 +378,9 @@ def _check_caps(rule: ActionRule, channel: ChannelRule, at: Situation) -> Reason
     others = [one for one in at.facts.contacts if one.message_id != at.request.message_id]
     for cap in at.policy.caps:
         if cap.scope.covers(rule, channel.channel):
-            reached = check_cap(cap, others, now=at.now)
+            known_after = at.facts.contacts_known_after
+            reached: Reason | None = check_cap(cap, others, now=at.now)
+            reached = reached or check_memory(cap, known_after=known_after, now=at.now)
             if reached is not None:
                 return reached
     return None

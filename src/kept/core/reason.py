@@ -181,6 +181,14 @@ class ZoneUnknown(_Reason, frozen=True, kw_only=True, tag="zone_unknown"):
     quiet_hours: str
 
 
+class ContactsUnknown(_Reason, frozen=True, kw_only=True, tag="contacts_unknown"):
+    """More contacts were made lately than are remembered, so that a limit cannot be told: not now."""
+
+    layer = "pressure"
+    cap: str = ""
+    """The cap that cannot be told; empty for the action's own `repeat` or `rest`."""
+
+
 class TermsMissing(_Reason, frozen=True, kw_only=True, tag="terms_missing"):
     """It has no terms that it could be compared by."""
 
@@ -243,7 +251,7 @@ Reason: TypeAlias = (
     | NotEligible | FactUnknown | HeldOut | Expired
     | NoBasis | OptedOut | GlobalPrivacyControl | NoAddress | AddressClosed | NotProven
     | Held | HoldUnknown | Braked | NeedsApproval
-    | CapReached | Resting | QuietNow | ZoneUnknown
+    | CapReached | Resting | QuietNow | ZoneUnknown | ContactsUnknown
     | TermsMissing | ChoiceLimited
     | NegativeBenefit | NotWorthIt | Outranked
     | MissingValue | ProviderRefused | Shadowed

@@ -5,9 +5,18 @@ result. It never depends on now; windows are cut when facts are read. Every `Sta
 its event time and event key, so that the latest wins whatever the order of arrival.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+
+OWN: Final = "own"
+"""Under this a state keeps from when on it knows all of our own contacts."""
+REPORTED: Final = "reported"
+"""The same of contacts that other tools report."""
+ANSWERS: Final = "answers"
+"""The same of answers to messages."""
+SAID: Final = "said"
+"""Stands there once so much was said that it is not known any more what was."""
 
 
 class Stamped(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -44,7 +53,7 @@ class Contact(msgspec.Struct, array_like=True, frozen=True, gc=False):
     about: str = ""
     """`kind/key` of the object that it was about, or empty."""
     answered_at: int = 0
-    """When a person (never a machine) opened, clicked or answered it."""
+    """When a person (never a machine) last opened, clicked or answered it."""
 
 
 class State(msgspec.Struct, array_like=True, gc=False):
@@ -66,3 +75,11 @@ class State(msgspec.Struct, array_like=True, gc=False):
     """What held already when imported history came in: a list of `action|about`."""
     heard_at: int = 0
     """When any source but an import last said something (time of receipt, µs)."""
+    answers: dict[str, int] = msgspec.field(default_factory=dict)
+    """Message -> when a person last opened, clicked or answered it, known as a contact or not."""
+    said: dict[str, int] = msgspec.field(default_factory=dict)
+    """`action|about` -> when it was first said; it outlives the contact by which it was."""
+    forgotten_objects: dict[str, int] = msgspec.field(default_factory=dict)
+    """Kind -> the instant up to which all that was said of such objects is forgotten."""
+    forgotten_contacts: dict[str, int] = msgspec.field(default_factory=dict)
+    """The same of contacts, by whose they are (see `OWN`)."""

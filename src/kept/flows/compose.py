@@ -121,7 +121,7 @@ def _object_values(
     declared: Mapping[str, str], key: str, fields: Mapping[str, Stamped]
 ) -> dict[str, Any]:
     values: dict[str, Any] = dict.fromkeys(declared)
-    values |= {name: said.value for name, said in fields.items()}
+    values |= {name: said.value for name, said in fields.items() if name}
     return values | {"key": key}
 
 

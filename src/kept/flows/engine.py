@@ -66,6 +66,8 @@ class Engine:
         self.stale_sources: list[str] = []
         self.alerts: list[dict[str, Any]] = []
         """What an operator must hear of, newest last."""
+        self.outgrown: set[str] = set()
+        """What an operator was told of that outgrew what is remembered of one customer."""
         self.counts: Counter[tuple[str, ...]] = Counter()
         """What happened since the start: ("events", source), ("reasons", code) …; never a customer's data."""
         self.news: list[dict[str, Any]] = []

@@ -12,7 +12,7 @@ from kept.core.contact import NEVER_ARRIVED
 from kept.core.decision import OUTBOUND, Chosen, Decision, Request
 from kept.core.event import MESSAGE_SETTLED
 from kept.core.message import WITHDRAWABLE_STATES, Message
-from kept.core.reason import Expired, NotEligible, Reason, Shadowed, code_of
+from kept.core.reason import ContactsUnknown, Expired, NotEligible, Reason, Shadowed, code_of
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine, open_messages_of, standing_of
 
@@ -179,13 +179,24 @@ def note_reasons(engine: Engine, decision: Decision) -> None:
     """Count why a decision held something back, each reason once; tell one of them, and no name."""
     codes: set[str] = set()
     told = False
+    for index in decision.facts.unknown:
+        _tell_outgrown(engine, engine.bundle.policy.fact_names[index], decision.decided_at)
     for one in decision.considered:
         reason = one.reason
         if reason is None or reason.layer not in _HELD_BACK:
             continue
         codes.add(code_of(reason))
+        if isinstance(reason, ContactsUnknown):
+            _tell_outgrown(engine, "contacts", decision.decided_at)
         if not told and reason.layer != "permitted":
             told = True
             engine.tell("held", action=one.action, reason=code_of(reason))
     for code in codes:
         engine.counts["reasons", code] += 1
+
+
+def _tell_outgrown(engine: Engine, fact: str, now: int) -> None:
+    """Alert the operator, once for each fact: somebody's is unknown for being too much to keep."""
+    if fact not in engine.outgrown:
+        engine.outgrown.add(fact)
+        engine.alert("outgrown", fact=fact, at=now)

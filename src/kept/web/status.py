@@ -236,6 +236,8 @@ _ALERTS: Final = {
     "source_back": "{source} is heard again.",
     "refused": "{action} was refused by the provider of {channel}; it is tried on no channel again "
     "that refused it.",
+    "outgrown": "A customer's {fact} outgrew what is kept of one customer; for them it counts as "
+    "unknown.",
     "restored": "The store was restored; promotions are paused until you resume their purposes.",
     "tool_unreachable": "{source} cannot be told of suppressions; it is tried again until it can.",
     "tool_back": "{source} is told of suppressions again.",

@@ -30,15 +30,18 @@ from kept.core.fold.compile import (
     compile_objects,
     matches,
 )
+from kept.core.fold.forgetting import (
+    HEARD,
+    REPORTED_MARK,
+    add_contacts,
+    add_forgotten_objects,
+    is_forgotten_object,
+    keep_answer,
+    keep_contact,
+    limit_objects,
+)
 from kept.core.readers import UNREADABLE, Reader, reader_for
 from kept.core.state import Contact, Stamped, State
-
-CONTACTS_MAX: Final = 400
-"""How many contacts a part keeps of our own, and as many again that other tools report: the newest."""
-_REPORTED: Final = "|"
-"""Stands in the id of a contact that another tool reported, and in none of ours."""
-OBJECTS_MAX: Final = 300
-"""How many objects of one kind a part keeps: the ones heard of last."""
 
 
 class FoldPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,26 +139,22 @@ def _fold_object(state: State, step: ObjectPlan, event: Event) -> None:
         or (step.where and not matches(step.where, event.properties))
     ):
         return
+    at = event.occurred_at
+    if state.forgotten_objects and is_forgotten_object(state, step.kind, at):
+        return
     objects = state.objects.setdefault(step.kind, {})
     fields = objects.get(key)
     if fields is None:
         fields = objects[key] = {}
+    is_told = False
     for assignment in step.fields:
         value = assignment.read_value(assignment.get(event))
         if value is not UNREADABLE and value is not None:
-            stamped = Stamped(value, event.occurred_at, event.event_key, event.source)
-            _keep_later(fields, assignment.field, stamped)
-    _drop_oldest_objects(objects)
-
-
-def _drop_oldest_objects(objects: dict[str, dict[str, Stamped]]) -> None:
-    """Keep the objects heard of last, by the events' own time and not by that of their arrival."""
-
-    def heard_at(key: str) -> tuple[int, str]:
-        return (max((said.at for said in objects[key].values()), default=0), key)
-
-    while len(objects) > OBJECTS_MAX:
-        del objects[min(objects, key=heard_at)]
+            is_told = True
+            _keep_later(fields, assignment.field, Stamped(value, at, event.event_key, event.source))
+    if not is_told:
+        _keep_later(fields, HEARD, Stamped(None, at, event.event_key, event.source))
+    limit_objects(state, step.kind)
 
 
 def _fold_traits(plan: FoldPlan, traits: dict[str, Stamped], event: Event) -> None:
@@ -179,29 +178,30 @@ def _keep_later(into: dict[str, Stamped], key: str, said: Stamped) -> None:
 def _fold_leaving(plan: FoldPlan, state: State, event: Event) -> None:
     if event.source != SOURCE_SELF:
         return
-    _keep_contact(state.contacts, _contact_of(event, settled_at=0, outcome=""))
+    keep_contact(state, _contact_of(event, settled_at=0, outcome=""))
     about = event.properties.get("about", "")
     sets = event.properties.get("sets") or {}
     kind, _, key = about.partition("/")
-    if sets and key:
+    if sets and key and not is_forgotten_object(state, kind, event.occurred_at):
         fields = state.objects.setdefault(kind, {}).setdefault(key, {})
         for field, value in sets.items():
             stamped = Stamped(value, event.occurred_at, event.event_key, event.source)
             _keep_later(fields, field, stamped)
+        limit_objects(state, kind)
 
 
 def _fold_settled(plan: FoldPlan, state: State, event: Event) -> None:
     if event.source != SOURCE_SELF:
         return
     outcome = str(event.properties.get("outcome", ""))
-    _keep_contact(state.contacts, _contact_of(event, settled_at=event.occurred_at, outcome=outcome))
+    keep_contact(state, _contact_of(event, settled_at=event.occurred_at, outcome=outcome))
 
 
 def _fold_reported(plan: FoldPlan, state: State, event: Event) -> None:
     contact = _contact_of(event, settled_at=event.occurred_at, outcome="delivered")
     # Under a name of its source, so that it can never take the place of a contact of ours.
-    reported_id = f"{event.source}{_REPORTED}{contact.message_id}"
-    _keep_contact(state.contacts, msgspec.structs.replace(contact, message_id=reported_id))
+    reported_id = f"{event.source}{REPORTED_MARK}{contact.message_id}"
+    keep_contact(state, msgspec.structs.replace(contact, message_id=reported_id))
 
 
 def _contact_of(event: Event, *, settled_at: int, outcome: str) -> Contact:
@@ -221,33 +221,11 @@ def _contact_of(event: Event, *, settled_at: int, outcome: str) -> Contact:
     )
 
 
-def _keep_contact(contacts: dict[str, Contact], contact: Contact) -> None:
-    mine = contacts.get(contact.message_id)
-    if mine is None or _contact_order(contact) >= _contact_order(mine):
-        contacts[contact.message_id] = contact
-        if len(contacts) > CONTACTS_MAX:
-            _drop_oldest_contact(contacts, is_reported=_REPORTED in contact.message_id)
-
-
-def _drop_oldest_contact(contacts: dict[str, Contact], *, is_reported: bool) -> None:
-    # What other tools report, however much, never pushes out what we said ourselves.
-    rivals = [key for key in contacts if (_REPORTED in key) is is_reported]
-    if len(rivals) > CONTACTS_MAX:
-        del contacts[min(rivals, key=lambda key: (contacts[key].attempt_at, key))]
-
-
-def _contact_order(contact: Contact) -> tuple[int, int, int]:
-    # A later attempt is newer than the end of an earlier one, and an answer newer than both.
-    return (contact.attempt_at, contact.settled_at, contact.answered_at)
-
-
 def _fold_answered(plan: FoldPlan, state: State, event: Event) -> None:
-    mine = state.contacts.get(str(event.properties.get("message_id", "")))
-    if mine is None or event.source != SOURCE_SELF or event.properties.get("machine") is True:
+    message_id = event.properties.get("message_id")
+    if event.source != SOURCE_SELF or event.properties.get("machine") is True or not message_id:
         return
-    if not mine.answered_at:
-        answered = msgspec.structs.replace(mine, answered_at=event.occurred_at)
-        state.contacts[mine.message_id] = answered
+    keep_answer(state, str(message_id), event.occurred_at)
 
 
 def _fold_declined(plan: FoldPlan, state: State, event: Event) -> None:
@@ -310,7 +288,7 @@ def add_states(plan: FoldPlan, state: State, other: State) -> State:
         mine_of_kind = state.objects.setdefault(kind, {})
         for key, fields in objects.items():
             _add_stamped(mine_of_kind.setdefault(key, {}), fields)
-        _drop_oldest_objects(mine_of_kind)
+    add_forgotten_objects(state, other)
     _add_stamped(state.consents, other.consents)
     _add_restraints(state, other)
     said = other.history
@@ -321,8 +299,7 @@ def add_states(plan: FoldPlan, state: State, other: State) -> State:
 
 
 def _add_restraints(state: State, other: State) -> None:
-    for contact in other.contacts.values():
-        _keep_contact(state.contacts, contact)
+    add_contacts(state, other)
     _add_stamped(state.declines, other.declines)
     _add_stamped(state.closed_addresses, other.closed_addresses)
 
