@@ -66,6 +66,18 @@ class Grouping(msgspec.Struct, frozen=True, kw_only=True):
 
 
 DEFAULT_RULE: Final = NamespaceRule(rank=2, limit=5)
+LIMIT_MAX: Final = 5_000
+"""The highest limit a namespace may have: all of a customer's evidence is looked at in one go."""
+LINKS_MAX: Final = 100
+"""How many links with one namespace a part keeps at least, for what joined too many to be telling."""
+
+
+def links_max(rules: Mapping[str, NamespaceRule], namespace: str) -> int:
+    """Return how many links with values of a namespace one part keeps.
+
+    One more than a customer may have of it, so that it is seen when they are too many.
+    """
+    return max(LINKS_MAX, _rule(rules, namespace).limit + 1)
 
 
 def group(

@@ -5,20 +5,20 @@ from typing import Final
 
 from kept.core.event import ALIASED, Event, Identifier
 from kept.core.identity import (
+    LINKS_MAX,
     Evidence,
     Link,
     NamespaceRule,
     Part,
     find_shared,
     group,
+    links_max,
 )
 from kept.flows.customers import Customer, Customers
 from kept.ports import Store
 
-LINKS_MAX: Final = 100
-"""How many links one part keeps; one that has more joined too many people to join anybody."""
 COMPONENT_MAX: Final = 2_000
-"""How far evidence is followed from an event; no person has more identifiers."""
+"""How far evidence is followed from an event, beyond what the brand's limits allow one customer."""
 
 
 def resolve(
@@ -103,7 +103,7 @@ def take_evidence(
     """
     seeds: set[int] = set(begun)
     for link in links:
-        if link.part_a == link.part_b or _is_full(store, link):
+        if link.part_a == link.part_b or _is_full(store, link, rules):
             continue
         store.save_link(link)
         seeds.update((link.part_a, link.part_b))
@@ -119,14 +119,24 @@ def take_evidence(
     return customers.regroup(group(parts, inside, rules).groups, inside)
 
 
-def _is_full(store: Store, link: Link) -> bool:
+def _is_full(store: Store, link: Link, rules: Mapping[str, NamespaceRule]) -> bool:
     """Return whether one of the ends has joined too many already, so that one more says nothing."""
-    counts = {link.part_a: 0, link.part_b: 0}
+    if link.evidence == "apart":
+        return False
+    linked: dict[int, set[int]] = {link.part_a: set(), link.part_b: set()}
     for other in store.load_links([link.part_a, link.part_b]):
-        for end in (other.part_a, other.part_b):
-            if end in counts:
-                counts[end] += 1
-    return max(counts.values()) >= LINKS_MAX and link.evidence != "apart"
+        for here, there in ((other.part_a, other.part_b), (other.part_b, other.part_a)):
+            if here in linked and other.evidence != "apart":
+                linked[here].add(there)
+    for here, there in ((link.part_a, link.part_b), (link.part_b, link.part_a)):
+        if there in linked[here] or len(linked[here]) < LINKS_MAX:
+            continue
+        known = {part.part_id: part for part in store.load_parts(sorted({there, *linked[here]}))}
+        namespace = known[there].identifier.namespace
+        alike = sum(known[each].identifier.namespace == namespace for each in linked[here])
+        if alike >= links_max(rules, namespace):
+            return True
+    return False
 
 
 def _load_component(
@@ -137,7 +147,9 @@ def _load_component(
     links: dict[tuple[int, int, str], Link] = {}
     frontier = set(seeds)
     expanded: set[int] = set()
-    while frontier and len(parts) < COMPONENT_MAX:
+    # A customer may have as many parts as the limits allow, each also as a mere claim.
+    parts_max = COMPONENT_MAX + 2 * sum(rule.limit for rule in rules.values())
+    while frontier and len(parts) < parts_max:
         found = store.load_links(sorted(frontier))
         links |= {(link.part_a, link.part_b, link.evidence): link for link in found}
         ends = {end for link in found for end in (link.part_a, link.part_b)}

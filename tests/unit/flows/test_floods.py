@@ -3,10 +3,12 @@
 import msgspec
 
 from kept.core.event import Event, Identifier
+from kept.core.identity import LINKS_MAX, NamespaceRule
 from kept.core.touchpoint_item import WireItem
 from kept.core.values import SECOND
 from kept.flows.ask import ContactQuestion
-from kept.flows.resolve import LINKS_MAX, resolve
+from kept.flows.customers import Customer
+from kept.flows.resolve import resolve
 from kept.flows.stage import Stage
 from kept.stores.memory import MemoryStore
 from tests.scenario.larkmead import compile_larkmead
@@ -36,6 +38,46 @@ def test_a_merge_storm_joins_nobody() -> None:
     assert len(cookie.parts) == 1
     assert len(stage.store.load_links(list(cookie.parts))) <= LINKS_MAX
     assert stage.store.read_counts()["customers"] == 10_001
+
+
+def test_a_customer_holds_as_many_parcels_as_the_brand_allows() -> None:
+    """G10: where the limit is higher than what is kept of a kiosk, each parcel still finds its owner."""
+    stage = make_stage()
+    allowed = LINKS_MAX + 50
+    rules = {
+        "user_id": NamespaceRule(rank=0, limit=1),
+        "parcel": NamespaceRule(rank=0, limit=allowed),
+    }
+    for number in range(allowed + 5):
+        named = (Identifier("user_id", "ana"), Identifier("parcel", f"p{number}"))
+        take(stage, number, named, rules)
+    ana = stage.find(Identifier("user_id", "ana"))
+    assert ana is not None
+    assert len(ana.parts) == allowed + 1
+    owner, _ = take(stage, 9_999, (Identifier("parcel", f"p{allowed - 1}"),), rules)
+    assert owner is ana
+
+
+def take(
+    stage: Stage,
+    number: int,
+    named: tuple[Identifier, ...],
+    rules: dict[str, NamespaceRule],
+) -> tuple[Customer, int]:
+    """Resolve an event that names identifiers, all of them vouched for."""
+    event = Event(
+        event_key=number,
+        message_id=str(number),
+        source="shop",
+        name="Parcel Sent",
+        type="track",
+        occurred_at=NOON + number,
+        received_at=NOON + number,
+        identifiers=named,
+        vouched_count=len(named),
+    )
+    with stage.store.transaction():
+        return resolve(stage.engine.customers, stage.store, event, rules)
 
 
 def test_a_flood_of_reported_contacts_frees_no_cap() -> None:

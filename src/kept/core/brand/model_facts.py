@@ -15,7 +15,7 @@ class Namespace(Entry, frozen=True, kw_only=True):
     strength: Literal["strong", "medium", "weak"]
     """How much a shared value says about two being one person."""
     limit: int
-    """At most this many values belong to one customer; evidence for more joins nobody."""
+    """At most this many values belong to one customer, 5,000 at the most; evidence for more joins nobody."""
     reveals: bool = False
     """Whether knowing a value proves who somebody is once a source vouches for it."""
     blocked: tuple[str, ...] = ()

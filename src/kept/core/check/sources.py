@@ -13,6 +13,7 @@ from kept.core.check.secrecy import check_reference
 from kept.core.check.tools import check_tool
 from kept.core.compile_policy import PULLED
 from kept.core.consent import CONSENT_GIVEN, SUBSCRIBED
+from kept.core.identity import LIMIT_MAX
 
 FILE: Final = "sources.yaml"
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.*-]+(:\d{1,5})?")
@@ -35,6 +36,9 @@ def _check_namespace(report: Report, name: str, namespace: Namespace) -> None:
     if namespace.limit < 1:
         message = f"a customer may have {namespace.limit} values of `{name}`"
         report.error(FILE, (*path, "limit"), message, "write 1 or more")
+    elif namespace.limit > LIMIT_MAX:
+        message = f"a customer may have {namespace.limit:,} values of `{name}`; at most {LIMIT_MAX:,} are kept"
+        report.error(FILE, (*path, "limit"), message, f"write {LIMIT_MAX} or less")
     if namespace.reveals and namespace.strength == "weak":
         message = f"`{name}` is weak, so that knowing a value proves nothing"
         suggestion = "remove `reveals`, or say that it is medium or strong"

@@ -12,6 +12,7 @@ SECRET = "a value where a reference belongs"
     ("old", "new", "at", "says", "hint"),
     [
         ("limit: 5,", "limit: 0,", "limit:", "may have 0 values", "1 or more"),
+        ("limit: 50}", "limit: 5001}", "limit:", "5,001 values of `anonymous_id`", "5000 or less"),
         ("weak, limit: 50}", "weak, limit: 50, reveals: true}", "reveals:", "proves nothing", ""),
         ("trait: email}", "trait: mail}", "trait:", "no trait `mail`", "`email`"),
         ("object: bill}", "object: bil}", "object:", "no kind of object `bil`", "`bill`"),
