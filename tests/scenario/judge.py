@@ -24,6 +24,7 @@ def judge(world: World) -> list[str]:
     events = world.store.load_events(after=0, limit=1_000_000)
     return [
         *_stopped(world),
+        *_stopped_what_was_queued(world, events),
         *_consented(world, events),
         *_not_too_much(world),
         *_quiet(world),
@@ -52,6 +53,35 @@ def _stopped(world: World) -> Iterator[str]:
             concerned = one.message.part_id in stop.part_ids
             if begun_before and concerned and not listed:
                 yield f"G1: {one.message.message_id} left after the answer of step {stop.step}"
+
+
+def _stopped_what_was_queued(world: World, events: list[StoredEvent]) -> Iterator[str]:
+    """G1: what a stop forbids does not begin to leave after its answer, unless it is allowed again."""
+    stored_as = {stored.event.event_key: stored for stored in events}
+    for stop in (one for one in world.answered if one.stops_marketing):
+        stored = stored_as.get(stop.event_key)
+        if stored is None:
+            continue
+        for left in world.left:
+            if (
+                left.step > stop.step
+                and left.message.promotional
+                and ENTITIES[left.message.action] == stop.entity
+                and stored.part_id in left.part_ids
+                and not _is_allowed_again(left, stored, events)
+            ):
+                yield f"G1: {left.message.message_id} left after the stop of step {stop.step}"
+
+
+def _is_allowed_again(left: Left, stop: StoredEvent, events: list[StoredEvent]) -> bool:
+    entity = ENTITIES[left.message.action]
+    return any(
+        stored.part_id in left.part_ids
+        and stored.sequence <= left.sequence
+        and stored.event.occurred_at >= stop.event.occurred_at
+        and _word_of(stored.event, entity=entity, channel=left.message.channel) is True
+        for stored in events
+    )
 
 
 def _consented(world: World, events: list[StoredEvent]) -> Iterator[str]:

@@ -74,6 +74,36 @@ def test_the_judge_sees_when_nobody_decides_again_at_the_hand_over(
     assert any(told.startswith("G3") for told in found)
 
 
+def withdraw_nothing(engine: Engine, customer: Customer, now: int) -> list[Message]:
+    """Leave in the queue whatever is there."""
+    return []
+
+
+def test_the_judge_sees_when_a_stop_withdraws_nothing_and_nobody_decides_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """G1: a control: with both of its mechanisms switched off, messages leave after the stop."""
+    monkeypatch.setattr(react, "recheck", withdraw_nothing)
+    monkeypatch.setattr(deliver, "judge", skip_the_second_look)
+    found = (told for seed in range(40) for told in judge(play_in_memory(seed)))
+    assert any(told.startswith("G1") and "after the stop" in told for told in found)
+
+
+def test_the_judge_sees_what_only_the_second_look_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """G1: a control: withdrawal alone reaches neither what was on its way and is retried, nor a brake."""
+    monkeypatch.setattr(deliver, "judge", skip_the_second_look)
+    found = (told for seed in range(40) for told in judge(play_in_memory(seed)))
+    assert any(told.startswith("G1") and "after the stop" in told for told in found)
+
+
+def test_what_no_answer_withdrew_is_stopped_at_the_hand_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """G1: no control: the second look does not need the first, and holds every promise alone."""
+    monkeypatch.setattr(react, "recheck", withdraw_nothing)
+    assert [told for seed in range(12) for told in judge(play_in_memory(seed))] == []
+
+
 def test_the_judge_sees_when_an_opt_out_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """G2: a control: with both looks switched off, messages leave without a basis."""
     monkeypatch.setattr(deliver, "judge", skip_the_second_look)

@@ -80,6 +80,8 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     part_ids: frozenset[int]
     stops_marketing: bool
+    entity: str
+    """The legal entity that it names, if any."""
     in_flight: frozenset[str]
 
 
@@ -396,6 +398,7 @@ class World:
                     name=event.name,
                     part_ids=frozenset(customer.parts),
                     stops_marketing=_stops(item),
+                    entity=(item.properties or {}).get("entity", ""),
                     in_flight=frozenset(one.message_id for one in done.in_flight),
                 )
             )
