@@ -115,9 +115,9 @@ def contacts_by_action(facts: Facts, request: Request) -> dict[tuple[str, str], 
         if contact.outcome not in NEVER_ARRIVED and contact.message_id != request.message_id:
             key = contact.action, contact.about
             contacted[key] = max(contacted.get(key, 0), contact.attempt_at)
-    for key, said_at in (facts.said or {}).items():
+    for name, said_at in (facts.said or {}).items():
         # By contacts that are forgotten; it matters to what is said but once.
-        action, _, about = key.partition("|")
+        action, _, about = name.partition("|")
         contacted[action, about] = max(contacted.get((action, about), 0), said_at)
     return contacted
 

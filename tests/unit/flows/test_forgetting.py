@@ -71,7 +71,7 @@ def test_a_flood_of_bills_leaves_nothing_to_guess(stage: Stage) -> None:
     ana = stage.find(Identifier("user_id", "ana"))
     assert ana is not None
     assert ana.standing is not None
-    assert {"owes_us", "grace"} <= set(ana.standing.holds)
+    assert {"owes_us", "grace"} <= set(ana.standing.decision.holds)
 
 
 def test_a_long_life_with_many_old_bills_is_no_flood(stage: Stage) -> None:
@@ -108,7 +108,7 @@ def test_a_forgotten_contact_still_fills_its_cap(
     look(stage)
     assert "lamp_offer" not in said(stage)[2:]
     assert ana.standing is not None
-    assert any(isinstance(one.reason, ContactsUnknown) for one in ana.standing.considered)
+    assert any(isinstance(one.reason, ContactsUnknown) for one in ana.standing.decision.considered)
     stage.advance(stage.now + 9 * DAY)
     look(stage)
     tell(stage, "Order Completed", total=5)
