@@ -11,7 +11,7 @@ from kept.core.brand.load import load_brand
 from kept.core.bundle import Bundle
 from kept.core.compile import compile_brand
 from kept.core.consent import purpose_key
-from kept.core.decide import decide, next_change_of
+from kept.core.decide import decide, find_next_change, next_change_of
 from kept.core.decision import OUTBOUND, Brake, Controls, Decision, Facts, Request
 from kept.core.explain import explain, explain_to_customer, replays_alike
 from kept.core.state import Contact, Stamped
@@ -211,6 +211,24 @@ def test_nothing_changes_by_itself_before_it_is_expected_to(
     if placement != OUTBOUND:
         # What leaves waits for the morning when night falls; what is shown is shown by night as well.
         assert _actions_in(after) == _actions_in(decision)
+
+
+@given(facts(), facts(), st.integers(0, 99))
+def test_the_next_turn_is_found_from_what_changed(known: Facts, other: Facts, share: int) -> None:
+    """What was found before for the rest, and anew for what changed, never comes after the truth."""
+    change = find_next_change(POLICY, known.values, known.objects, NOW, known.zone)
+    later = NOW + (min(change, NOW + 40 * DAY) - 1 - NOW) * share // 100
+    mask = 0
+    for index, (old, new) in enumerate(zip(known.values, other.values, strict=True)):
+        mask |= (old != new) << index
+    first = len(POLICY.fact_names) - len(POLICY.object_kinds)
+    for index, (before, after) in enumerate(
+        zip(known.objects, other.objects, strict=True), start=first
+    ):
+        mask |= (before != after) << index
+    # A new zone is told, and then everything is asked for.
+    told = (POLICY, other.values, other.objects, later, known.zone)
+    assert min(change, find_next_change(*told, changed=mask)) <= find_next_change(*told)
 
 
 def _actions_in(decision: Decision) -> list[tuple[str, str]]:

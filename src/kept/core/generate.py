@@ -222,19 +222,17 @@ class _Writer:
         kind = self._kind[hold.about]
         one = f"frozenset(({hold.about + '/'!r} + a[0],))"
         mask = 0 if known else self.mask_of([hold.while_], hold.about)
-        return [
-            f"    if U & {mask}: H.append(HoldState({index}, True, None, 0))",
-            "    else:",
-        ] * bool(mask) + [
-            f"    {'    ' * bool(mask)}{line}"
-            for line in (
-                f"for a in o{kind}:",
-                "    try:",
-                f"        if {emit_test(hold.while_, names)}:",
-                f"            H.append(HoldState({index}, False, {one}, {until}))",
-                f"    {_FAILED} H.append(HoldState({index}, True, {one}, 0))",
-            )
-        ]  # fmt: skip
+        lines = [
+            f"for a in o{kind}:",
+            "    try:",
+            f"        if {emit_test(hold.while_, names)}:",
+            f"            H.append(HoldState({index}, False, {one}, {until}))",
+            f"    {_FAILED} H.append(HoldState({index}, True, {one}, 0))",
+        ]
+        if mask:
+            unknown = f"if U & {mask}: H.append(HoldState({index}, True, None, 0))"
+            lines = [unknown, "else:", *(f"    {line}" for line in lines)]
+        return [f"    {line}" for line in lines]
 
     def actions(self, *, known: bool) -> str:
         """Return the source of `evaluate_actions`, or of its twin for facts that are all known."""

@@ -165,7 +165,7 @@ class _Writer:
         source = self._at_instants(clock, start[0], reached)
         turn = Turn(source=self._steady(source, tests, parts), reads=node)
         lengths = _constant_lengths(clock, reached)
-        if lengths is None or not isinstance(clock.arguments[0], FactRef | FieldRef | RowField):
+        if lengths is None or not _is_read(clock.arguments[0]):
             return turn
         plain = Plain(start[0], lengths, clock.function.endswith("_since"))
         return msgspec.structs.replace(turn, plain=(plain,))
@@ -239,6 +239,13 @@ class _Writer:
         if any(part.unknowable for part in parts):
             source = f"k_steady(lambda: {source})"
         return source
+
+
+def _is_read(node: Node) -> bool:
+    """Return whether a node is read from the customer's facts or objects as it is."""
+    return isinstance(node, FactRef | RowField) or (
+        isinstance(node, FieldRef) and node.space == "about"
+    )
 
 
 def _constant_lengths(clock: Call, reached: Sequence[str]) -> tuple[int, ...] | None:
