@@ -163,8 +163,7 @@ class View:
         slots = state.features
         for index in self._changed:
             feature = plan.features[index]
-            slot = slots.get(feature.fingerprint)
-            read = feature.aggregate.read(slot, now)
+            read, change = feature.aggregate.look(slots.get(feature.fingerprint), now)
             if read is OVERFLOWING:
                 unknown.add(index)
                 read = None
@@ -172,7 +171,6 @@ class View:
                 unknown.discard(index)
             self._values[index] = cast("Value", read)
             self._turned |= 1 << index
-            change = feature.aggregate.next_change(slot, now)
             self.valid_until = min(self.valid_until, change)
         self.unknown = tuple(sorted(unknown)) if unknown else ()
 
