@@ -24,9 +24,10 @@ from kept.flows.engine import Engine
 from kept.flows.ingest import ingest
 from kept.flows.tick import tick
 from kept.runtime.collector import spare_collector
+from kept.runtime.master_key import open_keys
 from kept.settings import TICK_SECONDS
 from kept.stores.sqlite import SqliteStore
-from kept.stores.vault import PlainVault
+from kept.stores.vault import SealingVault
 from kept.web.wire.batch import parse_batch, read_batch
 
 TYPICAL_BATCHES_PER_SECOND = 200
@@ -59,7 +60,7 @@ def _take_stream(fresh: Path, scale: Scale, *, source: str, seed: int) -> dict[s
     """Take batches for a while; return the microseconds an event that each step took."""
     clock = SystemClock()
     bundle = compile_brand(load_brand(make_brand(make_case())))
-    store = SqliteStore(fresh, vault=PlainVault())
+    store = SqliteStore(fresh, vault=SealingVault(open_keys(fresh)))
     engine = Engine(store, bundle, secret=b"bench", public_url="http://127.0.0.1")
     touchpoint = bundle.touchpoints[source]
     stream = Stream(

@@ -21,8 +21,9 @@ from bench.whole_path import BATCH_SIZE, CPU
 from bench.workspace import fresh_directory
 from kept.core.event import Event, Identifier
 from kept.ports import StateRow
+from kept.runtime.master_key import open_keys
 from kept.stores.sqlite import SqliteStore
-from kept.stores.vault import PlainVault
+from kept.stores.vault import SealingVault
 
 NOW = 1_767_225_600_000_000
 EVENTS_PER_SECOND = 10_000
@@ -114,7 +115,7 @@ def measure(figures: Figures, scale: Scale, directory: Path) -> None:
     for customers in (scale.hot_customers, scale.stored_customers):
         is_cold = customers != scale.hot_customers
         with fresh_directory(directory) as fresh:
-            store = SqliteStore(fresh / "data", vault=PlainVault())
+            store = SqliteStore(fresh, vault=SealingVault(open_keys(fresh)))
             base = Base(store, customers=customers, is_cold=is_cold, behind=behind)
             name = f"store, {customers:,} customers: "
             for _ in range(scale.rounds):

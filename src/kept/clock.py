@@ -67,3 +67,8 @@ def new_id() -> str:
 def random_token() -> str:
     """Return a secret of 256 random bits, safe to put into a URL."""
     return secrets.token_urlsafe(32)
+
+
+def random_bytes(count: int) -> bytes:
+    """Return so many bytes that nobody can guess: keys, nonces, salts."""
+    return secrets.token_bytes(count)

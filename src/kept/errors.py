@@ -7,6 +7,7 @@ KeptError
   |   + TooLargeError        more than is taken at once
   |   + InvalidBrandError  carries every problem, not only the first
   |   + NotFoundError
+  |   |   + ForgottenError       there was something, and it was forgotten
   |   + ConflictError
   |   + NotAllowedError
   |   |   + UnknownCallerError   nobody knows who asks
@@ -102,6 +103,12 @@ class NotFoundError(InputError):
     """What was asked for does not exist."""
 
     code: ClassVar[str] = "not_found"
+
+
+class ForgottenError(NotFoundError):
+    """What was asked for was forgotten: its key is destroyed, and nobody can read it any more."""
+
+    code: ClassVar[str] = "forgotten"
 
 
 class ConflictError(InputError):

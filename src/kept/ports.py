@@ -1,4 +1,4 @@
-"""What the shell asks of the world: a store, a vault, channels.
+"""What the shell asks of the world: a store, a vault and its master key, channels.
 
 Adapters implement these protocols, flows use them, and `runtime` alone knows which adapter it is.
 Each port has one contract battery in `tests/contract`, which every adapter must pass.
@@ -79,6 +79,51 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     noted_at: int
     scopes: tuple[str, ...]
     """As `core.suppression` writes them: names of the brand only, no personal value."""
+
+
+class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a forgotten identifier: nothing but until when it is not taken up again."""
+
+    until: int
+    """What happened before this instant (µs) is not taken any more."""
+    is_suppressed: bool
+    """Whether nothing is taken at all until it is lifted."""
+
+
+class ErasedCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """How much was removed."""
+
+    events: int = 0
+    decisions: int = 0
+    messages: int = 0
+
+
+class RequestRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What a customer asked for under the law, and how far it has come."""
+
+    number: int
+    request_id: str
+    kind: str
+    state: str
+    requested_at: int
+    next_at: int
+    """When something is to be done for it next (µs); 0 once it is closed."""
+    body: bytes
+    """The flow's own record of it, sealed under a key of the request's own while it is open."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Return whether nothing is to be done for it any more."""
+        return self.next_at == 0
+
+
+class HeldRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that the law obliges to keep of somebody who was forgotten."""
+
+    hold: str
+    until: int
+    """When it need not be kept any longer (µs)."""
+    body: bytes
 
 
 class Store(Protocol):
@@ -227,7 +272,8 @@ class Store(Protocol):
     def append_guard(self, record: bytes) -> None:
         """Keep an opt-out or an erasure outside of the backups too, durable with this transaction; twice is once.
 
-        The record must let the stop be applied again, and must name people by lookup keys only.
+        The record must let the stop be applied again. It is a MessagePack array that begins with the
+        lookup key of whom it is about, and names people in no other way.
         """
 
     def load_guard(self) -> list[bytes]:
@@ -235,6 +281,51 @@ class Store(Protocol):
 
         Whoever opens the store applies each and appends it again in the same transaction, before anything is sent.
         """
+
+    # -- forgetting
+
+    def erase_parts(self, part_ids: Sequence[int]) -> ErasedCounts:
+        """Remove events, states, messages, decisions, links, wakes and the parts themselves.
+
+        With the commit their keys are destroyed too. Neither their ids nor those of what was theirs
+        are given again.
+        """
+
+    def erase_quarantined(self, quarantine_ids: Sequence[int]) -> None:
+        """Remove quarantined events."""
+
+    def save_tombstone(self, key: bytes, *, until: int, is_suppressed: bool) -> None:
+        """Keep that the identifier under a lookup key was forgotten; the later end stays."""
+
+    def find_tombstone(self, identifier: Identifier, *, claimed: bool) -> Tombstone | None:
+        """Return what is kept of a forgotten identifier, None if it was never forgotten."""
+
+    def next_request_number(self) -> int:
+        """Return the number that the next request shall have."""
+
+    def save_request(self, row: RequestRow) -> None:
+        """Insert or replace a request by its number; once closed, its own key is destroyed."""
+
+    def load_request(self, request_id: str) -> RequestRow | None:
+        """Return a request by its id."""
+
+    def load_requests(self, *, newest: int) -> list[RequestRow]:
+        """Return the newest requests, newest first."""
+
+    def load_due_requests(self, *, now: int, limit: int) -> list[RequestRow]:
+        """Return open requests with next_at <= now, the earliest first."""
+
+    def hold_records(self, number: int, records: Sequence[HeldRecord]) -> None:
+        """Keep what the law obliges to keep of the customer of a request, under a key of its own."""
+
+    def load_held_records(self, number: int) -> list[HeldRecord]:
+        """Return what is held of the customer of a request."""
+
+    def drop_held_records(self, *, now: int, limit: int) -> int:
+        """Remove what need not be held any longer, of at most so many requests; return of how many."""
+
+    def drop_emptied_events(self) -> None:
+        """Give up the places that erased events left in the stream, where nothing needs them."""
 
     # -- what tools outside must be told
 
@@ -271,24 +362,106 @@ class Store(Protocol):
 RESTORED_SETTING: Final = "restored"
 """Set in a store that was restored: messages that it holds as queued may have left after the backup."""
 
-Record: TypeAlias = Literal["event", "state", "identifier", "message", "decision", "quarantine"]
+VAULT_SETTING: Final = "vault"
+"""Which keys a store was sealed with."""
+OPEN_SETTINGS: Final = frozenset({RESTORED_SETTING, VAULT_SETTING})
+"""Settings that must be read before there is a key, and say nothing of anybody."""
+
+Record: TypeAlias = Literal[
+    "event",
+    "state",
+    "identifier",
+    "message",
+    "decision",
+    "quarantine",
+    "setting",
+    "audit",
+    "request",
+    "held",
+]
+"""The kinds of stored records."""
+
+HOUSE: Final = 0
+"""The part under which everything is sealed that is of no customer: settings, audit, quarantine."""
+
+
+def request_part(number: int) -> int:
+    """Return the part under whose key a request is sealed while it is open."""
+    return -2 * number
+
+
+def hold_part(number: int) -> int:
+    """Return the part under whose key is sealed what the law obliges to keep after a request."""
+    return -2 * number - 1
 
 
 class Vault(Protocol):
     """The one place that personal values pass through on their way to and from the disk.
 
-    Every stored record has an envelope: format version, cipher, key id. The plain vault writes the
-    envelope and leaves the content readable; a sealing one will encrypt it per part.
+    Every stored record has an envelope: format version, cipher, key id. Each part has a key of its
+    own, made with its first record; what is sealed with it is forgotten when the key is destroyed.
+    One thread seals, any thread may open.
     """
 
-    def seal(self, part_id: int, record: Record, content: bytes) -> bytes:
-        """Wrap a record's content for the disk."""
+    @property
+    def identity(self) -> bytes:
+        """Return which keys these are; a store notes with which it was sealed. Empty for none."""
 
-    def open(self, part_id: int, record: Record, sealed: bytes) -> bytes:
-        """Return the content of a record; raises `StoreError` if the envelope cannot be read."""
+    def start(self, identity: bytes) -> None:
+        """Take up the keys of the store that noted this identity, or make keys for a new store.
+
+        The store calls it once nobody else can write its folder. Raises `SettingsError` if the keys
+        or the master key are not the ones that the store needs.
+        """
+
+    def seal(self, part_id: int, record: Record, content: bytes, record_id: int | str) -> bytes:
+        """Wrap a record's content for the disk; its kind, part and id are bound in."""
+
+    def open(self, part_id: int, record: Record, sealed: bytes, record_id: int | str) -> bytes:
+        """Return the content of a record.
+
+        Raises `StoreError` if it was altered, moved or torn, `ForgottenError` if the part's key was
+        destroyed.
+        """
 
     def lookup_key(self, identifier: Identifier, *, claimed: bool) -> bytes:
         """Return the bytes under which an identifier is found."""
+
+    def settle(self) -> None:
+        """Make new keys durable; called before the records that were sealed with them are."""
+
+    def destroy(self, part_ids: list[int]) -> None:
+        """Destroy the keys of parts, durably."""
+
+    def close(self) -> None:
+        """Let go of the keys."""
+
+
+class KeyService(Protocol):
+    """Where the brand's master key lives: a file, the environment, a service of its own.
+
+    It has numbered epochs. What is wrapped under an epoch that was destroyed can be read by nobody.
+    """
+
+    place: str
+    """Where the master key is, for errors."""
+    may_change: bool
+    """Whether epochs can be begun and destroyed from here."""
+
+    def list_epochs(self) -> list[int]:
+        """Return the numbers of the epochs that are there, ascending; never none."""
+
+    def wrap(self, epoch: int, secret: bytes) -> bytes:
+        """Encrypt a small secret under an epoch."""
+
+    def unwrap(self, epoch: int, wrapped: bytes) -> bytes:
+        """Return what was wrapped; raises `SettingsError` if the epoch's key is another one."""
+
+    def begin_epoch(self) -> int:
+        """Add an epoch and return its number; raises `SettingsError` where only people can."""
+
+    def destroy_epoch(self, epoch: int) -> None:
+        """Destroy an epoch for good; raises `SettingsError` where only people can."""
 
 
 class Channel(Protocol):

@@ -70,6 +70,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Take up a changed brand folder as soon as it is checked and prepared."""
     allow_private_webhooks: bool = False
     """Let webhooks go to private addresses, as in a trial on one machine."""
+    master_key: str = ""
+    """Where the master key is: `file:PATH`, `env:NAME` or `transit:URL`; by default a file in the data folder."""
+    master_key_token: str = ""
+    """What a key service is shown, as `env:NAME` or `file:PATH`."""
+    backup_days: int = 30
+    """After so many days nobody can read a backup any more; within two thirds of them it can be."""
 
     @property
     def own_url(self) -> str:

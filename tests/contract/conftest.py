@@ -13,6 +13,7 @@ from kept.stores.memory import MemoryStore
 from kept.stores.sqlite import SqliteStore
 from kept.stores.vault import PlainVault
 from tests.contract.small_steps import SMALL_STEPS
+from tests.vaults import make_vault
 
 
 class Stores(Protocol):
@@ -43,15 +44,17 @@ class Stores(Protocol):
 class SqliteStores:
     """SQLite in a temporary folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_sealed: bool = True) -> None:
         """Name the folder; nothing is open yet."""
         self.folder = folder
+        self.is_sealed = is_sealed
         self._store: SqliteStore | None = None
 
     def open(self) -> Store:
         """Open the store; one that is open already is closed first."""
         self.close()
-        self._store = SqliteStore(self.folder, vault=PlainVault())
+        vault = make_vault(self.folder) if self.is_sealed else PlainVault()
+        self._store = SqliteStore(self.folder, vault=vault)
         return self._store
 
     def open_fallible(self) -> Store:
@@ -124,7 +127,7 @@ class MemoryStores:
         """Do nothing: there is nothing to release."""
 
 
-@pytest.fixture(params=["sqlite", "sqlite, small steps", "memory"])
+@pytest.fixture(params=["sqlite", "sqlite, small steps", "sqlite, unsealed", "memory"])
 def stores(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Stores]:
@@ -132,7 +135,11 @@ def stores(
     if request.param == "sqlite, small steps":
         for module, name, value in SMALL_STEPS:
             monkeypatch.setattr(module, name, value)
-    opened = MemoryStores() if request.param == "memory" else SqliteStores(tmp_path / "data")
+    opened: MemoryStores | SqliteStores = (
+        MemoryStores()
+        if request.param == "memory"
+        else SqliteStores(tmp_path / "data", is_sealed="unsealed" not in request.param)
+    )
     yield opened
     opened.close()
 

@@ -1,7 +1,8 @@
 """A backup of the embedded store is whole, and restoring it loses no stop that came later."""
 
+import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from kept.errors import KeptError, SettingsError, StoreError
 from kept.ports import RESTORED_SETTING
 from kept.stores.guard_log import digest_record, salvage_guard_file
 from kept.stores.sqlite import SqliteStore, backup, restore_backup
-from kept.stores.vault import PlainVault
+from kept.stores.vault import MASTER_KEY_NAME, MasterKeyFile
 from tests.contract.values import append, make_event, undone
+from tests.vaults import make_vault
 
 
 @pytest.fixture
@@ -32,7 +34,16 @@ def store(folder: Path) -> Iterator[SqliteStore]:
 
 def open_store(folder: Path) -> SqliteStore:
     """Open the store of a folder."""
-    return SqliteStore(folder, vault=PlainVault())
+    return SqliteStore(folder, vault=make_vault(folder))
+
+
+def restore(path: Path, folder: Path, *, replace: bool = False, stops: Iterable[bytes] = ()) -> int:
+    """Restore on a machine that was given the master key of the first one."""
+    folder.mkdir(exist_ok=True)
+    if not (folder / MASTER_KEY_NAME).exists():
+        shutil.copy(path.parent / "data" / MASTER_KEY_NAME, folder)
+    service = MasterKeyFile(folder / MASTER_KEY_NAME)
+    return restore_backup(path, folder, service=service, replace=replace, stops=stops)
 
 
 def back_up(store: SqliteStore, path: Path) -> Path:
@@ -61,7 +72,7 @@ def test_a_backup_holds_the_store_of_one_instant(
     assert len(progress) > 5
     assert progress == sorted(progress)
     assert progress[-1] == 1.0
-    restore_backup(path, tmp_path / "restored")
+    restore(path, tmp_path / "restored")
     restored = open_store(tmp_path / "restored")
     with closing(restored):
         assert restored.last_sequence() == 10
@@ -132,7 +143,7 @@ def test_a_damaged_backup_is_refused(store: SqliteStore, tmp_path: Path) -> None
     content[8192:40960] = b"\xaa" * (40960 - 8192)
     path.write_bytes(content)
     with pytest.raises(StoreError):
-        restore_backup(path, tmp_path / "restored")
+        restore(path, tmp_path / "restored")
     assert not (tmp_path / "restored" / "kept.db").exists()
 
 
@@ -142,10 +153,10 @@ def test_what_is_no_backup_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "backup.db"
     path.write_bytes(content)
     with pytest.raises((SettingsError, StoreError), match=r"backup\.db"):
-        restore_backup(path, tmp_path / "restored")
+        restore(path, tmp_path / "restored")
     assert not (tmp_path / "restored" / "kept.db").exists()
     with pytest.raises(SettingsError, match="no backup"):
-        restore_backup(tmp_path / "missing.db", tmp_path / "restored")
+        restore(tmp_path / "missing.db", tmp_path / "restored")
 
 
 def test_a_living_store_is_never_restored_over(store: SqliteStore, folder: Path) -> None:
@@ -153,7 +164,7 @@ def test_a_living_store_is_never_restored_over(store: SqliteStore, folder: Path)
     path = back_up(store, folder.parent / "backup.db")
     for replace in (False, True):
         with pytest.raises(SettingsError, match="in use by process"):
-            restore_backup(path, folder, replace=replace)
+            restore(path, folder, replace=replace)
 
 
 def test_a_store_at_rest_is_replaced_only_on_request(store: SqliteStore, folder: Path) -> None:
@@ -162,8 +173,8 @@ def test_a_store_at_rest_is_replaced_only_on_request(store: SqliteStore, folder:
     append(store, 1, first_key=100)
     store.close()
     with pytest.raises(SettingsError, match="--replace"):
-        restore_backup(path, folder)
-    restore_backup(path, folder, replace=True)
+        restore(path, folder)
+    restore(path, folder, replace=True)
     restored = open_store(folder)
     with closing(restored):
         assert restored.last_sequence() == 10
@@ -171,7 +182,7 @@ def test_a_store_at_rest_is_replaced_only_on_request(store: SqliteStore, folder:
     with closing(sqlite3.connect(folder / "kept.db.replaced")) as old:
         assert old.execute("SELECT count(*) FROM events").fetchone() == (11,)
     with pytest.raises(SettingsError, match="move it away"):
-        restore_backup(path, folder, replace=True)
+        restore(path, folder, replace=True)
 
 
 def test_stops_after_the_backup_wait_in_the_restored_store(
@@ -184,7 +195,7 @@ def test_stops_after_the_backup_wait_in_the_restored_store(
     stop(store, b"after 3")
     assert store.load_guard() == []
     store.close()
-    restore_backup(path, folder, replace=True)
+    restore(path, folder, replace=True)
     restored = open_store(folder)
     assert restored.load_guard() == [b"after 1", b"after 2\x00\n\xff", b"after 3"]
     with undone(restored):
@@ -206,16 +217,16 @@ def test_stops_from_another_folder_come_along_with_a_restore(
     path = back_up(store, folder.parent / "backup.db")
     stop(store, b"after 1", b"after 2")
     elsewhere = folder.parent / "elsewhere"
-    restore_backup(path, elsewhere)
+    restore(path, elsewhere)
     restored = open_store(elsewhere)
     stop(restored, b"after 2", b"own")
     with pytest.raises(SettingsError, match="in use"):
-        restore_backup(path, elsewhere, replace=True, stops=[b"after 1"])
+        restore(path, elsewhere, replace=True, stops=[b"after 1"])
     restored.close()
     stops, damaged = salvage_guard_file(folder / "optouts.log", is_record=bool)
     assert not damaged
 
-    assert restore_backup(path, elsewhere, replace=True, stops=[*stops, *stops]) == 1
+    assert restore(path, elsewhere, replace=True, stops=[*stops, *stops]) == 1
 
     restored = open_store(elsewhere)
     assert restored.load_guard() == [b"after 2", b"own", b"after 1"]
@@ -232,7 +243,7 @@ def test_a_refused_restore_adds_no_stops(store: SqliteStore, folder: Path, refus
     if refusal == "the backup is damaged":
         path.write_bytes(b"x" * 100 + path.read_bytes()[100:])
     with pytest.raises(KeptError):
-        restore_backup(path, folder, replace=refusal != "a store is there", stops=[b"other"])
+        restore(path, folder, replace=refusal != "a store is there", stops=[b"other"])
     assert (folder / "optouts.log").read_bytes() == before
 
 

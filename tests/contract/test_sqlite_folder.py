@@ -16,11 +16,12 @@ from kept.errors import DiskFullError, OutsideError, SettingsError, StoreError
 from kept.stores.sqlite import SqliteStore, checkpoints, migrations
 from kept.stores.vault import PlainVault
 from tests.contract.values import append, make_event
+from tests.vaults import make_vault
 
 
 def open_store(folder: Path) -> SqliteStore:
     """Open the store of a folder."""
-    return SqliteStore(folder, vault=PlainVault())
+    return SqliteStore(folder, vault=make_vault(folder))
 
 
 def fill(store: SqliteStore) -> int:
@@ -55,8 +56,8 @@ def test_another_process_is_kept_out_and_named(tmp_path: Path) -> None:
     """The lock holds between processes, and dies with the one that holds it."""
     script = (
         "import sys; from pathlib import Path; from kept.stores.sqlite import SqliteStore; "
-        "from kept.stores.vault import PlainVault; "
-        "store = SqliteStore(Path(sys.argv[1]), vault=PlainVault()); "
+        "from tests.vaults import make_vault; "
+        "store = SqliteStore(Path(sys.argv[1]), vault=make_vault(Path(sys.argv[1]))); "
         "print('open', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
@@ -78,6 +79,8 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     """The operator is told what to change."""
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match="data folder"):
+        SqliteStore(tmp_path / "file" / "data", vault=PlainVault())
+    with pytest.raises(SettingsError, match=r"master key .* cannot be written: Not a directory"):
         open_store(tmp_path / "file" / "data")
 
 

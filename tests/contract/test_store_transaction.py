@@ -10,9 +10,9 @@ import pytest
 from kept.core.event import Identifier
 from kept.core.identity import Link
 from kept.errors import KeptError, StoreError
-from kept.ports import BrandRow, StateRow, Store
+from kept.ports import BrandRow, HeldRecord, StateRow, Store
 from tests.contract.conftest import Stores
-from tests.contract.values import NOW, append, make_event, make_message, undone
+from tests.contract.values import NOW, append, make_event, make_message, make_request, undone
 
 pytestmark = pytest.mark.store
 
@@ -47,6 +47,15 @@ WRITES: dict[str, Callable[[Store], Any]] = {
     "save_setting": lambda store: store.save_setting("name", b"value"),
     "append_guard": lambda store: store.append_guard(b"stop"),
     "append_notice": lambda store: store.append_notice(1, noted_at=NOW, scopes=["c|sms"]),
+    "erase_parts": lambda store: store.erase_parts([1]),
+    "erase_quarantined": lambda store: store.erase_quarantined([1]),
+    "save_tombstone": lambda store: store.save_tombstone(b"k", until=NOW, is_suppressed=False),
+    "save_request": lambda store: store.save_request(make_request(1)),
+    "hold_records": lambda store: store.hold_records(
+        1, [HeldRecord(hold="invoices", until=NOW, body=b"{}")]
+    ),
+    "drop_held_records": lambda store: store.drop_held_records(now=NOW, limit=9),
+    "drop_emptied_events": lambda store: store.drop_emptied_events(),
 }
 
 READS: dict[str, Callable[[Store], Any]] = {
@@ -73,6 +82,11 @@ READS: dict[str, Callable[[Store], Any]] = {
     "load_brand": lambda store: store.load_brand(),
     "load_setting": lambda store: store.load_setting("name"),
     "load_notices": lambda store: store.load_notices(after=0, limit=9),
+    "next_request_number": lambda store: store.next_request_number(),
+    "load_request": lambda store: store.load_request("r"),
+    "load_requests": lambda store: store.load_requests(newest=1),
+    "load_due_requests": lambda store: store.load_due_requests(now=NOW, limit=1),
+    "load_held_records": lambda store: store.load_held_records(1),
     "last_notice": lambda store: store.last_notice(),
     "read_decision": lambda store: store.read_decision(1),
     "read_decisions": lambda store: store.read_decisions([1], newest=1),
@@ -89,8 +103,10 @@ APART = {
     "next_decision_id",
     "load_guard",
     "backup",
+    "find_tombstone",
 }
-"""What touches no table when it is called, and the backup, which has tests of its own."""
+"""What touches no table when it is called (of tombstones, while there are none), and the backup,
+which has tests of its own."""
 
 
 def test_the_battery_knows_every_method_of_the_port() -> None:

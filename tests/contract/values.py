@@ -6,7 +6,7 @@ from typing import Any
 
 from kept.core.event import Event, Identifier
 from kept.core.message import Message
-from kept.ports import Store
+from kept.ports import RequestRow, Store
 
 NOW = 1_767_225_600_000_000
 KEY_MAX = 2**63 - 1
@@ -59,6 +59,20 @@ def make_message(message_id: str, **changes: Any) -> Message:
         "expires_at": NOW + 1_000_000,
     }
     return Message(**fields | changes)
+
+
+def make_request(number: int, **changes: Any) -> RequestRow:
+    """Return an open request."""
+    fields: dict[str, Any] = {
+        "number": number,
+        "request_id": f"r-{number}",
+        "kind": "erasure",
+        "state": "open",
+        "requested_at": NOW,
+        "next_at": NOW,
+        "body": b"{}",
+    }
+    return RequestRow(**fields | changes)
 
 
 def append(store: Store, *part_ids: int, first_key: int = 1) -> list[int]:

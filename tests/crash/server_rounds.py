@@ -21,10 +21,10 @@ from kept.core.values import SECOND
 from kept.flows.take_brand import choose_slots
 from kept.runtime.folder import load_checked, read_folder
 from kept.stores.sqlite import SqliteStore
-from kept.stores.vault import PlainVault
 from tests.crash.processes import Nursery
 from tests.crash.providers import Providers, run_providers
 from tests.crash.server_load import KEY, Client, Ledger
+from tests.vaults import make_vault
 
 BRAND = Path(__file__).parent / "brand"
 SECRET = "whsec_" + b64encode(b"pier post" * 4).decode()
@@ -148,7 +148,7 @@ def signal_and_wait(nursery: Nursery, process: int, number: signal.Signals) -> i
 
 def judge(life: Life, *, is_final: bool) -> None:
     """Check a folder on which no server runs against what clients and providers say."""
-    with closing(SqliteStore(life.data, vault=PlainVault())) as store:
+    with closing(SqliteStore(life.data, vault=make_vault(life.data))) as store:
         check_events(life, store)
         check_states(store)
         messages = store.load_messages_in(STATES, limit=ALL)

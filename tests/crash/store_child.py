@@ -14,9 +14,9 @@ import sys
 from pathlib import Path
 
 from kept.stores.sqlite import SqliteStore
-from kept.stores.vault import PlainVault
 from tests.contract.small_steps import SMALL_STEPS
 from tests.crash.workload import Workload, load_done
+from tests.vaults import make_vault
 
 
 def die_at(file_bytes: int) -> None:
@@ -28,7 +28,7 @@ def die_at(file_bytes: int) -> None:
 
 def live(folder: Path, *, seed: int) -> None:
     """Do one transaction after the other until somebody ends this."""
-    store = SqliteStore(folder, vault=PlainVault())
+    store = SqliteStore(folder, vault=make_vault(folder))
     workload = Workload(seed)
     while workload.count < load_done(store):
         workload.advance(None)

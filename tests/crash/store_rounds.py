@@ -9,9 +9,9 @@ from contextlib import closing
 from pathlib import Path
 
 from kept.stores.sqlite import SqliteStore
-from kept.stores.vault import PlainVault
 from tests.crash.workload import Workload, check_store, load_done
 from tests.tree import ROOT
+from tests.vaults import make_vault
 
 ROUNDS_A_FOLDER = 10
 LINES_MAX = 60
@@ -68,7 +68,7 @@ def run_and_kill(folder: Path, *, seed: int, draw: random.Random) -> list[int]:
 
 def check_folder(folder: Path, *, seed: int, acknowledged: int) -> int:
     """Check the store that a kill left; return how many transactions it holds."""
-    store = SqliteStore(folder, vault=PlainVault())
+    store = SqliteStore(folder, vault=make_vault(folder))
     with closing(store):
         done = load_done(store)
         assert acknowledged <= done <= acknowledged + 1

@@ -16,9 +16,9 @@ from kept.flows.engine import Engine
 from kept.ports import Store
 from kept.stores.memory import MemoryStore
 from kept.stores.sqlite import SqliteStore
-from kept.stores.vault import PlainVault
 from tests.scenario.judge import judge
 from tests.scenario.world import World
+from tests.vaults import make_vault
 
 STEPS = 400
 
@@ -45,7 +45,7 @@ def test_every_promise_is_kept_in_every_world(world_seed: int) -> None:
 @pytest.mark.parametrize("seed", [1])
 def test_every_promise_is_kept_on_the_disk_as_well(seed: int, tmp_path: Path) -> None:
     """The same worlds on SQLite, which is closed and opened again at each crash."""
-    world = play(seed, lambda: SqliteStore(tmp_path, vault=PlainVault()))
+    world = play(seed, lambda: SqliteStore(tmp_path, vault=make_vault(tmp_path)))
     assert judge(world) == []
     world.store.close()
 

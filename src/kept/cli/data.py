@@ -1,7 +1,7 @@
 """Commands about data: bring history in, back up, restore."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -12,6 +12,23 @@ from kept.cli.output import console, error_console
 from kept.runtime.backups import restore as restore_store
 
 Data = Annotated[Path, typer.Option(help="The data folder of the server.", envvar="KEPT_DATA")]
+MasterKey = Annotated[
+    str,
+    typer.Option(
+        help="Where the master key is: file:PATH, env:NAME or transit:URL.",
+        envvar="KEPT_MASTER_KEY",
+    ),
+]
+MasterKeyToken = Annotated[
+    str,
+    typer.Option(
+        help="What a key service is shown: env:NAME or file:PATH.", envvar="KEPT_MASTER_KEY_TOKEN"
+    ),
+]
+
+vault_app = typer.Typer(
+    no_args_is_help=True, help="The master key that everything is sealed under."
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -19,6 +36,9 @@ def add_to(app: typer.Typer) -> None:
     app.command("import")(import_history)
     app.command("backup")(backup)
     app.command("restore")(restore)
+    vault_app.command("status")(show_vault)
+    vault_app.command("rotate")(rotate_vault)
+    app.add_typer(vault_app, name="vault")
 
 
 def import_history(
@@ -81,13 +101,22 @@ def restore(
         Path | None,
         typer.Option(help="The optouts.log of the machine that the backup comes from."),
     ] = None,
+    master_key: MasterKey = "",
+    master_key_token: MasterKeyToken = "",
 ) -> None:
     """Put a backup in the place of a store that no server runs on.
 
     What customers withdrew since the backup was made is withdrawn again before anything is sent.
     Nobody knows what was sent since, so that promotions stay paused until `kept resume`.
     """
-    done = restore_store(backup_file, data, replace=replace, guard=guard)
+    done = restore_store(
+        backup_file,
+        data,
+        replace=replace,
+        guard=guard,
+        master_key=master_key,
+        master_key_token=master_key_token,
+    )
     console.print(
         f"Restored {backup_file} into {data}; {done.waiting} later withdrawal(s) will be applied "
         "before the first message.",
@@ -103,5 +132,24 @@ def restore(
             "Nobody can say who opted out there. Look for these lines in another copy of the file "
             f"before `kept resume`; whole lines may be added to {done.log} while no "
             "server runs.",
+            markup=False,
+        )
+
+
+def show_vault(data: Data) -> None:
+    """List the epochs of the master key: how many keys each wraps, and since when none."""
+    _print_epochs(call(data, "GET", "/v1/admin/vault"))
+
+
+def rotate_vault(data: Data) -> None:
+    """Begin a new epoch of the master key and wrap every key under it, while the server works."""
+    _print_epochs(call(data, "POST", "/v1/admin/vault/rotate"))
+
+
+def _print_epochs(told: Any) -> None:
+    for epoch in told["epochs"]:
+        since = f", retired {epoch['retired_at']}" if epoch["retired_at"] else ""
+        console.print(
+            f"epoch {epoch['epoch']}: {epoch['key_count']} keys, begun {epoch['begun_at']}{since}",
             markup=False,
         )

@@ -56,6 +56,29 @@ def serve(
             envvar="KEPT_ALLOW_PRIVATE_WEBHOOKS",
         ),
     ] = False,
+    master_key: Annotated[
+        str,
+        typer.Option(
+            help="Where the master key is: file:PATH, env:NAME or transit:URL; "
+            "by default a file in the data folder.",
+            envvar="KEPT_MASTER_KEY",
+        ),
+    ] = "",
+    master_key_token: Annotated[
+        str,
+        typer.Option(
+            help="What a key service is shown: env:NAME or file:PATH.",
+            envvar="KEPT_MASTER_KEY_TOKEN",
+        ),
+    ] = "",
+    backup_days: Annotated[
+        int,
+        typer.Option(
+            min=3,
+            help="After so many days nobody can read a backup any more.",
+            envvar="KEPT_BACKUP_DAYS",
+        ),
+    ] = 30,
 ) -> None:
     """Serve a brand: hear its touchpoints, decide, deliver, answer."""
     if deliver not in ("files", "providers"):
@@ -72,6 +95,9 @@ def serve(
             shadow=shadow,
             watch=watch,
             allow_private_webhooks=allow_private_webhooks,
+            master_key=master_key,
+            master_key_token=master_key_token,
+            backup_days=backup_days,
         )
     )
 

@@ -6,11 +6,12 @@ import msgspec
 
 from kept.flows.guard import is_stop
 from kept.flows.keys import ADMIN_SETTING
+from kept.runtime.master_key import find_master_key, open_keys
 from kept.runtime.server import ADMIN_TOKEN_FILE
 from kept.stores.guard_log import salvage_guard_file
 from kept.stores.sqlite import SqliteStore, restore_backup
 from kept.stores.sqlite.folder import GUARD_NAME
-from kept.stores.vault import PlainVault
+from kept.stores.vault import SealingVault
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,21 +28,31 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def restore(
-    backup: Path, data: Path, *, replace: bool = False, guard: Path | None = None
+    backup: Path,
+    data: Path,
+    *,
+    replace: bool = False,
+    guard: Path | None = None,
+    master_key: str = "",
+    master_key_token: str = "",
 ) -> Restored:
     """Put a backup into a data folder, with the stops of its guard log and of another one.
 
     Raises:
-        SettingsError: a process uses the folder, it holds a store and `replace` is not said, or
-            there is no such guard log. Nothing is changed then.
+        SettingsError: a process uses the folder, it holds a store and `replace` is not said,
+            there is no such guard log, or the master key is not the one of the backup (any more).
+            Nothing is changed then.
         StoreError: the backup, or the folder's own guard log, is damaged.
     """
     stops: list[bytes] = []
     damaged: list[int] = []
     if guard is not None:
         stops, damaged = salvage_guard_file(guard, is_record=is_stop)
-    added = restore_backup(backup, data, replace=replace, stops=stops)
-    store = SqliteStore(data, vault=PlainVault())
+    data.mkdir(parents=True, exist_ok=True)
+    service = find_master_key(data, master_key, token=master_key_token)
+    added = restore_backup(backup, data, service=service, replace=replace, stops=stops)
+    keys = open_keys(data, master_key, token=master_key_token)
+    store = SqliteStore(data, vault=SealingVault(keys))
     try:
         if not (data / ADMIN_TOKEN_FILE).exists():
             # A backup knows the token's hash alone; on a new machine the next start makes another.

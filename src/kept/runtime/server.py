@@ -26,13 +26,15 @@ from kept.ports import Channel, Notifier, Store
 from kept.runtime.channels import build_channels
 from kept.runtime.collector import spare_collector
 from kept.runtime.folder import load_checked, read_folder, stamp_of
+from kept.runtime.key_upkeep import KeyUpkeep
+from kept.runtime.master_key import open_keys
 from kept.runtime.references import find_missing
 from kept.runtime.senders import Senders
 from kept.runtime.tools import Tools, build_notifiers, is_live
 from kept.runtime.writer import Writer
 from kept.settings import Settings, read_secret
 from kept.stores.sqlite import SqliteStore
-from kept.stores.vault import PlainVault
+from kept.stores.vault import SealingVault
 
 T = TypeVar("T")
 _log = logging.getLogger("kept.runtime")
@@ -82,6 +84,7 @@ class Runtime:
             submit=self.submit,
             is_live=is_live(settings),
         )
+        self.key_upkeep = KeyUpkeep(self.submit, lambda: self._keys, days=settings.backup_days)
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="kept-brand", daemon=True)
 
@@ -93,6 +96,7 @@ class Runtime:
         """Begin to work."""
         spare_collector()
         self.writer.start()
+        self.key_upkeep.start()
         if self.settings.watch:
             self._watcher.start()
         self.is_ready = True
@@ -102,6 +106,7 @@ class Runtime:
         self.is_ready = False
         gc.unfreeze()
         self._stopping.set()
+        self.key_upkeep.stop()
         self.senders.drain(limits.DRAIN_SECONDS)
         self.tools.drain(limits.DRAIN_SECONDS)
         self.writer.stop()
@@ -121,7 +126,11 @@ class Runtime:
     def _open_engine(self) -> Engine:
         # An address that no link can begin with is found now, not with the first message.
         make_link(self.settings.own_url, "")
-        store: Store = SqliteStore(self.settings.data, vault=PlainVault())
+        keys = open_keys(
+            self.settings.data, self.settings.master_key, token=self.settings.master_key_token
+        )
+        store: Store = SqliteStore(self.settings.data, vault=SealingVault(keys))
+        self._keys = keys
         try:
             slots = take_brand.choose_slots(self._brand.facts, store)
             self.bundle = compile_brand(self._brand, slots=slots)

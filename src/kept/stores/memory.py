@@ -4,9 +4,8 @@ It passes the same battery as the durable stores, and is what lets hundreds of s
 """
 
 import bisect
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Literal, TypeVar, get_args
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -19,25 +18,26 @@ from kept.ports import (
     AuditEntry,
     BrandRow,
     DecisionRow,
+    ErasedCounts,
     Notice,
     Quarantined,
     StateRow,
     StoredEvent,
 )
-
-K = TypeVar("K")
-V = TypeVar("V")
+from kept.stores.memory_requests import MemoryRequests, lookup_key
 
 
-class MemoryStore:
+class MemoryStore(MemoryRequests):
     """One brand's memory in plain dictionaries; implements `ports.Store`."""
 
     def __init__(self) -> None:
         """Begin empty."""
-        self._undo: list[Callable[[], object]] | None = None
+        super().__init__()
         self._claims: dict[int, set[int]] = {}
-        self._events: list[StoredEvent] = []
-        self._parts: list[Part] = []
+        self._events: dict[int, StoredEvent] = {}
+        self._last_sequence = 0
+        self._parts: dict[int, Part] = {}
+        self._last_part = 0
         self._by_identifier: dict[tuple[Identifier, bool], int] = {}
         self._members: dict[int, set[int]] = {}
         self._links: dict[tuple[int, int, str], Link] = {}
@@ -52,51 +52,12 @@ class MemoryStore:
         self._brands: list[BrandRow] = []
         self._settings: dict[str, bytes] = {}
         self._guards: dict[bytes, None] = {}
-        self._notices: list[Notice] = []
+        self._notices: dict[int, Notice] = {}
+        self._last_notice = 0
         self._mark = 0
 
     def close(self) -> None:
         """Do nothing: there is nothing to release."""
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Keep what happens inside, or undo it all on an exception."""
-        if self._undo is not None:
-            raise AssertionError("a transaction within a transaction")
-        self._undo = []
-        try:
-            yield
-        except BaseException:
-            for undo in reversed(self._undo):
-                undo()
-            raise
-        finally:
-            self._undo = None
-
-    def _require_transaction(self) -> list[Callable[[], object]]:
-        if self._undo is None:
-            raise AssertionError("a write outside of `transaction()`")
-        return self._undo
-
-    def _noted(self, undo: Callable[[], object]) -> None:
-        self._require_transaction().append(undo)
-
-    def _put(self, into: dict[K, V], key: K, value: V) -> None:
-        if key in into:
-            was = into[key]
-            self._noted(lambda: into.__setitem__(key, was))
-        else:
-            self._noted(lambda: into.pop(key, None))
-        into[key] = value
-
-    def _drop(self, out_of: dict[K, V], key: K) -> None:
-        if key in out_of:
-            was = out_of.pop(key)
-            self._noted(lambda: out_of.__setitem__(key, was))
-
-    def _add(self, to: list[V], value: V) -> None:
-        self._noted(to.pop)
-        to.append(value)
 
     # -- the stream
 
@@ -111,22 +72,29 @@ class MemoryStore:
 
     def append_event(self, part_id: int, event: Event) -> int:
         """Add an event to the stream and return its sequence."""
-        sequence = len(self._events) + 1
-        self._add(self._events, StoredEvent(sequence=sequence, part_id=part_id, event=event))
+        sequence = self._last_sequence + 1
+        self._noted(lambda: setattr(self, "_last_sequence", sequence - 1))
+        self._last_sequence = sequence
+        stored = StoredEvent(sequence=sequence, part_id=part_id, event=event)
+        self._put(self._events, sequence, stored)
         return sequence
 
     def last_sequence(self) -> int:
         """Return the sequence of the newest event, 0 if there is none."""
-        return len(self._events)
+        return self._last_sequence
 
     def load_events(self, *, after: int, limit: int) -> list[StoredEvent]:
         """Return events in stream order from `after` (exclusive)."""
-        return self._events[after : after + limit]
+        if len(self._events) == self._last_sequence:
+            places: Iterable[int] = range(after + 1, min(after + limit, self._last_sequence) + 1)
+        else:
+            places = [sequence for sequence in self._events if sequence > after][:limit]
+        return [self._events[sequence] for sequence in places]
 
     def load_part_events(self, part_ids: Sequence[int], *, newest: int = 0) -> list[StoredEvent]:
         """Return all events (or the `newest` ones) of these parts in stream order."""
         wanted = set(part_ids)
-        found = [stored for stored in self._events if stored.part_id in wanted]
+        found = [stored for stored in self._events.values() if stored.part_id in wanted]
         return found[-newest:] if newest else found
 
     def forget_claims(self, *, before_hour: int, limit: int = 0) -> int:
@@ -147,11 +115,11 @@ class MemoryStore:
     def find_parts(self, wanted: Sequence[tuple[Identifier, bool]]) -> list[Part | None]:
         """Return the part of each (identifier, claimed), None where there is none yet."""
         found = (self._by_identifier.get(one) for one in wanted)
-        return [None if part_id is None else self._parts[part_id - 1] for part_id in found]
+        return [None if part_id is None else self._parts[part_id] for part_id in found]
 
     def lookup_key(self, identifier: Identifier, *, claimed: bool) -> bytes:
         """Return the bytes under which an identifier is found."""
-        return msgspec.msgpack.encode((identifier, claimed))
+        return lookup_key(identifier, claimed=claimed)
 
     def find_part_by_key(self, key: bytes) -> Part | None:
         """Return the part of a lookup key, None where there is none."""
@@ -159,14 +127,16 @@ class MemoryStore:
 
     def add_part(self, identifier: Identifier, *, claimed: bool, customer_id: int | None) -> Part:
         """Begin a part; without a customer it begins a customer whose id is the part's own."""
-        part_id = len(self._parts) + 1
+        part_id = self._last_part + 1
+        self._noted(lambda: setattr(self, "_last_part", part_id - 1))
+        self._last_part = part_id
         part = Part(
             part_id=part_id,
             customer_id=customer_id or part_id,
             identifier=identifier,
             claimed=claimed,
         )
-        self._add(self._parts, part)
+        self._put(self._parts, part_id, part)
         self._put(self._by_identifier, (identifier, claimed), part_id)
         self._join(part_id, part.customer_id)
         return part
@@ -182,8 +152,8 @@ class MemoryStore:
 
     def load_parts(self, part_ids: Sequence[int]) -> list[Part]:
         """Return these parts in order of their ids; unknown ids are left out."""
-        known = sorted(part_id for part_id in set(part_ids) if 0 < part_id <= len(self._parts))
-        return [self._parts[part_id - 1] for part_id in known]
+        known = sorted(part_id for part_id in set(part_ids) if part_id in self._parts)
+        return [self._parts[part_id] for part_id in known]
 
     def load_links(self, part_ids: Sequence[int]) -> list[Link]:
         """Return every link that touches one of these parts."""
@@ -207,10 +177,8 @@ class MemoryStore:
         """Regroup: these parts now belong to this customer."""
         self._require_transaction()
         for part in self.load_parts(part_ids):
-            position = part.part_id - 1
-            self._noted(lambda p=position, was=part: self._parts.__setitem__(p, was))  # type: ignore[misc]
             moved = msgspec.structs.replace(part, customer_id=customer_id)
-            self._parts[position] = moved
+            self._put(self._parts, part.part_id, moved)
             members = self._members.get(part.customer_id, set())
             self._noted(lambda m=members, p=part.part_id: m.add(p))  # type: ignore[misc]
             members.discard(part.part_id)
@@ -228,7 +196,7 @@ class MemoryStore:
         """Write states, and the mark."""
         for row in rows:
             self._put(self._states, row.part_id, row)
-        if mark > len(self._events):
+        if mark > self._last_sequence:
             raise AssertionError(f"a mark of {mark} is beyond the stream")
         was = self._mark
         self._noted(lambda: setattr(self, "_mark", was))
@@ -338,7 +306,7 @@ class MemoryStore:
         self, *, source: str, received_at: int, code: str, detail: str, payload: bytes
     ) -> int:
         """Keep an event that could not be taken; return its id."""
-        quarantine_id = len(self._quarantine) + 1
+        quarantine_id = max(self._quarantine, default=0) + 1
         row = Quarantined(
             quarantine_id=quarantine_id,
             source=source,
@@ -392,24 +360,65 @@ class MemoryStore:
         """Return no stop: nothing is ever restored, so none waits to be applied again."""
         return []
 
+    # -- forgetting
+
+    def erase_parts(self, part_ids: Sequence[int]) -> ErasedCounts:
+        """Remove everything of these parts."""
+        self._require_transaction()
+        gone = set(part_ids)
+        events = [key for key, stored in self._events.items() if stored.part_id in gone]
+        decisions = [key for key, row in self._decisions.items() if row.part_id in gone]
+        messages = [key for key, one in self._messages.items() if one.part_id in gone]
+        for part in self.load_parts(part_ids):
+            self._drop(self._wakes, part.customer_id)
+            self._drop(self._by_identifier, (part.identifier, part.claimed))
+            self._drop(self._parts, part.part_id)
+            members = self._members[part.customer_id]
+            self._noted(lambda m=members, p=part.part_id: m.add(p))  # type: ignore[misc]
+            members.discard(part.part_id)
+        for key in [key for key in self._links if gone & {key[0], key[1]}]:
+            self._drop(self._links, key)
+        for part_id in list(self._linked):
+            linked = self._linked[part_id]
+            self._put(self._linked, part_id, {key for key in linked if key in self._links})
+        for sequence in events:
+            self._drop(self._events, sequence)
+        for decision_id in decisions:
+            self._drop(self._decisions, decision_id)
+        for message_id in messages:
+            self._drop(self._messages, message_id)
+        for notice_id in [key for key, one in self._notices.items() if one.part_id in gone]:
+            self._drop(self._notices, notice_id)
+        for part_id in gone:
+            self._drop(self._states, part_id)
+        return ErasedCounts(events=len(events), decisions=len(decisions), messages=len(messages))
+
+    def erase_quarantined(self, quarantine_ids: Sequence[int]) -> None:
+        """Remove quarantined events."""
+        self._require_transaction()
+        for quarantine_id in quarantine_ids:
+            self._drop(self._quarantine, quarantine_id)
+
     # -- what tools outside must be told
 
     def append_notice(self, part_id: int, *, noted_at: int, scopes: Sequence[str]) -> int:
         """Keep that permissions changed; return its id, which grows."""
-        notice_id = len(self._notices) + 1
-        self._add(
-            self._notices,
-            Notice(notice_id=notice_id, part_id=part_id, noted_at=noted_at, scopes=tuple(scopes)),
+        notice_id = self._last_notice + 1
+        self._noted(lambda: setattr(self, "_last_notice", notice_id - 1))
+        self._last_notice = notice_id
+        notice = Notice(
+            notice_id=notice_id, part_id=part_id, noted_at=noted_at, scopes=tuple(scopes)
         )
+        self._put(self._notices, notice_id, notice)
         return notice_id
 
     def load_notices(self, *, after: int, limit: int) -> list[Notice]:
         """Return notices in order of their ids from `after` (exclusive)."""
-        return self._notices[max(after, 0) :][:limit]
+        return [notice for key, notice in self._notices.items() if key > after][:limit]
 
     def last_notice(self) -> int:
         """Return the id of the newest notice, 0 if there is none."""
-        return len(self._notices)
+        return self._last_notice
 
     # -- reads for people and pages
 

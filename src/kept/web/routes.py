@@ -18,7 +18,16 @@ from kept.web import (
     suppressions,
     unsubscribe,
 )
-from kept.web.admin import brakes, customers, decisions, imports, keys, quarantine, upkeep
+from kept.web.admin import (
+    brakes,
+    customers,
+    decisions,
+    imports,
+    keys,
+    quarantine,
+    upkeep,
+    vault,
+)
 from kept.web.endpoints import BUSY, Call, Endpoint
 from kept.web.wire.routes import ROUTES, Route
 
@@ -177,6 +186,7 @@ ENDPOINTS: Final = (
     *decisions.ENDPOINTS,
     *customers.ENDPOINTS,
     *upkeep.ENDPOINTS,
+    *vault.ENDPOINTS,
     *imports.ENDPOINTS,
     *status.ENDPOINTS,
     *health.ENDPOINTS,

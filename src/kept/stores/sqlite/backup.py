@@ -10,18 +10,13 @@ from threading import Event, Thread
 from typing import Final, LiteralString
 
 from kept.errors import SettingsError, StoreError
-from kept.ports import RESTORED_SETTING
+from kept.ports import RESTORED_SETTING, KeyService
+from kept.stores.files import make_private_file, sync_file, sync_folder
 from kept.stores.guard_log import append_guard_file, digest_record, read_guard_file
 from kept.stores.queries import load_queries
 from kept.stores.sqlite.connections import open_reader, translate
-from kept.stores.sqlite.folder import (
-    DATABASE_NAME,
-    GUARD_NAME,
-    FolderLock,
-    make_private_file,
-    sync_file,
-    sync_folder,
-)
+from kept.stores.sqlite.folder import DATABASE_NAME, GUARD_NAME, KEYS_NAME, FolderLock
+from kept.stores.sqlite.key_file import KeyFile, carry_keys, unload_keys
 from kept.stores.sqlite.migrations import read_version
 
 PAGES_A_STEP: Final = 256
@@ -33,8 +28,8 @@ class _AbandonedError(Exception):
     """Nobody waits for the backup any more."""
 
 
-def back_up(source: Path, target: Path, *, counts: LiteralString) -> Iterator[float]:
-    """Copy a database that is in use into a new file, verify the copy, and sync it.
+def back_up(source: Path, target: Path, *, keys: Path, counts: LiteralString) -> Iterator[float]:
+    """Copy a database that is in use into a new file, with its keys, verify the copy, and sync it.
 
     The copy is of one instant. It is written under another name first, so that a file of the
     wanted name is always a whole backup.
@@ -50,6 +45,10 @@ def back_up(source: Path, target: Path, *, counts: LiteralString) -> Iterator[fl
             connection.execute("BEGIN")
             expected = dict(connection.execute(counts).fetchall())
             yield from _copy(connection, partial)
+        if keys.exists():
+            # After the records: every record in the copy has its key, unless it was forgotten since.
+            with closing(sqlite3.connect(partial, isolation_level=None)) as copy:
+                carry_keys(copy, keys)
         yield COPY_SHARE
         _verify(partial, counts=counts, expected=expected)
         sync_file(partial)
@@ -66,7 +65,12 @@ def back_up(source: Path, target: Path, *, counts: LiteralString) -> Iterator[fl
 
 
 def restore_backup(
-    backup: Path, folder: Path, *, replace: bool = False, stops: Iterable[bytes] = ()
+    backup: Path,
+    folder: Path,
+    *,
+    service: KeyService | None = None,
+    replace: bool = False,
+    stops: Iterable[bytes] = (),
 ) -> int:
     """Put a backup into a data folder; stops that its guard log holds are kept, and wait there.
 
@@ -74,11 +78,14 @@ def restore_backup(
     which was cut short cannot be taken for one that has them. Returns how many were new to it.
 
     What left after the backup is not known to it, so the setting `RESTORED_SETTING` is set there.
+    A sealed backup carries its keys, and the key service must be able to open them: nothing is
+    changed otherwise.
     A folder that a process uses is refused. So is one that holds a database, unless `replace` says
     that it may go: it is then kept beside under another name.
     """
     lock = FolderLock(folder)
     partial = folder / f"{DATABASE_NAME}.partial"
+    keys = folder / f"{KEYS_NAME}.partial"
     try:
         database = folder / DATABASE_NAME
         aside = folder / f"{DATABASE_NAME}.replaced"
@@ -94,12 +101,19 @@ def restore_backup(
         shutil.copyfile(backup, partial)
         _verify(partial)
         _note_restored(partial)
+        with closing(sqlite3.connect(partial, isolation_level=None)) as copy:
+            has_keys = unload_keys(copy, keys)
+        if has_keys:
+            _check_keys(keys, service)
         sync_file(partial)
         added = _merge_stops(folder, stops)
-        for suffix in ("-wal", "-shm", ""):
-            old = folder / (DATABASE_NAME + suffix)
-            if old.exists():
-                old.rename(folder / (aside.name + suffix))
+        for name in (DATABASE_NAME, KEYS_NAME):
+            for suffix in ("-wal", "-shm", ""):
+                old = folder / (name + suffix)
+                if old.exists():
+                    old.rename(folder / (f"{name}.replaced" + suffix))
+        if has_keys:
+            keys.rename(folder / KEYS_NAME)
         partial.rename(database)
         sync_folder(folder)
     except sqlite3.Error as error:
@@ -109,8 +123,23 @@ def restore_backup(
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
+            keys.unlink(missing_ok=True)
         lock.release()
     return added
+
+
+def _check_keys(path: Path, service: KeyService | None) -> None:
+    """Refuse a backup whose keys nobody can unwrap."""
+    if service is None:
+        raise SettingsError(
+            "the backup is sealed, and there is no master key here; put the one under which it was "
+            "made into the data folder, or say with KEPT_MASTER_KEY where it is"
+        )
+    keys = KeyFile(path, service)
+    try:
+        keys.open(b"")
+    finally:
+        keys.close()
 
 
 def _merge_stops(folder: Path, stops: Iterable[bytes]) -> int:

@@ -50,7 +50,11 @@ class Derived:
         seal = self._vault.seal
         # In the order of the table, so that neighbours share a page.
         sealed = sorted(
-            (row.part_id, row.applied_sequence, seal(row.part_id, "state", row.state))
+            (
+                row.part_id,
+                row.applied_sequence,
+                seal(row.part_id, "state", row.state, row.applied_sequence),
+            )
             for row in rows
         )
         self._session.write_all(self._save_state, sealed)
@@ -77,7 +81,9 @@ class Derived:
         unseal = self._vault.open
         return [
             StateRow(
-                part_id=part_id, applied_sequence=applied, state=unseal(part_id, "state", sealed)
+                part_id=part_id,
+                applied_sequence=applied,
+                state=unseal(part_id, "state", sealed, applied),
             )
             for part_id, applied, sealed in rows
         ]

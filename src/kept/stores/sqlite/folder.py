@@ -5,9 +5,10 @@ import os
 from pathlib import Path
 from typing import Final
 
-from kept.errors import SettingsError, StoreError
+from kept.errors import SettingsError
 
 DATABASE_NAME: Final = "kept.db"
+KEYS_NAME: Final = "vault.db"
 GUARD_NAME: Final = "optouts.log"
 LOCK_NAME: Final = "lock"
 
@@ -42,29 +43,3 @@ class FolderLock:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable: a file that was synced may otherwise lose its name."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def sync_file(path: Path) -> None:
-    """Make a file's content durable."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def make_private_file(path: Path) -> None:
-    """Make an empty file that only its owner may read; what SQLite puts beside it is the same."""
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    except OSError as error:
-        raise StoreError(f"{path} cannot be made: {error.strerror}") from error

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import LiteralString
 
+from kept.stores.files import sync_folder
 from kept.stores.guard_log import append_guard_file, digest_record, read_guard_file
-from kept.stores.sqlite.folder import sync_folder
 from kept.stores.sqlite.session import Session
 
 

@@ -62,7 +62,8 @@ class Identity:
             claimed=claimed,
         )
         key = self._vault.lookup_key(identifier, claimed=claimed)
-        sealed = self._vault.seal(part.part_id, "identifier", encode_identifier(identifier))
+        packed = encode_identifier(identifier)
+        sealed = self._vault.seal(part.part_id, "identifier", packed, int(claimed))
         row = (part.part_id, part.customer_id, int(claimed), key, sealed)
         self._session.write(self._insert, row)
         return part
@@ -110,7 +111,9 @@ class Identity:
             Part(
                 part_id=part_id,
                 customer_id=customer_id,
-                identifier=decode_identifier(self._vault.open(part_id, "identifier", sealed)),
+                identifier=decode_identifier(
+                    self._vault.open(part_id, "identifier", sealed, claimed)
+                ),
                 claimed=bool(claimed),
             )
             for part_id, customer_id, claimed, sealed in rows

@@ -75,9 +75,11 @@ class Messages:
             message.due_at,
             message.leased_until,
             message.provider_id,
-            self._vault.seal(message.part_id, "message", encode_message(message)),
+            self._vault.seal(
+                message.part_id, "message", encode_message(message), message.message_id
+            ),
         )
 
-    def _decode(self, part_id: int, sealed: bytes) -> Message:
+    def _decode(self, message_id: str, part_id: int, sealed: bytes) -> Message:
         """Return a row's body as a message."""
-        return decode_message(self._vault.open(part_id, "message", sealed))
+        return decode_message(self._vault.open(part_id, "message", sealed, message_id))

@@ -40,6 +40,8 @@ class PartIndex:
         self._find_buckets = queries["find_index_buckets"]
         self._find_entries = queries["find_index_entries"]
         self._save_mark = queries["save_mark"]
+        self._delete_entries = queries["delete_index_entries"]
+        self._forgotten: set[int] = set()
         self._backlog = Backlog(session, queries["insert_index_entry"])
         self._backlog_until = 0
         mark = session.fetch_one(queries["load_mark"], (_MARK_NAMES[kind],))
@@ -81,6 +83,16 @@ class PartIndex:
             name = _MARK_NAMES[self._kind]
             self._session.write(self._save_mark, (name, self._backlog_until))
 
+    def forget(self, part_ids: Sequence[int]) -> None:
+        """Remove whatever the index says of these parts."""
+        if not self._backlog.is_empty:
+            self._backlog.write_rest()
+            self._session.write(self._save_mark, (_MARK_NAMES[self._kind], self._backlog_until))
+        packed = pack_ids(part_ids)
+        for (bucket,) in self._session.fetch(self._find_buckets, (self._kind,)):
+            self._session.write(self._delete_entries, (self._kind, bucket, packed))
+        self._forgotten.update(part_ids)
+
     def committed(self) -> None:
         """Let go of what is in the index now, and begin the next generation."""
         items, parts = self._tail
@@ -93,6 +105,9 @@ class PartIndex:
             count = bisect_right(items, self._backlog_until)
             items, parts = self._tail = (items[count:], parts[count:])
             self._committed_length = len(items)
+        if self._forgotten:
+            self._leave_out_forgotten()
+            items, parts = self._tail
         if self._backlog.is_due(len(items)):
             self._backlog_until = items[-1]
             kind = self._kind
@@ -109,6 +124,21 @@ class PartIndex:
         del items[self._committed_length :]
         del parts[self._committed_length :]
         self._backlog.rolled_back()
+        self._forgotten.clear()
+
+    def _leave_out_forgotten(self) -> None:
+        """Take parts that were forgotten out of what is not in the index yet."""
+        kept = [
+            (item, part)
+            for item, part in zip(*self._tail, strict=True)
+            if part not in self._forgotten
+        ]
+        self._tail = (
+            array("q", [item for item, _ in kept]),
+            array("q", [part for _, part in kept]),
+        )
+        self._committed_length = len(kept)
+        self._forgotten.clear()
 
 
 def _count_from(items: set[int], least: int) -> int:

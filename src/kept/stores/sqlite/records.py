@@ -3,7 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, LiteralString
 
-from kept.ports import AuditEntry, BrandRow, DecisionRow, Quarantined, Vault
+from kept.ports import (
+    HOUSE,
+    OPEN_SETTINGS,
+    AuditEntry,
+    BrandRow,
+    DecisionRow,
+    Quarantined,
+    Vault,
+)
 from kept.stores.codecs import (
     decode_detail,
     decode_texts,
@@ -49,20 +57,29 @@ class Records:
         if decision_id <= self._last:
             raise AssertionError(f"decision {decision_id} comes after decision {self._last}")
         self._last = decision_id
-        sealed = self._vault.seal(part_id, "decision", trace)
+        sealed = self._vault.seal(part_id, "decision", trace, decision_id)
         self._rows.append((decision_id, part_id, decided_at, placement, sealed))
 
     def next_decision_id(self) -> int:
         """Return the id that the next decision shall have."""
         return self._last + 1
 
+    def forget(self, part_ids: Sequence[int]) -> int:
+        """Remove the decisions of these parts, and return how many there were."""
+        found = self._index.find(part_ids, newest=0, fetch=self._session.fetch)
+        self._session.write(self._queries["delete_decisions"], (pack_ids(found),))
+        self._index.forget(part_ids)
+        return len(found)
+
     def quarantine(
         self, *, source: str, received_at: int, code: str, detail: str, payload: bytes
     ) -> int:
         """Keep an event that could not be taken; return its id."""
-        sealed = self._vault.seal(0, "quarantine", payload)
-        row = (source, received_at, code, detail, sealed)
-        return self._session.write_returning(self._queries["insert_quarantined"], row)
+        (last,) = self._session.fetch_one(self._queries["find_last_quarantined"])
+        sealed = self._vault.seal(HOUSE, "quarantine", payload, last + 1)
+        row = (last + 1, source, received_at, code, detail, sealed)
+        self._session.write(self._queries["insert_quarantined"], row)
+        return int(last) + 1
 
     def set_quarantine_state(
         self, quarantine_id: int, state: Literal["held", "replayed", "dropped"]
@@ -72,8 +89,12 @@ class Records:
 
     def append_audit(self, *, at: int, actor: str, verb: str, detail: dict[str, Any]) -> int:
         """Keep what an operator did; return its id."""
-        row = (at, actor, verb, encode_detail(detail))
-        return self._session.write_returning(self._queries["insert_audit_entry"], row)
+        (last,) = self._session.fetch_one(self._queries["find_last_audit_entry"])
+        sealed = self._vault.seal(HOUSE, "audit", encode_detail(detail), last + 1)
+        self._session.write(
+            self._queries["insert_audit_entry"], (last + 1, at, actor, verb, sealed)
+        )
+        return int(last) + 1
 
     def save_brand(self, row: BrandRow) -> None:
         """Keep the texts of a brand folder that comes into force."""
@@ -92,12 +113,17 @@ class Records:
 
     def save_setting(self, name: str, value: bytes) -> None:
         """Keep a small named value: hashed keys, brakes, the control of imports."""
-        self._session.write(self._queries["save_setting"], (name, value))
+        sealed = value
+        if name not in OPEN_SETTINGS:
+            sealed = self._vault.seal(HOUSE, "setting", value, name)
+        self._session.write(self._queries["save_setting"], (name, sealed))
 
     def load_setting(self, name: str) -> bytes | None:
         """Return a small named value."""
         row = self._session.fetch_one(self._queries["load_setting"], (name,))
-        return row[0] if row else None
+        if row is None or name in OPEN_SETTINGS:
+            return row[0] if row else None
+        return self._vault.open(HOUSE, "setting", row[0], name)
 
     def read_decision(self, decision_id: int) -> DecisionRow | None:
         """Return a stored decision."""
@@ -124,7 +150,7 @@ class Records:
                 received_at=received_at,
                 code=code,
                 detail=detail,
-                payload=self._vault.open(0, "quarantine", sealed),
+                payload=self._vault.open(HOUSE, "quarantine", sealed, quarantine_id),
                 state=state,
             )
             for quarantine_id, source, received_at, code, detail, sealed, state in rows
@@ -135,9 +161,13 @@ class Records:
         rows = self._fetch(self._queries["read_audit"], (max(newest, 0),))
         return [
             AuditEntry(
-                entry_id=entry_id, at=at, actor=actor, verb=verb, detail=decode_detail(packed)
+                entry_id=entry_id,
+                at=at,
+                actor=actor,
+                verb=verb,
+                detail=decode_detail(self._vault.open(HOUSE, "audit", sealed, entry_id)),
             )
-            for entry_id, at, actor, verb, packed in rows
+            for entry_id, at, actor, verb, sealed in rows
         ]
 
     def read_counts(self) -> dict[str, int]:
@@ -180,5 +210,5 @@ class Records:
             part_id=part_id,
             decided_at=decided_at,
             placement=placement,
-            trace=self._vault.open(part_id, "decision", sealed),
+            trace=self._vault.open(part_id, "decision", sealed, decision_id),
         )

@@ -7,19 +7,15 @@ from pathlib import Path
 from typing import Final, LiteralString
 
 from kept.ports import Vault
+from kept.stores.files import make_private_file, sync_folder
 from kept.stores.queries import load_queries
 from kept.stores.sqlite.backup import back_up
 from kept.stores.sqlite.checkpoints import Checkpoints
 from kept.stores.sqlite.claims import Claims
 from kept.stores.sqlite.connections import Readers, open_reader, translate
 from kept.stores.sqlite.derived import Derived
-from kept.stores.sqlite.folder import (
-    DATABASE_NAME,
-    GUARD_NAME,
-    FolderLock,
-    make_private_file,
-    sync_folder,
-)
+from kept.stores.sqlite.erasure import Erasure
+from kept.stores.sqlite.folder import DATABASE_NAME, GUARD_NAME, KEYS_NAME, FolderLock
 from kept.stores.sqlite.guards import Guards
 from kept.stores.sqlite.identity import Identity
 from kept.stores.sqlite.messages import Messages
@@ -28,8 +24,17 @@ from kept.stores.sqlite.notices import Notices
 from kept.stores.sqlite.records import Records
 from kept.stores.sqlite.session import Session
 from kept.stores.sqlite.stream import Stream
+from kept.stores.sqlite.vault import NewKeys, take_up_vault
 
-_FILES: Final = ("stream", "identity", "derived", "messages", "records", "notices")
+_FILES: Final = (
+    "stream",
+    "identity",
+    "derived",
+    "messages",
+    "records",
+    "notices",
+    "erasure",
+)
 
 
 class SqliteStore:
@@ -51,17 +56,30 @@ class SqliteStore:
             opened.callback(session.close)
             migrate(session.connection, path=path)
             sync_folder(folder)
+            take_up_vault(session, vault, guard=folder / GUARD_NAME)
+            opened.callback(vault.close)
             self._readers = readers = Readers(path)
             opened.callback(readers.close)
             claims = Claims(session, queries)
             stream = Stream(session, vault, queries)
             identity = Identity(session, vault, queries)
             records = Records(session, readers, vault=vault, queries=queries)
+            erasure = Erasure(session, stream, records, vault=vault, queries=queries)
             guards = Guards(session, folder / GUARD_NAME, queries=queries)
             checkpoints = Checkpoints(session)
             opened.callback(checkpoints.stop)
             self._opened = opened.pop_all()
-        session.participants += (claims, stream, identity, records, guards, checkpoints)
+        session.participants += (
+            claims,
+            stream,
+            identity,
+            records,
+            erasure,
+            guards,
+            checkpoints,
+            # Last: whatever the others sealed may have made a key.
+            NewKeys(vault),
+        )
 
         self.transaction = session.transaction
         self.claim = claims.claim
@@ -74,6 +92,7 @@ class SqliteStore:
         self._take_messages(Messages(session, vault, queries))
         self._take_records(records)
         self._take_notices(Notices(session, queries))
+        self._take_erasure(erasure)
 
     def close(self) -> None:
         """Release the store; what was acknowledged is durable already."""
@@ -82,7 +101,12 @@ class SqliteStore:
     def backup(self, path: str) -> Iterator[float]:
         """Copy the store online into a new file, yielding progress to 1; the copy is verified."""
         self._readers.require_open()
-        return back_up(self._path, Path(path), counts=self._queries["read_counts"])
+        return back_up(
+            self._path,
+            Path(path),
+            counts=self._queries["read_counts"],
+            keys=self._path.with_name(KEYS_NAME),
+        )
 
     def _take_stream(self, stream: Stream) -> None:
         self.append_event = stream.append_event
@@ -137,6 +161,21 @@ class SqliteStore:
         self.append_notice = notices.append_notice
         self.load_notices = notices.load_notices
         self.last_notice = notices.last_notice
+
+    def _take_erasure(self, erasure: Erasure) -> None:
+        self.erase_parts = erasure.erase_parts
+        self.erase_quarantined = erasure.erase_quarantined
+        self.save_tombstone = erasure.save_tombstone
+        self.find_tombstone = erasure.find_tombstone
+        self.next_request_number = erasure.next_request_number
+        self.save_request = erasure.save_request
+        self.load_request = erasure.load_request
+        self.load_requests = erasure.load_requests
+        self.load_due_requests = erasure.load_due_requests
+        self.hold_records = erasure.hold_records
+        self.load_held_records = erasure.load_held_records
+        self.drop_held_records = erasure.drop_held_records
+        self.drop_emptied_events = erasure.drop_emptied_events
 
 
 def _load_queries() -> dict[str, LiteralString]:

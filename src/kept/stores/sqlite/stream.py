@@ -28,6 +28,8 @@ class Stream:
         self._index = PartIndex(
             session, queries, kind=KIND_EVENT, load_tail=queries["load_parts_of_events"]
         )
+        self._delete = queries["delete_events"]
+        self._empty = queries["empty_events"]
         self._rows: list[tuple[int, int, bytes]] = []
         self._committed_last: int
         (self._committed_last,) = session.fetch_one(queries["find_last_sequence"])
@@ -38,7 +40,8 @@ class Stream:
         """Add an event to the stream and return its sequence, which grows by one each time."""
         self._session.require_transaction()
         sequence = self._last = self._last + 1
-        self._rows.append((sequence, part_id, self._seal(part_id, "event", encode_event(event))))
+        sealed = self._seal(part_id, "event", encode_event(event), sequence)
+        self._rows.append((sequence, part_id, sealed))
         return sequence
 
     def last_sequence(self) -> int:
@@ -56,6 +59,18 @@ class Stream:
         sequences = self._index.find(part_ids, newest=newest, fetch=self._session.fetch)
         packed = pack_ids(sequences)
         return self._decode(self._session.fetch(self._load_by_sequence, (packed,)))
+
+    def forget(self, part_ids: Sequence[int], *, mark: int) -> int:
+        """Remove the events of these parts, and return how many there were.
+
+        From the mark on they stay as empty rows, so that a start can tell that none is missing.
+        """
+        sequences = self._index.find(part_ids, newest=0, fetch=self._session.fetch)
+        packed = pack_ids(sequences)
+        self._session.write(self._delete, (packed, mark))
+        self._session.write(self._empty, (packed, mark))
+        self._index.forget(part_ids)
+        return len(sequences)
 
     def flush(self) -> None:
         """Write the events that this transaction has appended so far, and a piece of the index."""
@@ -96,7 +111,7 @@ class Stream:
             StoredEvent(
                 sequence=sequence,
                 part_id=part_id,
-                event=decode_event(unseal(part_id, "event", body)),
+                event=decode_event(unseal(part_id, "event", body, sequence)),
             )
             for sequence, part_id, body in rows
         ]

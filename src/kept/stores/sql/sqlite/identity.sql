@@ -1,8 +1,9 @@
 -- Parts and the evidence that joins them.
 
 -- find_last_part --
--- Return the highest part id.
-SELECT coalesce(max(part_id), 0) FROM parts;
+-- Return the highest part id there ever was: it is not given again.
+SELECT max(coalesce(max(part_id), 0),
+    coalesce((SELECT value FROM marks WHERE name = 'last part'), 0)) FROM parts;
 
 -- find_part --
 -- Return the part under a lookup key.

@@ -12,35 +12,35 @@ ON CONFLICT (message_id) DO UPDATE SET part_id = excluded.part_id, state = exclu
 
 -- load_message --
 -- Return a message by its id.
-SELECT part_id, body FROM messages WHERE message_id = ?;
+SELECT message_id, part_id, body FROM messages WHERE message_id = ?;
 
 -- load_open_messages --
 -- Return the open messages of these parts (a JSON list), oldest first.
-SELECT part_id, body FROM messages INDEXED BY messages_open_by_part
+SELECT message_id, part_id, body FROM messages INDEXED BY messages_open_by_part
 WHERE part_id IN (SELECT value FROM json_each(?))
     AND state IN ('queued', 'leased', 'leaving')
 ORDER BY queued_at, message_row;
 
 -- load_open_messages_of_one --
 -- Return the open messages of one part, oldest first.
-SELECT part_id, body FROM messages INDEXED BY messages_open_by_part
+SELECT message_id, part_id, body FROM messages INDEXED BY messages_open_by_part
 WHERE part_id = ? AND state IN ('queued', 'leased', 'leaving')
 ORDER BY queued_at, message_row;
 
 -- load_due_messages --
 -- Return what a channel may take now: queued and due, or leased and the lease has ended.
-SELECT due_at, message_row, part_id, body FROM messages INDEXED BY messages_due_by_channel
+SELECT due_at, message_row, message_id, part_id, body FROM messages INDEXED BY messages_due_by_channel
 WHERE channel = ?1 AND due_at <= ?2 AND state IN ('queued', 'leased')
     AND (state = 'queued' OR leased_until <= ?2)
 ORDER BY due_at, message_row LIMIT ?3;
 
 -- load_messages_in --
 -- Return the oldest messages in a state.
-SELECT queued_at, message_row, part_id, body FROM messages WHERE state = ?
+SELECT queued_at, message_row, message_id, part_id, body FROM messages WHERE state = ?
 ORDER BY queued_at, message_row LIMIT ?;
 
 -- load_message_by_provider_id --
 -- Return the message that a provider knows under this id.
-SELECT part_id, body FROM messages
+SELECT message_id, part_id, body FROM messages
 WHERE channel = ?1 AND provider_id = ?2 AND provider_id <> ''
 ORDER BY message_row DESC LIMIT 1;

@@ -5,8 +5,9 @@
 INSERT INTO decisions (decision_id, part_id, decided_at, placement, trace) VALUES (?, ?, ?, ?, ?);
 
 -- find_last_decision --
--- Return the highest decision id.
-SELECT coalesce(max(decision_id), 0) FROM decisions;
+-- Return the highest decision id there ever was: it is not given again.
+SELECT max(coalesce(max(decision_id), 0),
+    coalesce((SELECT value FROM marks WHERE name = 'last decision'), 0)) FROM decisions;
 
 -- read_decision --
 -- Return a decision by its id.
@@ -19,8 +20,12 @@ WHERE decision_id IN (SELECT value FROM json_each(?)) ORDER BY decision_id DESC;
 
 -- insert_quarantined --
 -- Keep an event that could not be taken.
-INSERT INTO quarantine (source, received_at, code, detail, payload) VALUES (?, ?, ?, ?, ?)
-RETURNING quarantine_id;
+INSERT INTO quarantine (quarantine_id, source, received_at, code, detail, payload)
+VALUES (?, ?, ?, ?, ?, ?);
+
+-- find_last_quarantined --
+-- Return the highest id of a quarantined event.
+SELECT coalesce(max(quarantine_id), 0) FROM quarantine;
 
 -- set_quarantine_state --
 -- Note what became of a quarantined event.
@@ -33,7 +38,11 @@ WHERE quarantine_id > ? ORDER BY quarantine_id LIMIT ?;
 
 -- insert_audit_entry --
 -- Keep what an operator did.
-INSERT INTO audit (at, actor, verb, detail) VALUES (?, ?, ?, ?) RETURNING entry_id;
+INSERT INTO audit (entry_id, at, actor, verb, detail) VALUES (?, ?, ?, ?, ?);
+
+-- find_last_audit_entry --
+-- Return the highest id of an audit entry.
+SELECT coalesce(max(entry_id), 0) FROM audit;
 
 -- read_audit --
 -- Return the newest audit entries, newest first.

@@ -14,16 +14,17 @@ SELECT count(*) FROM events WHERE sequence > ?;
 
 -- load_events --
 -- Return events in stream order after a sequence.
-SELECT sequence, part_id, body FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?;
+SELECT sequence, part_id, body FROM events WHERE sequence > ? AND part_id <> 0
+ORDER BY sequence LIMIT ?;
 
 -- load_events_by_sequence --
 -- Return the events with these sequences (a JSON list) in stream order.
 SELECT sequence, part_id, body FROM events
-WHERE sequence IN (SELECT value FROM json_each(?)) ORDER BY sequence;
+WHERE sequence IN (SELECT value FROM json_each(?)) AND part_id <> 0 ORDER BY sequence;
 
 -- load_parts_of_events --
 -- Return which parts the events after a sequence fell to.
-SELECT sequence, part_id FROM events WHERE sequence > ? ORDER BY sequence;
+SELECT sequence, part_id FROM events WHERE sequence > ? AND part_id <> 0 ORDER BY sequence;
 
 -- load_parts_of_decisions --
 -- Return which parts the decisions after an id are about.

@@ -1,0 +1,95 @@
+"""Keeps the epochs of the master key turning, so that old backups close by themselves.
+
+An epoch is in use for a third of `backup_days`, and is destroyed two thirds after the last key was
+wrapped anew. So nothing that was copied longer ago than `backup_days` can be read by anybody, and
+whatever was copied within the last two thirds of them can.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Final
+
+from kept.core.values import DAY
+from kept.errors import KeptError
+from kept.flows.engine import Engine
+from kept.stores.sqlite.key_file import EpochStatus, KeyFile
+
+_log = logging.getLogger("kept.runtime")
+_LOOK_SECONDS: Final = 60.0
+_KEYS_A_PIECE: Final = 500
+_SHARES: Final = 3
+
+Submit = Callable[[Callable[[Engine, int], Any]], "Future[Any]"]
+
+
+class KeyUpkeep:
+    """Rotates, wraps anew and destroys, a piece at a time between other work of the writer."""
+
+    def __init__(self, submit: Submit, find_keys: Callable[[], KeyFile], *, days: int) -> None:
+        """Take how the writer is asked, and where the keys are at that moment."""
+        self._submit = submit
+        self._find_keys = find_keys
+        self._share = days * DAY // _SHARES
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="kept-keys", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look once a minute."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the piece that is under way."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def list_epochs(self) -> list[EpochStatus]:
+        """Return the epochs in use."""
+        return self._find_keys().list_epochs()
+
+    def rotate(self) -> int:
+        """Begin a new epoch now and wrap every key under it; return it.
+
+        Raises:
+            SettingsError: only people can change the master key.
+        """
+        epoch: int = self._submit(lambda engine, now: self._find_keys().rotate()).result()
+        self._rewrap()
+        return epoch
+
+    def look(self) -> None:
+        """Do what is due."""
+        self._rewrap()
+        newest = self.list_epochs()[-1]
+        age: int = self._submit(lambda engine, now: now - newest.begun_at).result()
+        if age >= self._share:
+            if self._find_keys().service.may_change:
+                _log.info("epoch %d of the master key begins", self.rotate())
+            else:
+                self._alert("master_key_due", epoch=newest.epoch + 1)
+        left: list[int] = self._submit(self._destroy).result()
+        for epoch in left:
+            self._alert("master_key_to_destroy", epoch=epoch)
+
+    def _destroy(self, engine: Engine, now: int) -> list[int]:
+        return self._find_keys().destroy_epochs(retired_before=now - (_SHARES - 1) * self._share)
+
+    def _rewrap(self) -> None:
+        while not self._stopping.is_set() and self._submit(self._rewrap_piece).result():
+            continue
+
+    def _rewrap_piece(self, engine: Engine, now: int) -> int:
+        return self._find_keys().rewrap(_KEYS_A_PIECE, now=now)
+
+    def _alert(self, code: str, *, epoch: int) -> None:
+        self._submit(lambda engine, now: engine.alert(code, at=now, epoch=epoch)).result()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.look()
+            except KeptError as error:
+                _log.warning("the keys could not be looked after: %s", error)
+            self._stopping.wait(_LOOK_SECONDS)

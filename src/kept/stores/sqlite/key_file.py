@@ -1,0 +1,359 @@
+"""The file of keys: a data key for each part, wrapped under epochs of the brand's master key.
+
+The master key itself never lies here. It wraps one secret an epoch, and that secret wraps the keys,
+so that an outside key service is asked once an epoch and not once a part. Of two reasons why a key
+cannot be read any more, destroying its row forgets one part; destroying the epoch in the key service
+closes every copy of the file, backups too.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final, LiteralString
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from kept.clock import random_bytes
+from kept.errors import SettingsError, StoreError
+from kept.ports import KeyService
+from kept.stores.codecs import pack_ids
+from kept.stores.files import make_private_file, sync_file, sync_folder
+from kept.stores.queries import load_queries
+from kept.stores.sqlite.connections import translate
+
+NONCE_BYTES: Final = 12
+SECRET_BYTES: Final = 32
+IDENTITY_BYTES: Final = 16
+CACHE_KIB: Final = 16 * 1024
+BEFORE_ALL: Final = -(1 << 62)
+"""Before every part: those of requests have numbers below that of the house, which is 0."""
+
+_PRAGMAS: Final = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA fullfsync = ON",
+    "PRAGMA checkpoint_fullfsync = ON",
+    # A key that is deleted is overwritten: a free page must not hold it.
+    "PRAGMA secure_delete = ON",
+    "PRAGMA temp_store = MEMORY",
+    f"PRAGMA cache_size = -{CACHE_KIB}",
+)
+
+
+class EpochStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One epoch of the master key as the vault uses it; instants are µs, 0 for not yet."""
+
+    epoch: int
+    begun_at: int
+    retired_at: int
+    key_count: int
+    is_there: bool
+    """Whether the key service still has it."""
+
+
+class KeyFile:
+    """Keys of parts by their ids; one thread changes them, any thread may look one up."""
+
+    def __init__(self, path: Path, service: KeyService) -> None:
+        """Name the file; it is opened by `open`."""
+        self.path = path
+        self.service = service
+        self.identity = b""
+        self._queries = load_queries("sqlite/vault.sql")
+        self._lock = Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._wrappers: dict[int, AESGCM] = {}
+        self._newest = 0
+        self._unwritten: dict[int, bytes] = {}
+        self._rewrapped_to = BEFORE_ALL
+
+    # -- opening
+
+    def open(self, identity: bytes) -> None:
+        """Open the file that a store was sealed with, or make one for a store without any.
+
+        Raises:
+            SettingsError: it is missing or another store's, or its master key is not there.
+        """
+        is_new = not self.path.exists()
+        if is_new and identity:
+            raise SettingsError(
+                f"the keys {self.path} are missing, and the store beside it was sealed with them; "
+                "put them back (a backup carries them: `kept restore`)"
+            )
+        try:
+            make_private_file(self.path)
+            self._connection = sqlite3.connect(
+                self.path, isolation_level=None, check_same_thread=False
+            )
+            for pragma in _PRAGMAS:
+                self._connection.execute(pragma)
+            self._connection.executescript(self._queries["make_tables"])
+            sync_folder(self.path.parent)
+        except sqlite3.Error as error:
+            raise translate(error, path=self.path) from error
+        row = self._fetch_one("load_identity")
+        if row is None and identity:
+            raise SettingsError(f"{self.path} holds no keys, and the store beside it needs them")
+        if row is not None and identity and row[0] != identity:
+            raise SettingsError(
+                f"{self.path} holds the keys of another store; put back those of this one"
+            )
+        self._take_up_epochs()
+        self.identity = row[0] if row is not None else self._begin()
+
+    def _begin(self) -> bytes:
+        """Give a new file its id."""
+        identity = random_bytes(IDENTITY_BYTES)
+        with self._writing():
+            self._execute("save_identity", (identity,))
+        return identity
+
+    def _take_up_epochs(self) -> None:
+        """Unwrap the secret of every epoch that the service still has; begin the newest if need be."""
+        there = self.service.list_epochs()
+        stored = dict(self._fetch("load_epochs"))
+        for epoch, wrapped in stored.items():
+            if epoch in there:
+                self._wrappers[epoch] = AESGCM(self.service.unwrap(epoch, wrapped))
+        lost = [
+            (epoch, count)
+            for epoch, count in self._fetch("count_keys")
+            if epoch not in self._wrappers
+        ]
+        if lost:
+            told = ", ".join(f"epoch {epoch} ({count} keys)" for epoch, count in lost)
+            raise SettingsError(
+                f"the master key in {self.service.place} lacks {told}, under which keys in "
+                f"{self.path} are wrapped; give it back. If it was destroyed, as it is for backups "
+                "that are too old, nobody can read what was sealed with these keys"
+            )
+        self._newest = there[-1]
+        if self._newest not in self._wrappers:
+            self._begin_epoch(self._newest)
+
+    def _begin_epoch(self, epoch: int) -> None:
+        secret = random_bytes(SECRET_BYTES)
+        wrapped = self.service.wrap(epoch, secret)
+        with self._writing():
+            self._execute("insert_epoch", (epoch, wrapped))
+        self._wrappers[epoch] = AESGCM(secret)
+
+    # -- keys
+
+    def find(self, part_id: int) -> bytes | None:
+        """Return the key of a part, None if it has none or it was destroyed."""
+        key = self._unwritten.get(part_id)
+        if key is not None:
+            return key
+        with self._lock:
+            row = self._fetch_one("find_part_key", (part_id,))
+        return self._unwrap(b"part:%d" % part_id, *row) if row is not None else None
+
+    def add(self, part_id: int, key: bytes) -> None:
+        """Keep a new key; it is durable after `settle`."""
+        self._unwritten[part_id] = key
+
+    def settle(self) -> None:
+        """Write and sync the new keys."""
+        if not self._unwritten:
+            return
+        rows = [
+            (part_id, self._newest, self._wrap(b"part:%d" % part_id, key))
+            for part_id, key in self._unwritten.items()
+        ]
+        with self._writing():
+            self._execute_all("insert_part_key", rows)
+        self._unwritten = {}
+
+    def destroy(self, part_ids: list[int]) -> None:
+        """Delete keys, and what the log of the database still holds of them."""
+        for part_id in part_ids:
+            self._unwritten.pop(part_id, None)
+        with self._writing():
+            self._execute("delete_part_keys", (pack_ids(part_ids),))
+        self._truncate_log()
+
+    def load_secret(self, name: str) -> bytes:
+        """Return a secret of the whole store; the first time it is made."""
+        row = self._fetch_one("find_secret", (name,))
+        bound = b"secret:" + name.encode()
+        if row is not None:
+            return self._unwrap(bound, *row)
+        secret = random_bytes(SECRET_BYTES)
+        with self._writing():
+            self._execute("save_secret", (name, self._newest, self._wrap(bound, secret)))
+        return secret
+
+    # -- epochs
+
+    def list_epochs(self) -> list[EpochStatus]:
+        """Return the epochs that are in use here, ascending."""
+        there = set(self.service.list_epochs())
+        with self._lock:
+            rows = self._fetch("list_epochs")
+        return [
+            EpochStatus(
+                epoch=epoch,
+                begun_at=begun_at,
+                retired_at=retired_at,
+                key_count=count,
+                is_there=epoch in there,
+            )
+            for epoch, begun_at, retired_at, count in rows
+        ]
+
+    def rotate(self) -> int:
+        """Begin a new epoch of the master key, and return it; old keys are wrapped anew by `rewrap`.
+
+        Raises:
+            SettingsError: the key service cannot be changed from here.
+        """
+        epoch = self.service.begin_epoch()
+        self._begin_epoch(epoch)
+        self._newest = epoch
+        self._rewrapped_to = BEFORE_ALL
+        return epoch
+
+    def rewrap(self, limit: int, *, now: int) -> int:
+        """Wrap keys of older epochs under the newest, at most `limit`; return how many.
+
+        When none is left, the older epochs are retired.
+        """
+        self.settle()
+        with self._lock:
+            rows = self._fetch("find_old_keys", (self._rewrapped_to, self._newest, limit))
+            secrets = self._fetch("find_old_secrets", (self._newest,))
+        renewed = [
+            (self._newest, self._wrap(bound, self._unwrap(bound, epoch, wrapped)), part_id)
+            for part_id, epoch, wrapped in rows
+            for bound in (b"part:%d" % part_id,)
+        ]
+        with self._writing():
+            self._execute("date_epoch", (now,))
+            self._execute_all("update_part_key", renewed)
+            for name, epoch, wrapped in secrets:
+                bound = b"secret:" + name.encode()
+                again = self._wrap(bound, self._unwrap(bound, epoch, wrapped))
+                self._execute("save_secret", (name, self._newest, again))
+            if not rows:
+                self._execute("retire_epochs", (now, self._newest))
+        if rows:
+            self._rewrapped_to = rows[-1][0]
+        return len(rows)
+
+    def destroy_epochs(self, *, retired_before: int) -> list[int]:
+        """Destroy epochs that have been retired for long; return those that only the operator can."""
+        left: list[int] = []
+        for status in self.list_epochs():
+            if status.epoch == self._newest or not 0 < status.retired_at <= retired_before:
+                continue
+            if status.is_there and not self.service.may_change:
+                left.append(status.epoch)
+                continue
+            if status.is_there:
+                self.service.destroy_epoch(status.epoch)
+            self._wrappers.pop(status.epoch, None)
+            with self._writing():
+                self._execute("delete_epoch", (status.epoch,))
+            self._truncate_log()
+        return left
+
+    def close(self) -> None:
+        """Forget what is in memory, and let go of the file."""
+        self._wrappers = {}
+        self._unwritten = {}
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    # -- the database
+
+    def _wrap(self, bound: bytes, key: bytes) -> bytes:
+        nonce = random_bytes(NONCE_BYTES)
+        return nonce + self._wrappers[self._newest].encrypt(nonce, key, bound)
+
+    def _unwrap(self, bound: bytes, epoch: int, wrapped: bytes) -> bytes:
+        try:
+            wrapper = self._wrappers[epoch]
+            return wrapper.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], bound)
+        except (InvalidTag, KeyError) as error:
+            raise StoreError(
+                f"a key in {self.path} was altered or belongs elsewhere ({bound.decode()}); "
+                "restore a backup"
+            ) from error
+
+    def _truncate_log(self) -> None:
+        """Move everything into the file, so that no old page stays readable in the log."""
+        with self._lock:
+            busy, *_ = self._require().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise StoreError(f"{self.path} is read by another process; stop it: keys must go")
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Keep the file for one transaction; it is on the disk when this ends."""
+        with self._lock:
+            connection = self._require()
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                yield
+                connection.execute("COMMIT")
+            except BaseException as error:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    raise translate(error, path=self.path) from error
+                raise
+
+    def _execute(self, name: str, parameters: tuple[Any, ...] = ()) -> None:
+        self._require().execute(self._queries[name], parameters)
+
+    def _execute_all(self, name: str, rows: list[tuple[Any, ...]]) -> None:
+        self._require().executemany(self._queries[name], rows)
+
+    def _fetch(self, name: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
+        try:
+            return self._require().execute(self._queries[name], parameters).fetchall()
+        except sqlite3.Error as error:
+            raise translate(error, path=self.path) from error
+
+    def _fetch_one(self, name: str, parameters: tuple[Any, ...] = ()) -> Any:
+        sql: LiteralString = self._queries[name]
+        try:
+            return self._require().execute(sql, parameters).fetchone()
+        except sqlite3.Error as error:
+            raise translate(error, path=self.path) from error
+
+    def _require(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise StoreError(f"the keys {self.path} are closed")
+        return self._connection
+
+
+def carry_keys(backup: sqlite3.Connection, path: Path) -> None:
+    """Let a backup carry a key file's keys, wrapped as they are there."""
+    queries = load_queries("sqlite/vault.sql")
+    backup.execute("ATTACH ? AS keys", (str(path),))
+    backup.executescript(queries["carry_keys"])
+    backup.execute("DETACH keys")
+
+
+def unload_keys(backup: sqlite3.Connection, path: Path) -> bool:
+    """Move the keys that a backup carries into a new key file; return whether it carried any."""
+    queries = load_queries("sqlite/vault.sql")
+    if backup.execute(queries["find_carried_keys"]).fetchone() is None:
+        return False
+    path.unlink(missing_ok=True)
+    make_private_file(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as keys:
+        keys.executescript(queries["make_tables"])
+    backup.execute("ATTACH ? AS keys", (str(path),))
+    backup.executescript(queries["unload_keys"])
+    backup.execute("DETACH keys")
+    sync_file(path)
+    return True

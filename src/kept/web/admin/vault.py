@@ -1,0 +1,80 @@
+"""The epochs of the master key over HTTP: which there are, and a new one at once."""
+
+import asyncio
+from typing import Final
+
+import msgspec
+
+from kept.core.values import format_instant
+from kept.stores.sqlite.key_file import EpochStatus
+from kept.web.endpoints import BUSY, Call, Endpoint
+
+
+class Epoch(msgspec.Struct, frozen=True, kw_only=True):
+    """One epoch of the master key, under which keys of customers' parts are wrapped."""
+
+    epoch: int
+    begun_at: str
+    retired_at: str
+    """Since when no key is wrapped under it any more; empty while some are."""
+    key_count: int
+
+
+class Epochs(msgspec.Struct, frozen=True, kw_only=True):
+    """The epochs in use, oldest first."""
+
+    epochs: tuple[Epoch, ...]
+
+
+async def show_epochs(call: Call) -> Epochs:
+    """Return the epochs of the master key."""
+    found = await asyncio.to_thread(call.front.runtime.key_upkeep.list_epochs)
+    return Epochs(epochs=tuple(_show(one) for one in found))
+
+
+async def rotate(call: Call) -> Epochs:
+    """Begin a new epoch and wrap every key under it."""
+    runtime, actor = call.front.runtime, call.caller.actor
+    epoch = await asyncio.to_thread(runtime.key_upkeep.rotate)
+    detail = {"epoch": epoch}
+    await runtime.ask(
+        lambda engine, now: engine.store.append_audit(
+            at=now, actor=actor, verb="rotate_master_key", detail=detail
+        )
+    )
+    return await show_epochs(call)
+
+
+def _show(one: EpochStatus) -> Epoch:
+    return Epoch(
+        epoch=one.epoch,
+        begun_at=format_instant(one.begun_at) if one.begun_at else "",
+        retired_at=format_instant(one.retired_at) if one.retired_at else "",
+        key_count=one.key_count,
+    )
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        method="GET",
+        path="/v1/admin/vault",
+        name="showEpochs",
+        summary="List the epochs of the master key, and how many keys each wraps.",
+        handler=show_epochs,
+        tag="Operating",
+        who="operator",
+        answer=Epochs,
+        statuses=(503,),
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/admin/vault/rotate",
+        name="rotateMasterKey",
+        summary="Begin a new epoch of the master key and wrap every key under it.",
+        handler=rotate,
+        tag="Operating",
+        who="operator",
+        answer=Epochs,
+        statuses=(409, *BUSY),
+    ),
+)
