@@ -40,9 +40,10 @@ def open_store(folder: Path) -> SqliteStore:
 def restore(path: Path, folder: Path, *, replace: bool = False, stops: Iterable[bytes] = ()) -> int:
     """Restore on a machine that was given the master key of the first one."""
     folder.mkdir(exist_ok=True)
-    if not (folder / MASTER_KEY_NAME).exists():
-        shutil.copy(path.parent / "data" / MASTER_KEY_NAME, folder)
-    service = MasterKeyFile(folder / MASTER_KEY_NAME)
+    given = path.parent / "data" / MASTER_KEY_NAME
+    if given.exists() and given.parent != folder:
+        shutil.copy(given, folder)
+    service = MasterKeyFile(given) if given.exists() else None
     return restore_backup(path, folder, service=service, replace=replace, stops=stops)
 
 

@@ -1,5 +1,6 @@
 """Forgetting in every store: rows go, ids are not given again, and the rest is as it was."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -59,6 +60,12 @@ def look(store: Store, parts: list[int]) -> dict[str, Any]:
     }
 
 
+def now_and_after_a_start(store: Store, stores: Stores) -> Iterator[Store]:
+    """Give the store as it is, and as it is when it is opened again."""
+    yield store
+    yield stores.open()
+
+
 def test_nothing_of_erased_parts_is_left(stores: Stores) -> None:
     """And nothing of anybody else is touched, now and after a start."""
     store = stores.open()
@@ -67,7 +74,7 @@ def test_nothing_of_erased_parts_is_left(stores: Stores) -> None:
     with store.transaction():
         counts = store.erase_parts([1, 2])
     assert counts == ErasedCounts(events=8, decisions=8, messages=2)
-    for again in (store, stores.open()):
+    for again in now_and_after_a_start(store, stores):
         assert not any(look(again, [1, 2]).values())
         assert look(again, [3]) == of_ben
         assert again.find_parts([(ANA, False)]) == [None]
@@ -147,7 +154,7 @@ def test_tombstones_name_nobody_and_stay(stores: Stores) -> None:
     with store.transaction():
         store.save_tombstone(key, until=NOW, is_suppressed=True)
         store.save_tombstone(key, until=NOW - 5, is_suppressed=False)
-    for again in (store, stores.open()):
+    for again in now_and_after_a_start(store, stores):
         found = again.find_tombstone(ANA, claimed=False)
         assert found == Tombstone(until=NOW, is_suppressed=False)
         assert again.find_tombstone(ANA, claimed=True) is None
@@ -164,7 +171,7 @@ def test_requests_are_found_until_they_are_closed(stores: Stores) -> None:
     closed = make_request(2, state="done", next_at=0, body=b"receipt")
     with store.transaction():
         store.save_request(closed)
-    for again in (store, stores.open()):
+    for again in now_and_after_a_start(store, stores):
         assert again.load_request("r-2") == closed
         assert again.load_request("r-9") is None
         assert [one.number for one in again.load_requests(newest=2)] == [3, 2]
@@ -187,7 +194,7 @@ def test_what_is_held_goes_when_its_time_has_come(stores: Stores) -> None:
     with store.transaction():
         assert store.drop_held_records(now=NOW, limit=9) == 0
         assert store.drop_held_records(now=NOW + 1, limit=9) == 2
-    for again in (store, stores.open()):
+    for again in now_and_after_a_start(store, stores):
         assert again.load_held_records(1) == [long]
         assert again.load_held_records(2) == []
 

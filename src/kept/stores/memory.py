@@ -88,13 +88,13 @@ class MemoryStore(MemoryRequests):
         if len(self._events) == self._last_sequence:
             places: Iterable[int] = range(after + 1, min(after + limit, self._last_sequence) + 1)
         else:
-            places = [sequence for sequence in self._events if sequence > after][:limit]
+            places = sorted(sequence for sequence in self._events if sequence > after)[:limit]
         return [self._events[sequence] for sequence in places]
 
     def load_part_events(self, part_ids: Sequence[int], *, newest: int = 0) -> list[StoredEvent]:
         """Return all events (or the `newest` ones) of these parts in stream order."""
         wanted = set(part_ids)
-        found = [stored for stored in self._events.values() if stored.part_id in wanted]
+        found = [one for _, one in sorted(self._events.items()) if one.part_id in wanted]
         return found[-newest:] if newest else found
 
     def forget_claims(self, *, before_hour: int, limit: int = 0) -> int:
@@ -414,7 +414,7 @@ class MemoryStore(MemoryRequests):
 
     def load_notices(self, *, after: int, limit: int) -> list[Notice]:
         """Return notices in order of their ids from `after` (exclusive)."""
-        return [notice for key, notice in self._notices.items() if key > after][:limit]
+        return [notice for key, notice in sorted(self._notices.items()) if key > after][:limit]
 
     def last_notice(self) -> int:
         """Return the id of the newest notice, 0 if there is none."""
