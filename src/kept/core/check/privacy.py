@@ -20,8 +20,8 @@ _KEYS: Final = {"cohort": "cohorts", "segment": "segments", "hold": "holds"}
 
 def check_privacy(report: Report) -> None:
     """Report what reads or asks for personal data without a purpose, and so without a basis."""
-    if report.error_count:
-        # What is wrong already would be said again, in words that do not help.
+    if report.error_count or report.doubtful:
+        # Who uses what cannot be said of a brand of which a part could not be read.
         return
     data = map_data(report.brand)
     _check_readers(report, data)

@@ -100,16 +100,12 @@ def _check_retention(report: Report) -> None:
         if name in report.broken:
             continue
         wanted = parse_duration(feature.window) if feature.window else 0
-        short = [e for e in events_of(feature)[1] if _kept(brand, e) < wanted]
+        kept = brand.brand.retention
+        short = [e for e in events_of(feature)[1] if e in kept and parse_duration(kept[e]) < wanted]
         if short:
             message = f"the window is longer than `{short[0]}` is kept"
             suggestion = "shorten it, or raise `retention` in brand.yaml"
             report.note("facts.yaml", ("features", name, "window"), message, suggestion)
-
-
-def _kept(brand: Brand, event: str) -> int:
-    text = brand.brand.retention.get(event)
-    return parse_duration(text) if text is not None else parse_duration(brand.brand.history)
 
 
 def _check_within(report: Report, file: str, path: KeyPath, text: str, *, history: int) -> None:

@@ -25,7 +25,7 @@ def check_sensitive(report: Report) -> None:
         _check_declared(report, path, personal=personal, sensitive=sensitive, consent=consent)
     _check_roles(report)
     _check_derived(report)
-    if not report.error_count:
+    if not (report.error_count or report.doubtful):
         _check_uses(report)
 
 

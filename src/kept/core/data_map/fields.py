@@ -124,6 +124,10 @@ def _object_fields(
             origin
             for event, place in set_from(declared, field)
             for origin in _heard(brand.sources.sources, [event], place)
+        ] + [
+            Origin(source=SOURCE_SELF, event=MESSAGE_LEAVING, place=f"set by action {name}")
+            for name, action in brand.actions.items()
+            if action.about == kind and field in action.sets
         ]
         yield DataField(
             field=f"{kind}.{field}",
@@ -139,14 +143,15 @@ def _object_fields(
 
 def _told_by(sources: Mapping[str, Source], trait: str) -> Iterator[Origin]:
     for name, source in sources.items():
-        tells_any = not source.traits and source.kind != "browser"
-        if trait in source.traits or tells_any:
+        # A browser tells only what is listed, and a mapping makes properties of a payload.
+        tells_any = not source.traits and source.kind not in ("browser", "webhook")
+        if source.events and (trait in source.traits or tells_any):
             yield Origin(source=name, event="", place=f"traits.{trait}")
 
 
 def _named_by(sources: Mapping[str, Source], namespace: str) -> Iterator[Origin]:
     for name, source in sources.items():
-        if not source.identifiers or namespace in source.identifiers:
+        if source.events and (not source.identifiers or namespace in source.identifiers):
             place = "vouched for" if namespace in source.vouches else "claimed"
             yield Origin(source=name, event="", place=place)
 
