@@ -3,15 +3,9 @@
 from typing import Final
 
 from kept.core.check.report import Report
+from kept.core.check.sensitive import check_uses
 from kept.core.data_map import DataMap, map_data
-from kept.core.data_map.readers import (
-    Reader,
-    derived_facts,
-    hushed_by,
-    readers_of,
-    spread,
-    texts_of,
-)
+from kept.core.data_map.readers import Reader, Reading, hushed_by, reading_of, spread
 from kept.core.scopes import COHORT, SEGMENT_PREFIX, TRAIT_PREFIX
 
 _FILES: Final = {"cohort": "cohorts.yaml", "segment": "cohorts.yaml", "hold": "contact.yaml"}
@@ -23,15 +17,15 @@ def check_privacy(report: Report) -> None:
     if report.error_count or report.doubtful:
         # Who uses what cannot be said of a brand of which a part could not be read.
         return
-    data = map_data(report.brand)
-    _check_readers(report, data)
+    reading = reading_of(report.brand)
+    check_uses(report, reading)
+    data = map_data(report.brand, reading)
+    _check_readers(report, data, reading)
     _note_asks(report, data)
 
 
-def _check_readers(report: Report, data: DataMap) -> None:
-    brand = report.brand
-    readers = list(readers_of(brand, texts_of(brand)))
-    derived = derived_facts(brand, readers)
+def _check_readers(report: Report, data: DataMap, reading: Reading) -> None:
+    readers, derived = reading.readers, reading.derived
     asked = {name for reader in readers if reader.actions for name in reader.names}
     # A segment that is asked for may itself ask for the cohort.
     asked |= {inner for name in asked for inner in derived.get(name, ())}

@@ -9,7 +9,7 @@ from kept.core.brand.positions import KeyPath
 from kept.core.check.company import ROLES
 from kept.core.check.report import Report
 from kept.core.data_map.fields import places_of, set_from
-from kept.core.data_map.readers import Reader, derived_facts, readers_of, spread, texts_of
+from kept.core.data_map.readers import Reader, Reading, spread
 from kept.core.explicit_consent import sensitive_fields
 from kept.core.scopes import TRAIT_PREFIX
 
@@ -25,8 +25,6 @@ def check_sensitive(report: Report) -> None:
         _check_declared(report, path, personal=personal, sensitive=sensitive, consent=consent)
     _check_roles(report)
     _check_derived(report)
-    if not (report.error_count or report.doubtful):
-        _check_uses(report)
 
 
 def _check_explicit(report: Report, path: KeyPath, name: str, purpose: Purpose) -> None:
@@ -161,17 +159,16 @@ def _plain(place: tuple[str, str]) -> tuple[str, str]:
     return ("", path) if path.startswith("traits.") else (event, path.removeprefix("properties."))
 
 
-def _check_uses(report: Report) -> None:
+def check_uses(report: Report, reading: Reading) -> None:
     """Refuse policies that read a sensitive field beyond what its consent covers."""
     brand = report.brand
     sensitive = sensitive_fields(brand)
     if not sensitive:
         return
-    readers = list(readers_of(brand, texts_of(brand)))
-    derived = derived_facts(brand, readers)
+    _check_sets(report, reading, sensitive)
     seen: set[tuple[str, str, str]] = set()
-    for reader in readers:
-        for field, through in spread(reader, derived):
+    for reader in reading.readers:
+        for field, through in spread(reader, reading.derived):
             for action in reader.actions if field in sensitive else ():
                 consent = sensitive[field]
                 if (reader.what, action, field) in seen or _is_covered(
@@ -187,7 +184,6 @@ def _check_uses(report: Report) -> None:
                     f" for {declared.entity}/{declared.purpose}; its explicit consent is for"
                     f" {consent[0]}/{consent[1]}",
                 )
-    _check_sets(report, sensitive, derived)
 
 
 def _is_covered(brand: Brand, reader: Reader, action: str, consent: tuple[str, str]) -> bool:
@@ -207,17 +203,15 @@ def _report_use(report: Report, action: str, message: str) -> None:
     report.error(file, ("when",), message, suggestion)
 
 
-def _check_sets(
-    report: Report, sensitive: Iterable[str], derived: dict[str, frozenset[str]]
-) -> None:
+def _check_sets(report: Report, reading: Reading, sensitive: Iterable[str]) -> None:
     """Refuse that a sensitive value is written into a field that is none."""
     brand = report.brand
-    for reader in readers_of(brand, []):
+    for reader in reading.readers:
         verb, _, field = reader.part.partition(" ")
         if verb != "sets":
             continue
         declared = brand.actions[reader.actions[0]]
-        read = {name for name, _ in spread(reader, derived)}
+        read = {name for name, _ in spread(reader, reading.derived)}
         kind = brand.facts.objects[declared.about]
         if read & set(sensitive) and field not in kind.sensitive:
             message = f"`{field}` would tell a special category, and is none itself"

@@ -8,14 +8,7 @@ import msgspec
 from kept.core.brand.model import Brand
 from kept.core.data_map.fields import EVENT_PREFIX, fields_of
 from kept.core.data_map.keeping import events_behind, kept_for
-from kept.core.data_map.readers import (
-    CONSENTS,
-    Reader,
-    derived_facts,
-    readers_of,
-    spread,
-    texts_of,
-)
+from kept.core.data_map.readers import CONSENTS, Reader, Reading, reading_of, spread
 from kept.core.data_map.record import DataField, DataMap, Use
 from kept.core.data_map.sharing import shares_of
 
@@ -25,13 +18,11 @@ PROOF: Final = "proof of consent"
 _Uses = dict[str, dict[tuple[str, str], set[str]]]
 
 
-def map_data(brand: Brand) -> DataMap:
-    """Return the map of a checked brand."""
-    texts = texts_of(brand)
-    readers = list(readers_of(brand, texts))
-    derived = derived_facts(brand, readers)
-    uses = _uses_of(brand, readers, derived)
-    shares = shares_of(brand, texts, derived)
+def map_data(brand: Brand, reading: Reading | None = None) -> DataMap:
+    """Return the map of a checked brand; `reading` is what its policies read, where it is known."""
+    reading = reading or reading_of(brand)
+    uses = _uses_of(brand, reading.readers, reading.derived)
+    shares = shares_of(brand, reading.texts, reading.derived)
     named = [
         msgspec.structs.replace(
             field,

@@ -13,7 +13,7 @@ from kept.core.policy.scope import Scope
 from kept.core.policy.tree import Expression, FactRef, FieldRef, RowField, objects_read, walk
 from kept.core.policy.where import Where
 from kept.core.scopes import COHORT, SEGMENT_PREFIX, TRAIT_PREFIX, policy_scope
-from kept.core.template.check import names_said
+from kept.core.template.check import Said
 from kept.core.template.source import parse_name
 from kept.core.terms import headline_types
 from kept.core.texts import text_schema
@@ -75,6 +75,22 @@ def readers_of(brand: Brand, texts: Iterable[Text]) -> Iterator[Reader]:
     yield from _role_readers(brand)
 
 
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the policies of a brand read, worked out once."""
+
+    texts: tuple[Text, ...]
+    readers: tuple[Reader, ...]
+    derived: dict[str, frozenset[str]]
+    """`cohort` and `segment.NAME` -> what they are made of."""
+
+
+def reading_of(brand: Brand) -> Reading:
+    """Return what the policies of a checked brand read."""
+    texts = tuple(texts_of(brand))
+    readers = tuple(readers_of(brand, texts))
+    return Reading(texts=texts, readers=readers, derived=derived_facts(brand, readers))
+
+
 def hushed_by(brand: Brand, hold: Hold) -> tuple[str, ...]:
     """Return the actions that a hold may hush."""
     scope = scope_rule(hold.hushes, brand.consent.purposes)
@@ -90,14 +106,13 @@ def texts_of(brand: Brand) -> list[Text]:
         name = parse_name(path)
         if name is not None and not name.is_partial:
             files.setdefault(name.template, []).append((name.channel, path))
+    texts = Said(brand.templates)
     found = []
     for action in brand.actions.values():
         schema = text_schema(brand, action)
         own = files.get(action.template or action.action, [])
         said = {
-            path: names_said(
-                brand.templates[path], path=path, known_names=schema, others=brand.templates
-            )
+            path: texts.names(brand.templates[path], path=path, known_names=schema)
             for _, path in own
         }
         for channel in action.channels:
@@ -110,7 +125,7 @@ def texts_of(brand: Brand) -> list[Text]:
         lines = {**action.headline, **{f"{key}-say": text for key, text in action.say.items()}}
         names = frozenset(action.reads).union(
             *(
-                names_said(text, path=f"line.{key.removesuffix('-say')}", known_names=schema)
+                texts.names(text, path=f"line.{key.removesuffix('-say')}", known_names=schema)
                 for key, text in lines.items()
             )
         )
@@ -132,7 +147,7 @@ def _hold_readers(brand: Brand, name: str, hold: Hold) -> Iterator[Reader]:
     locale = brand.brand.locales[0]
     names = frozenset[str]().union(
         *(
-            names_said(text, path=f"line.{locale}", known_names=schema)
+            Said().names(text, path=f"line.{locale}", known_names=schema)
             for text in (hold.because, hold.customer_because)
             if text
         )

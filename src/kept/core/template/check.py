@@ -99,36 +99,40 @@ def check_line(
     )
 
 
-def names_said(
-    text: str, *, path: str, known_names: Schema, others: Mapping[str, str] = NO_TEXTS
-) -> frozenset[str]:
-    """Return the names of values that a text may say, in every branch and partial.
+class Said:
+    """Says which names of values a text may say, in every branch and partial."""
 
-    Args:
-        text: a file of `templates/` that was checked, or a line with the path `line.LOCALE`.
-        path: its path in the brand folder, or its bare name.
-        known_names: dotted name -> type of every value that it may use.
-        others: the folder's texts, among which partials are looked for.
-    """
-    name = parse_name(path)
-    if name is None:
-        return frozenset()
-    place = Place(where=Where(file=path), whole=text)
-    plain, html = make_sandboxes(others)
-    source = split_source(text, place.where)
-    view = _view_of(name)
-    found: set[str] = set()
-    for piece, is_html in (
-        *((piece, False) for piece in source.header.values()),
-        (source.body, name.is_html),
-    ):
-        sandbox = html if is_html else plain
-        compiled = compile_text(sandbox, piece.text, place)
-        if not isinstance(compiled, Problem):
-            walk = Walk(sandbox, place, schema=known_names, view=view, is_partial=False)
-            walk.visit(compiled)
-            found |= walk.names
-    return frozenset(found)
+    def __init__(self, texts: Mapping[str, str] = NO_TEXTS) -> None:
+        """Take the folder's texts, among which partials are looked for."""
+        self._plain, self._html = make_sandboxes(texts)
+
+    def names(self, text: str, *, path: str, known_names: Schema) -> frozenset[str]:
+        """Return the names that a text may say.
+
+        Args:
+            text: a file of `templates/` that was checked, or a line with the path `line.LOCALE`.
+            path: its path in the brand folder, or its bare name.
+            known_names: dotted name -> type of every value that it may use.
+        """
+        name = parse_name(path)
+        if name is None:
+            return frozenset()
+        place = Place(where=Where(file=path), whole=text)
+        source = split_source(text, place.where)
+        body = self._html if name.is_html else self._plain
+        found: set[str] = set()
+        for piece, sandbox in (
+            *((piece, self._plain) for piece in source.header.values()),
+            (source.body, body),
+        ):
+            compiled = compile_text(sandbox, piece.text, place)
+            if not isinstance(compiled, Problem):
+                walk = Walk(
+                    sandbox, place, schema=known_names, view=_view_of(name), is_partial=False
+                )
+                walk.visit(compiled)
+                found |= walk.names
+        return frozenset(found)
 
 
 def _view_of(name: TextName) -> View:
