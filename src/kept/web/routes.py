@@ -9,6 +9,7 @@ from kept.flows.ask import ContactAnswer, ContactQuestion
 from kept.web import (
     callbacks,
     calls,
+    data_use_page,
     decide,
     health,
     hooks,
@@ -18,7 +19,17 @@ from kept.web import (
     suppressions,
     unsubscribe,
 )
-from kept.web.admin import brakes, customers, decisions, imports, keys, quarantine, upkeep
+from kept.web.admin import (
+    brakes,
+    customers,
+    data_use,
+    decisions,
+    history,
+    imports,
+    keys,
+    quarantine,
+    upkeep,
+)
 from kept.web.endpoints import BUSY, Call, Endpoint
 from kept.web.wire.routes import ROUTES, Route
 
@@ -176,6 +187,9 @@ ENDPOINTS: Final = (
     *quarantine.ENDPOINTS,
     *decisions.ENDPOINTS,
     *customers.ENDPOINTS,
+    *data_use.ENDPOINTS,
+    *history.ENDPOINTS,
+    *data_use_page.ENDPOINTS,
     *upkeep.ENDPOINTS,
     *imports.ENDPOINTS,
     *status.ENDPOINTS,
