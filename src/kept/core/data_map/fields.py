@@ -87,14 +87,22 @@ def places_of(feature: Feature) -> list[tuple[str, str]]:
 
 
 def events_heard(brand: Brand) -> list[str]:
-    """Return the names of the events that sources send, without patterns, in order."""
+    """Return the names of the events that are kept: what sources list, patterns as they are.
+
+    An import may bring anything, so that of its own only what a fact names is listed.
+    """
+    sources = brand.sources.sources.values()
     listed = {
         event
-        for source in brand.sources.sources.values()
+        for source in sources
         for event in (*source.events, *(mapping.event for mapping in source.mappings))
-        if not event.endswith("*")
+        if not (event.endswith("*") and source.kind == "import")
     }
-    return sorted(listed)
+    facts = brand.facts
+    named = {event for kind in facts.objects.values() for event in kind.events}
+    named |= {event for feature in facts.features.values() for event in events_of(feature)[1]}
+    heard = {event for event in named if any(may_send(source, event) for source in sources)}
+    return sorted(listed | (heard - {"*"}))
 
 
 def set_from(declared: ObjectKind, field: str) -> Iterator[tuple[str, str]]:
