@@ -30,17 +30,21 @@ def _check_readers(report: Report, data: DataMap, reading: Reading) -> None:
     # A segment that is asked for may itself ask for the cohort.
     asked |= {inner for name in asked for inner in derived.get(name, ())}
     personal = {field.field for field in data.fields if field.personal}
-    seen: set[str] = set()
+    idle: dict[str, set[str]] = {}
     for reader in readers:
-        kind, _, name = reader.what.partition(" ")
-        if kind not in _FILES or _speaks_for_something(report, reader, asked):
-            continue
-        read = sorted({field for field, _ in spread(reader, derived)} & personal)
-        if read and reader.what not in seen:
-            seen.add(reader.what)
-            message = f"{reader.what} reads `{read[0]}` and serves no action: a use without a basis"
-            suggestion = "let an action with a purpose use it, or remove it"
-            report.error(_FILES[kind], (_KEYS[kind], name), message, suggestion)
+        kind, _, _ = reader.what.partition(" ")
+        if kind in _FILES and not _speaks_for_something(report, reader, asked):
+            read = {field for field, _ in spread(reader, derived)}
+            idle.setdefault(reader.what, set()).update(read & personal)
+    for what, read in idle.items():
+        kind, _, name = what.partition(" ")
+        file, path = _FILES[kind], (_KEYS[kind], name)
+        suggestion = "let an action with a purpose use it, or remove it"
+        if read:
+            message = f"{what} reads `{min(read)}` and serves no action: a use without a basis"
+            report.error(file, path, message, suggestion)
+        else:
+            report.note(file, path, f"{what} serves no action", suggestion)
 
 
 def _speaks_for_something(report: Report, reader: Reader, asked: set[str]) -> bool:
