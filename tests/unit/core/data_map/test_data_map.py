@@ -137,7 +137,7 @@ def test_a_special_category_names_its_consent() -> None:
 
 def test_the_map_is_in_one_order_whatever_the_actions_are(sample: DataMap) -> None:
     """The folder's files may be read in any order."""
-    turned = dict(reversed(SAMPLE.items()))
+    turned = dict(reversed(list(SAMPLE.items())))
     assert to_csv(map_data(load_brand(turned))) == to_csv(sample)
 
 
