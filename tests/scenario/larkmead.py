@@ -183,7 +183,7 @@ _TEXTS: Final = {
         entity: shop
         purpose: marketing
         when: orders >= 1
-        value: money '9.00 EUR'
+        value: CASE WHEN cohort = 'buyer' THEN money '9.00 EUR' ELSE money '9.00 EUR' END
         channels: [email]
         placements: [desk]
         headline: {en: Thank you}

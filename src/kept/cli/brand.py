@@ -11,7 +11,7 @@ from sqlglot.expressions import alias_, select
 
 from kept.cli.output import console
 from kept.clock import read_monotonic
-from kept.core.brand.schema import make_schemas
+from kept.core.brand.schema import SOURCE_FILES, make_schemas
 from kept.core.check import check_folder, errors_of
 from kept.core.compile import compile_brand
 from kept.core.policy.check import check_expression
@@ -103,7 +103,8 @@ def schema(
 ) -> None:
     """Write the JSON Schemas of a brand's files, for editors that complete and underline."""
     folder.mkdir(parents=True, exist_ok=True)
-    source = resources.files("kept.core.brand").joinpath("model.py").read_text(encoding="utf-8")
+    package = resources.files("kept.core.brand")
+    source = "\n".join(package.joinpath(file).read_text(encoding="utf-8") for file in SOURCE_FILES)
     for name, document in make_schemas(source).items():
         (folder / name).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
         console.print(str(folder / name), markup=False, highlight=False)

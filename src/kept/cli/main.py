@@ -6,7 +6,7 @@ from collections.abc import Callable
 import typer
 
 from kept import __version__
-from kept.cli import brand, data, demo, operate, serve
+from kept.cli import brand, data, data_map, demo, operate, read_history, serve
 from kept.cli.output import error_console
 from kept.errors import InvalidBrandError, KeptError, SettingsError
 from kept.runtime import Runtime
@@ -20,10 +20,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 brand.add_to(app)
+data_map.add_to(app)
 serve.add_to(app)
 demo.add_to(app)
 operate.add_to(app)
 data.add_to(app)
+read_history.add_to(app)
 
 
 @app.command("version")

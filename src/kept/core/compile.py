@@ -7,6 +7,7 @@ from kept.core.brand.offers import terms_of
 from kept.core.brand.units import parse_duration
 from kept.core.bundle import Bundle
 from kept.core.compile_policy import compile_policy
+from kept.core.explicit_consent import guards_of
 from kept.core.facts import FactPlan
 from kept.core.fold.fold import FoldPlan, compile_fold
 from kept.core.generate import (
@@ -186,6 +187,7 @@ def _fact_plan(brand: model.Brand, order: Order, fold_plan: FoldPlan) -> FactPla
         },
         features_of_any=of_any,
         kinds_by_event=_places_by_event(kind.events for kind in brand.facts.objects.values()),
+        guards=guards_of(brand),
     )
 
 

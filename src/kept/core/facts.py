@@ -14,6 +14,7 @@ import msgspec
 from kept.core.consent import CONSENT_EVENTS
 from kept.core.decision import Facts, Request
 from kept.core.event import CHANNEL_CLOSED, MESSAGE_LEAVING, Event
+from kept.core.explicit_consent import Guard, hidden_facts
 from kept.core.fold.aggregate import OVERFLOWING
 from kept.core.fold.compile import FeaturePlan
 from kept.core.layers import DRAWS, Permission
@@ -23,6 +24,9 @@ from kept.core.state import OWN, REPORTED, SAID, Contact, Stamped, State
 from kept.core.values import NEVER, Value
 
 TRAIT_PREFIX: Final = "trait."
+_NOTHING: Final[frozenset[str]] = frozenset()
+_NO_FIELD: Final = "\0"
+"""The name of a field that nothing can set."""
 _TELLS_ANEW: Final = frozenset({MESSAGE_LEAVING, CHANNEL_CLOSED})
 """Events of our own after which everything is read again: what a message sets, a closed address."""
 
@@ -51,6 +55,8 @@ class FactPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The indexes of the features that every event changes, also one that is named nowhere."""
     kinds_by_event: dict[str, tuple[int, ...]]
     """Event -> which kinds of objects (by place, not by index) it changes."""
+    guards: tuple[Guard, ...] = ()
+    """The explicit consents without which facts of a special category read as never told."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -75,8 +81,8 @@ class View:
     """
 
     __slots__ = (
-        "_changed", "_kinds", "_objects", "_permissions", "_person", "_turned", "_valid_from",
-        "_values", "unknown", "valid_until",
+        "_changed", "_hidden", "_kinds", "_objects", "_permissions", "_person", "_turned",
+        "_valid_from", "_values", "unknown", "valid_until",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -87,6 +93,7 @@ class View:
         self._permissions: dict[tuple[str, str, bool], dict[int, Permission]] = {}
         self._changed: set[int] = set()
         self._kinds: set[int] = set()
+        self._hidden: frozenset[str] = _NOTHING
         self._turned = -1
         self._valid_from = 0
         self.valid_until = 0
@@ -117,10 +124,11 @@ class View:
             or (self._kinds and state.forgotten_objects)
         ):
             unknown: list[int] = []
-            self._values = _read_values(plan, state, now, unknown)
+            self._hidden = hidden_facts(plan.guards, state.consents) if plan.guards else _NOTHING
+            self._values = _read_values(plan, state, now, unknown, self._hidden)
             unknown += _forgotten_kinds(plan, state, now)
             self.unknown = tuple(unknown)
-            self._objects = _read_objects(plan, state)
+            self._objects = _read_objects(plan, state, self._hidden)
             self._person = None
             self._turned = -1
             self._valid_from, self.valid_until = now, next_slide(plan, state, now)
@@ -163,7 +171,8 @@ class View:
         slots = state.features
         for index in self._changed:
             feature = plan.features[index]
-            read, change = feature.aggregate.look(slots.get(feature.fingerprint), now)
+            slot = None if feature.name in self._hidden else slots.get(feature.fingerprint)
+            read, change = feature.aggregate.look(slot, now)
             if read is OVERFLOWING:
                 unknown.add(index)
                 read = None
@@ -179,7 +188,7 @@ class View:
         self._objects = list(self._objects)
         for place in self._kinds:
             kind, fields = plan.object_kinds[place], plan.object_fields[place]
-            self._objects[place] = _read_kind(state.objects.get(kind), fields)
+            self._objects[place] = _read_kind(kind, state.objects.get(kind), fields, self._hidden)
             self._turned |= 1 << (plan.first_kind + place)
 
 
@@ -206,9 +215,11 @@ def read_facts(
     claimed_objects: Rows | None = None
     if restricting is not None:
         more_unknown: list[int] = []
-        claimed_values = _read_values(plan, restricting, now, more_unknown)
+        # What is claimed comes with no consent of its own.
+        hidden = hidden_facts(plan.guards, state.consents)
+        claimed_values = _read_values(plan, restricting, now, more_unknown, hidden)
         more_unknown += _forgotten_kinds(plan, restricting, now)
-        claimed_objects = _read_objects(plan, restricting)
+        claimed_objects = _read_objects(plan, restricting, hidden)
         unknown = tuple(sorted({*unknown, *more_unknown}))
     person = view.person(plan, state, identifiers)
     contacts = list(state.contacts.values())
@@ -261,36 +272,44 @@ def draw_of(customer_id: int) -> int:
     return int.from_bytes(digest) % DRAWS
 
 
-def _read_values(plan: FactPlan, state: State, now: int, unknown: list[int]) -> Values:
+def _read_values(
+    plan: FactPlan, state: State, now: int, unknown: list[int], hidden: frozenset[str]
+) -> Values:
     slots = state.features
     values: Values = []
     for index, feature in enumerate(plan.features):
-        value = feature.aggregate.read(slots.get(feature.fingerprint), now)
+        slot = None if feature.name in hidden else slots.get(feature.fingerprint)
+        value = feature.aggregate.read(slot, now)
         if value is OVERFLOWING:
             unknown.append(index)
             value = None
         values.append(value)  # type: ignore[arg-type]
     traits = state.traits
     for name in plan.traits:
-        told = traits.get(name)
+        told = None if hidden and f"{TRAIT_PREFIX}{name}" in hidden else traits.get(name)
         values.append(None if told is None else told.value)
     return values
 
 
-def _read_objects(plan: FactPlan, state: State) -> Rows:
+def _read_objects(plan: FactPlan, state: State, hidden: frozenset[str]) -> Rows:
     return [
-        _read_kind(state.objects.get(kind), fields)
+        _read_kind(kind, state.objects.get(kind), fields, hidden)
         for kind, fields in zip(plan.object_kinds, plan.object_fields, strict=True)
     ]
 
 
 def _read_kind(
-    objects: Mapping[str, Mapping[str, Stamped]] | None, fields: tuple[str, ...]
+    kind: str,
+    objects: Mapping[str, Mapping[str, Stamped]] | None,
+    fields: tuple[str, ...],
+    hidden: frozenset[str],
 ) -> list[tuple[Value, ...]]:
     """Return the objects of one kind in the order of their keys."""
     if not objects:
         return []
     rest = fields[1:]
+    if hidden:
+        rest = tuple(_NO_FIELD if f"{kind}.{field}" in hidden else field for field in rest)
     return [
         (key, *[told.value if (told := known.get(field)) is not None else None for field in rest])
         for key, known in sorted(objects.items())

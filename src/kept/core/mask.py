@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-_HIDDEN: Final = "•••"
+HIDDEN: Final = "•••"
+"""Stands for what is not shown."""
 _SHOWN_MIN: Final = 4
 """A shorter text is hidden whole: any part of it would be most of it."""
 
@@ -12,7 +13,7 @@ def mask_text(text: str) -> str:
     local, at, domain = text.rpartition("@")
     if at and local:
         host, dot, ending = domain.rpartition(".")
-        return f"{_ends(local)}@{_ends(host)}{dot}{ending}" if dot else f"{_ends(local)}@{_HIDDEN}"
+        return f"{_ends(local)}@{_ends(host)}{dot}{ending}" if dot else f"{_ends(local)}@{HIDDEN}"
     return _ends(text)
 
 
@@ -25,5 +26,5 @@ def mask_value(value: Any) -> Any:
 
 def _ends(text: str) -> str:
     if len(text) <= _SHOWN_MIN:
-        return _HIDDEN
-    return f"{text[0]}{_HIDDEN}{text[-1]}"
+        return HIDDEN
+    return f"{text[0]}{HIDDEN}{text[-1]}"

@@ -66,16 +66,20 @@ def read_token(token: str, secrets: Sequence[bytes]) -> Unsubscribe | None:
         return None
 
 
-def make_link(base_url: str, token: str) -> str:
-    """Return the address at which a customer leaves; it is the same for people and for machines."""
+def make_link(base_url: str, token: str, *, path: str = PATH) -> str:
+    """Return the address at which a customer leaves; it is the same for people and for machines.
+
+    Args:
+        path: where the page is, for links of another kind.
+    """
     parts = urlsplit(base_url)
     is_private = parts.scheme == "http" and parts.hostname in _LOOPBACK
     if not parts.hostname or not (parts.scheme == "https" or is_private) or parts.query:
         raise SettingsError(
-            f"unsubscribe links need an https address to begin with, and {base_url!r} is none; "
+            f"links to customers need an https address to begin with, and {base_url!r} is none; "
             "say with --public-url where customers reach this server"
         )
-    return base_url.rstrip("/") + PATH + token
+    return base_url.rstrip("/") + path + token
 
 
 def list_unsubscribe_headers(link: str) -> dict[str, str]:

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
-from kept.core.facts import find_address
+from kept.core.explicit_consent import hidden_facts
+from kept.core.facts import TRAIT_PREFIX, find_address
 from kept.core.message import Message, Outgoing
 from kept.core.state import Stamped, State
 from kept.core.template.render import Missing, Rendered, Situation
@@ -89,21 +90,29 @@ def situation_of(
     bundle = engine.bundle
     file = bundle.brand.brand
     state = customer.total(engine.plan)
+    hidden = hidden_facts(bundle.fact_plan.guards, state.consents)
     values: dict[str, Any] = {
         "name": name_of(engine, state),
-        "trait": {name: said.value for name, said in state.traits.items()},
+        "trait": dict.fromkeys(bundle.brand.facts.traits)
+        | {
+            name: said.value
+            for name, said in state.traits.items()
+            if f"{TRAIT_PREFIX}{name}" not in hidden
+        },
         "brand": {"name": file.brand},
     }
-    values["trait"] |= {
-        name: None for name in bundle.brand.facts.traits if name not in state.traits
-    }
     for feature in bundle.fact_plan.features:
-        read = feature.aggregate.read(state.features.get(feature.fingerprint), now)
+        slot = None if feature.name in hidden else state.features.get(feature.fingerprint)
+        read = feature.aggregate.read(slot, now)
         if read is None or isinstance(read, bool | int | str):
             values[feature.name] = read
     if about:
         kind, _, key = about.partition("/")
-        fields = state.objects.get(kind, {}).get(key, {})
+        fields = {
+            field: said
+            for field, said in state.objects.get(kind, {}).get(key, {}).items()
+            if f"{kind}.{field}" not in hidden
+        }
         values["about"] = _object_values(bundle.brand.facts.objects[kind].fields, key, fields)
     if action:
         values |= bundle.action_values.get(action, {})

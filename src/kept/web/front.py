@@ -4,6 +4,7 @@ from typing import Final
 
 from kept import settings
 from kept.clock import random_token
+from kept.core.data_map import DataMap
 from kept.errors import OverloadedError
 from kept.runtime import Runtime
 from kept.settings import Settings
@@ -29,6 +30,8 @@ class Front:
         self.pages = Pages()
         self.is_private = is_private(runtime.settings)
         """Whether only people on this machine reach the server: then all of them may watch."""
+        self.data_map: DataMap | None = None
+        """The map of the brand that was last asked for."""
         self.document = b""
         """The OpenAPI document of the running routes."""
         self.is_draining = False

@@ -9,6 +9,7 @@ from kept.flows.ask import ContactAnswer, ContactQuestion
 from kept.web import (
     callbacks,
     calls,
+    data_use_page,
     decide,
     health,
     hooks,
@@ -21,7 +22,9 @@ from kept.web import (
 from kept.web.admin import (
     brakes,
     customers,
+    data_use,
     decisions,
+    history,
     imports,
     keys,
     quarantine,
@@ -185,6 +188,9 @@ ENDPOINTS: Final = (
     *quarantine.ENDPOINTS,
     *decisions.ENDPOINTS,
     *customers.ENDPOINTS,
+    *data_use.ENDPOINTS,
+    *history.ENDPOINTS,
+    *data_use_page.ENDPOINTS,
     *upkeep.ENDPOINTS,
     *vault.ENDPOINTS,
     *imports.ENDPOINTS,

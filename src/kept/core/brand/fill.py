@@ -171,9 +171,12 @@ class _Filler:
         """Return a value of the member that the node looks like."""
         if is_nothing(node) and any(isinstance(kind, inspect.NoneType) for kind in wanted.types):
             return None
-        if isinstance(node, SequenceNode):
+        for looks_like, member in (
+            (SequenceNode, inspect.VarTupleType),
+            (MappingNode, inspect.StructType),
+        ):
             for kind in wanted.types:
-                if isinstance(kind, inspect.VarTupleType):
+                if isinstance(node, looks_like) and isinstance(kind, member):
                     return self.fill(kind, node, path)
         seen = node if isinstance(node, ScalarNode) else ScalarNode("", node.line, node.column, "'")
         return self.fill(choose_type(wanted.types, seen), node, path)

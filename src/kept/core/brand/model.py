@@ -5,7 +5,8 @@ loader fills them from YAML, and a key that is not here is an error with a sugge
 hold a condition or a value stay texts here; `check` types them and `compile` turns them into code.
 
 What sources and facts are stands in `model_facts`, what actions and products are in
-`model_actions`; all of it is imported from here.
+`model_actions`, who else is given data and what a law keeps in `model_privacy`; all of it is
+imported from here.
 """
 
 # ruff: noqa: RUF012 - msgspec copies an empty default for each struct
@@ -38,6 +39,7 @@ from kept.core.brand.model_facts import (
     Suppressions,
     Trait,
 )
+from kept.core.brand.model_privacy import Erasure, LegalHold, Recipient
 
 __all__ = [
     "Action",
@@ -49,11 +51,13 @@ __all__ = [
     "CohortsFile",
     "ConsentFile",
     "ContactFile",
+    "Erasure",
     "FactsFile",
     "Feature",
     "Hold",
     "Kind",
     "LegalEntity",
+    "LegalHold",
     "Mapping",
     "Match",
     "Namespace",
@@ -63,6 +67,7 @@ __all__ = [
     "Product",
     "Purpose",
     "QuietHours",
+    "Recipient",
     "Rhythm",
     "Scope",
     "Signature",
@@ -135,7 +140,11 @@ class BrandFile(Entry, frozen=True, kw_only=True):
     universal_control_percent: int = 0
     """The share of customers to whom nothing promotional is ever said, to see what Kept brings."""
     history: DurationText = "1095 days"
-    """How far back events are kept and taken."""
+    """How far back events are kept and taken: the outer limit of everything below."""
+    retention: dict[str, DurationText] = {}
+    """Event -> how long after it happened it is kept, where that is shorter than `history`."""
+    legal_holds: dict[str, LegalHold] = {}
+    """What a law obliges to keep although it would be erased, by name."""
 
 
 # -- cohorts.yaml -------------------------------------------------------------------------------
@@ -179,6 +188,12 @@ class Purpose(Entry, frozen=True, kw_only=True):
     """Whether the purpose sells or shares data, which a Sec-GPC signal opts out of."""
     channels: tuple[str, ...] = ()
     """Channels that the basis covers; empty means every one."""
+    explicit: bool = False
+    """Whether the consent is explicit (GDPR, article 9(2)(a)): it counts only with its wording."""
+    covers: tuple[str, ...] = ()
+    """For an explicit consent: other purposes for which the fields processed for it are read."""
+    keep: DurationText = ""
+    """How long what serves this purpose alone is kept; empty means as long as its events."""
 
 
 class Channel(Entry, frozen=True, kw_only=True):
@@ -194,6 +209,8 @@ class Channel(Entry, frozen=True, kw_only=True):
     """Legal entity -> the sender's name and address."""
     settings: dict[str, str] = {}
     """References such as `url: env:KEPT_SMS_URL`; never secrets themselves."""
+    recipient: str = ""
+    """The recipient that carries it; empty where the brand does so itself."""
 
 
 class Topic(Entry, frozen=True, kw_only=True):
@@ -227,6 +244,8 @@ class ConsentFile(Entry, frozen=True, kw_only=True):
     """By name."""
     categories: dict[str, tuple[str, str]] = {}
     """Category of a consent event -> (legal entity, purpose) that it speaks of."""
+    recipients: dict[str, Recipient] = {}
+    """Companies outside of the group that are given personal data, by name."""
 
 
 # -- contact.yaml -------------------------------------------------------------------------------

@@ -2,9 +2,12 @@
 
 # ruff: noqa: RUF012 - msgspec copies an empty default for each struct
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from kept.core.brand.entry import DurationText, Entry, TypeText
+
+NOBODY: Final = ("", "")
+"""Stands where no explicit consent is named."""
 
 # -- sources.yaml -------------------------------------------------------------------------------
 
@@ -114,6 +117,8 @@ class Source(Entry, frozen=True, kw_only=True):
     """How a webhook's payloads become events."""
     suppressions: Suppressions | None = None
     """How a tool that contacts customers by itself is told of whom it may not."""
+    recipient: str = ""
+    """The recipient of consent.yaml that runs it; empty where the brand runs it itself."""
 
     @property
     def told_namespaces(self) -> tuple[str, ...]:
@@ -154,8 +159,12 @@ class ObjectKind(Entry, frozen=True, kw_only=True):
     """Field -> its type."""
     events: dict[str, ObjectEvent]
     """Event name -> what it does to the object."""
-    personal: tuple[str, ...] = ()
-    """Fields that hold personal data."""
+    not_personal: tuple[str, ...] = ()
+    """Fields that say nothing of a person, such as the map of a place; every other is personal."""
+    sensitive: tuple[str, ...] = ()
+    """Fields of a special category, such as health (GDPR, article 9)."""
+    processed_for: tuple[str, str] = NOBODY
+    """[legal entity, purpose] of the explicit consent under which its sensitive fields are read."""
 
 
 class Feature(Entry, frozen=True, kw_only=True):
@@ -197,8 +206,12 @@ class Feature(Entry, frozen=True, kw_only=True):
     """dwell only: the longest time that one event can stand for."""
     where: Match = {}
     """Property -> the value, or one of several, that it must have."""
-    personal: bool = False
-    """Whether the value is personal data."""
+    personal: bool = True
+    """Whether it is personal data; it is unless this says otherwise."""
+    sensitive: bool = False
+    """Whether it is of a special category, such as health (GDPR, article 9)."""
+    processed_for: tuple[str, str] = NOBODY
+    """[legal entity, purpose] of the explicit consent without which it reads as never told."""
 
 
 class Trait(Entry, frozen=True, kw_only=True):
@@ -207,9 +220,11 @@ class Trait(Entry, frozen=True, kw_only=True):
     type: TypeText
     """The type of its value."""
     personal: bool = True
-    """Whether it is personal data."""
+    """Whether it is personal data; it is unless this says otherwise."""
     sensitive: bool = False
-    """Whether it is of a special category, such as health, so that it is handled with more care."""
+    """Whether it is of a special category, such as health (GDPR, article 9)."""
+    processed_for: tuple[str, str] = NOBODY
+    """[legal entity, purpose] of the explicit consent without which it reads as never told."""
     ask: dict[str, str] = {}
     """How to ask for it, by locale; a trait without a question is never asked for."""
 

@@ -104,7 +104,13 @@ def choose_type(kinds: tuple[inspect.Type, ...], node: ScalarNode) -> inspect.Ty
                 return kind
             if isinstance(kind, inspect.IntType) and _NUMBER.fullmatch(node.text):
                 return kind
-    tried = inspect.NoneType | inspect.VarTupleType | inspect.BoolType | inspect.IntType
+    tried = (
+        inspect.NoneType
+        | inspect.VarTupleType
+        | inspect.StructType
+        | inspect.BoolType
+        | inspect.IntType
+    )
     rest = [kind for kind in kinds if not isinstance(kind, tried)]
     return rest[0] if rest else kinds[0]
 

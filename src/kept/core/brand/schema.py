@@ -14,7 +14,7 @@ import msgspec
 
 from kept.core.brand.load import FILE_KINDS, FOLDER_KINDS
 
-SOURCE_FILES: Final = ("model.py", "model_facts.py", "model_actions.py")
+SOURCE_FILES: Final = ("model.py", "model_facts.py", "model_actions.py", "model_privacy.py")
 """The modules of this package that declare the structs."""
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 

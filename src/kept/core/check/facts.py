@@ -34,21 +34,28 @@ def check_facts(report: Report, supply: Supply) -> None:
 
 
 def check_events(
-    report: Report, path: KeyPath, events: Iterable[str], supply: Supply, *, is_list: bool = True
+    report: Report,
+    path: KeyPath,
+    events: Iterable[str],
+    supply: Supply,
+    *,
+    is_list: bool = True,
+    file: str = FILE,
 ) -> None:
     """Report events that nobody may send.
 
     Args:
         report: receives the problems.
-        path: the key in `facts.yaml` that names the events.
+        path: the key that names the events.
         events: their names.
         supply: what may be heard.
         is_list: whether the key holds a list, so that an item can be pointed at.
+        file: the file of the key.
     """
     for index, event in enumerate(events):
         place = (*path, index) if is_list else path
         if not event or event != event.strip():
-            report.error(FILE, place, f"`{event}` is not the name of an event", "name an event")
+            report.error(file, place, f"`{event}` is not the name of an event", "name an event")
         elif not supply.has(event):
             instead = suggest_name(event, supply.names)
             suggestion = (
@@ -58,7 +65,7 @@ def check_events(
             )
             message = f"no source may send `{event}`"
             report.error(
-                FILE, place, message, suggestion, rests_on=[("sources.yaml", ("sources",))]
+                file, place, message, suggestion, rests_on=[("sources.yaml", ("sources",))]
             )
 
 
@@ -160,13 +167,11 @@ def _check_object(report: Report, kind: str, declared: ObjectKind, supply: Suppl
             place = (*event_path, "set", field)
             if report.refer(FILE, place, field, what=f"field of {kind}", known=declared.fields):
                 _check_constant(report, place, value=value, kind=declared.fields[field])
-    report.refer_all(
-        FILE,
-        (*path, "personal"),
-        declared.personal,
-        what=f"field of {kind}",
-        known=declared.fields,
-    )
+    for key in ("not_personal", "sensitive"):
+        what = f"field of {kind}"
+        report.refer_all(
+            FILE, (*path, key), getattr(declared, key), what=what, known=declared.fields
+        )
 
 
 def _check_constant(report: Report, place: KeyPath, *, value: str | int | bool, kind: str) -> None:

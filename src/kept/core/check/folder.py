@@ -14,8 +14,11 @@ from kept.core.check.expressions import check_expressions
 from kept.core.check.facts import check_facts
 from kept.core.check.names import check_names
 from kept.core.check.offers import check_offers
+from kept.core.check.privacy import check_privacy
 from kept.core.check.reach import check_reach
+from kept.core.check.recipients import check_recipients
 from kept.core.check.report import Key, Report
+from kept.core.check.sensitive import check_sensitive
 from kept.core.check.sources import check_sources
 from kept.core.check.texts import check_texts
 from kept.core.check.unused import note_unused
@@ -58,6 +61,9 @@ def check_brand(
     check_offers(report)
     check_texts(report)
     check_reach(report)
+    check_recipients(report)
+    check_sensitive(report)
+    check_privacy(report)
     note_unused(report)
     return sorted(report.problems, key=_place)
 

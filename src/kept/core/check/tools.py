@@ -43,7 +43,7 @@ def _check_way(report: Report, path: KeyPath, source: Source, told: Suppressions
             report.error(FILE, (*path, "secret"), message, "add `url:`, or remove `secret`")
         return
     check_setting(report, FILE, (*path, "url"), told.url)
-    wrong = "" if told.url.startswith(("env:", "file:")) else _wrong_url(told.url)
+    wrong = "" if told.url.startswith(("env:", "file:")) else wrong_url(told.url)
     if wrong:
         hint = "write a public https address; a private one goes into env:NAME, for trials"
         report.error(FILE, (*path, "url"), wrong, hint)
@@ -54,7 +54,7 @@ def _check_way(report: Report, path: KeyPath, source: Source, told: Suppressions
         report.error(FILE, path, message, "add `secret: env:NAME`")
 
 
-def _wrong_url(url: str) -> str:
+def wrong_url(url: str) -> str:
     """Return what is wrong with an address that is written out, empty if nothing is."""
     try:
         parts = urlsplit(url)

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from kept.core.check.report import Report
+from kept.core.explicit_consent import sensitive_fields
 from kept.core.policy.tree import facts_read, fields_read, objects_read
-from kept.core.scopes import SEGMENT_PREFIX, TRAIT_PREFIX
+from kept.core.scopes import TRAIT_PREFIX
 
 _WORD: Final = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)?")
 
@@ -23,6 +24,7 @@ def note_unused(report: Report) -> None:
     ]
     purposes = {action.purpose for action in actions}
     purposes |= {purpose for _, purpose in brand.consent.categories.values()}
+    purposes |= {purpose for _, purpose in sensitive_fields(brand).values()}
     channels = {name for action in actions for name in action.channels}
     channels |= {placement.channel for placement in brand.brand.placements.values()}
     topics = {action.topic for action in actions} | {
@@ -88,10 +90,6 @@ def _note_facts(report: Report, said: set[str]) -> None:
         if name not in report.broken:
             message = f"nothing reads `{name}`"
             report.note("facts.yaml", (key, name), message, "remove it, or use it")
-    for name in brand.cohorts.segments:
-        if f"{SEGMENT_PREFIX}{name}" not in read:
-            message = f"no condition asks for the segment `{name}`"
-            report.note("cohorts.yaml", ("segments", name), message, "write `segment.NAME`")
 
 
 def _note_products(report: Report) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from kept.core.brand.model import Feature, Match, ObjectKind
+from kept.core.brand.model_facts import NOBODY
 from kept.core.brand.units import parse_duration
 from kept.core.event import Event
 from kept.core.fold import aggregate as ag
@@ -78,8 +79,9 @@ def feature_type(feature: Feature) -> str:
 
 
 def definition_of(name: str, feature: Feature) -> str:
-    """Return what identifies a feature's definition."""
-    return f"{name}#{hashlib.sha256(msgspec.json.encode(feature)).hexdigest()[:8]}"
+    """Return what identifies a feature's definition; how it is classified changes no value."""
+    plain = msgspec.structs.replace(feature, personal=True, sensitive=False, processed_for=NOBODY)
+    return f"{name}#{hashlib.sha256(msgspec.json.encode(plain)).hexdigest()[:8]}"
 
 
 def compile_feature(name: str, feature: Feature, *, slots: Mapping[str, str]) -> FeaturePlan:

@@ -99,6 +99,52 @@ def check_line(
     )
 
 
+class Said:
+    """Says which names of values a text may say, in every branch and partial."""
+
+    def __init__(self, texts: Mapping[str, str] = NO_TEXTS) -> None:
+        """Take the folder's texts, among which partials are looked for."""
+        self._plain, self._html = make_sandboxes(texts)
+
+    def names(self, text: str, *, path: str, known_names: Schema) -> frozenset[str]:
+        """Return the names that a text may say.
+
+        Args:
+            text: a file of `templates/` that was checked, or a line with the path `line.LOCALE`.
+            path: its path in the brand folder, or its bare name.
+            known_names: dotted name -> type of every value that it may use.
+        """
+        name = parse_name(path)
+        if name is None:
+            return frozenset()
+        place = Place(where=Where(file=path), whole=text)
+        source = split_source(text, place.where)
+        body = self._html if name.is_html else self._plain
+        found: set[str] = set()
+        for piece, sandbox in (
+            *((piece, self._plain) for piece in source.header.values()),
+            (source.body, body),
+        ):
+            compiled = compile_text(sandbox, piece.text, place)
+            if not isinstance(compiled, Problem):
+                walk = Walk(
+                    sandbox, place, schema=known_names, view=_view_of(name), is_partial=False
+                )
+                walk.visit(compiled)
+                found |= walk.names
+        return frozenset(found)
+
+
+def _view_of(name: TextName) -> View:
+    """Return a view in a text's own language."""
+    return View(
+        locale=find_locale(name.locale) if name.locale else find_locale("en"),
+        locale_name=name.locale,
+        zone=find_zone("UTC"),
+        now=_CHECKED_AT,
+    )
+
+
 def _check_piece(
     piece: Piece, sandbox: Sandbox, name: TextName, *, place: Place, known_names: Schema, use: Use
 ) -> list[Problem]:
@@ -107,13 +153,7 @@ def _check_piece(
     compiled = compile_text(sandbox, piece.text, place)
     if isinstance(compiled, Problem):
         return [compiled]
-    view = View(
-        locale=find_locale(name.locale) if name.locale else find_locale("en"),
-        locale_name=name.locale,
-        zone=find_zone("UTC"),
-        now=_CHECKED_AT,
-    )
-    walk = Walk(sandbox, place, schema=known_names, view=view, is_partial=name.is_partial)
+    walk = Walk(sandbox, place, schema=known_names, view=_view_of(name), is_partial=name.is_partial)
     walk.visit(compiled)
     problems = walk.problems
     filled = fill(piece.text, walk.literals)

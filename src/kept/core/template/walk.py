@@ -64,6 +64,8 @@ class Walk:
         self.problems: list[Problem] = []
         self.literals: list[tuple[int, str]] = []
         self.last_filters: dict[int, str] = {}
+        self.names: set[str] = set()
+        """The names that the piece says, as the schema writes them."""
         self._sandbox = sandbox
         self._place = place
         self._schema = schema
@@ -131,7 +133,10 @@ class Walk:
 
     def _look_at_name(self, path: Path, scope: Locals) -> None:
         name = self._name_of(path, scope)
-        if name is None or self._is_known(name):
+        if name is None:
+            return
+        self.names.add(name)
+        if self._is_known(name):
             return
         if self._is_partial and name.partition(".")[0] not in self._names:
             return

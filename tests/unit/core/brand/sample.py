@@ -114,7 +114,15 @@ _TEXTS: Final = {
             address: email
             sender: {shop: shop@fernbank.example, bank: bank@fernbank.example}
             settings: {host: "env:FERNBANK_SMTP"}
+            recipient: relay
           inbox: {adapter: inbox, cost: 0 EUR}
+        recipients:
+          relay:
+            name: Fernbank Relay KG
+            country: AT
+            contact: relay@relay.example
+            role: processor
+            erasure: manual
         categories:
           Advertising: [shop, marketing]
         """,

@@ -80,7 +80,6 @@ def test_unused_things_are_noted() -> None:
     """Each kind of declaration, at its name."""
     added = {
         "facts.yaml": ("traits:\n", "traits:\n  idle_t: {type: text}\n"),
-        "cohorts.yaml": ("segments:\n", "segments:\n  idle_s: {when: orders_90d > 1}\n"),
         "consent.yaml": ("channels:\n", "channels:\n  idle_c: {adapter: files, cost: 0 EUR}\n"),
         "brand.yaml": ("placements:\n", "placements:\n  idle_p: {kind: inbound}\n"),
     }
@@ -92,7 +91,7 @@ def test_unused_things_are_noted() -> None:
     texts["templates/idle.en.liquid"] = "Hello\n"
     notes = notes_in(texts)
     assert sorted(at_place(texts, note)[:7] for note in notes) == [
-        "Hello", "idle_c:", "idle_f:", "idle_p:", "idle_s:", "idle_t:", "product",
+        "Hello", "idle_c:", "idle_f:", "idle_p:", "idle_t:", "product",
     ]  # fmt: skip
     assert errors_in(texts) == []
 
