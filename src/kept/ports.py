@@ -229,6 +229,9 @@ class Store(Protocol):
     def load_messages_in(self, states: Sequence[str], *, limit: int) -> list[Message]:
         """Return messages in any of these states, oldest first (recovery, status)."""
 
+    def load_part_messages(self, part_ids: Sequence[int]) -> list[Message]:
+        """Return all messages of these parts, open or not, oldest first."""
+
     def load_message_by_provider_id(self, channel: str, provider_id: str) -> Message | None:
         """Return the message that a provider's callback speaks of."""
 
@@ -296,6 +299,9 @@ class Store(Protocol):
 
     def save_tombstone(self, key: bytes, *, until: int, is_suppressed: bool) -> None:
         """Keep that the identifier under a lookup key was forgotten; the later end stays."""
+
+    def has_tombstones(self) -> bool:
+        """Return whether any identifier was ever forgotten or suppressed."""
 
     def find_tombstone(self, identifier: Identifier, *, claimed: bool) -> Tombstone | None:
         """Return what is kept of a forgotten identifier, None if it was never forgotten."""

@@ -25,7 +25,7 @@ from kept.core.compile import compile_brand
 from kept.core.message import Accepted, Outgoing
 from kept.errors import SettingsError
 from kept.ports import Channel
-from kept.runtime.channels import build_channels
+from kept.runtime.channels import OUTBOX, build_channels
 from kept.settings import Settings
 from tests.contract.dkim_verifier import find_signatures, verifies
 from tests.contract.servers import Mailroom, mail_server, outgoing
@@ -80,7 +80,9 @@ def mailing(**settings: str) -> Bundle:
 def build(bundle: Bundle, folder: Path, **told: object) -> dict[str, Channel]:
     """Return the adapters under these settings."""
     settings = msgspec.structs.replace(Settings(brand=folder, data=folder), **told)
-    return build_channels(bundle, settings, clock=VirtualClock(0))
+    clock = VirtualClock(0)
+    files = FilesChannel(folder=settings.data / OUTBOX, clock=clock)
+    return build_channels(bundle, settings, files=files, clock=clock)
 
 
 def test_messages_go_to_files_until_the_operator_says_otherwise(

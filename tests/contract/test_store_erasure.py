@@ -49,6 +49,7 @@ def fill(store: Store) -> None:
 def look(store: Store, parts: list[int]) -> dict[str, Any]:
     """Return everything that a store says of some parts."""
     return {
+        "messages": store.load_part_messages(parts),
         "parts": store.load_parts(parts),
         "events": store.load_part_events(parts),
         "links": store.load_links(parts),

@@ -78,6 +78,7 @@ READS: dict[str, Callable[[Store], Any]] = {
         now=NOW, channels=["email"], limit=1
     ),
     "load_messages_in": lambda store: store.load_messages_in(["queued"], limit=1),
+    "load_part_messages": lambda store: store.load_part_messages([1]),
     "load_message_by_provider_id": lambda store: store.load_message_by_provider_id("email", "p"),
     "load_brand": lambda store: store.load_brand(),
     "load_setting": lambda store: store.load_setting("name"),
@@ -104,6 +105,7 @@ APART = {
     "load_guard",
     "backup",
     "find_tombstone",
+    "has_tombstones",
 }
 """What touches no table when it is called (of tombstones, while there are none), and the backup,
 which has tests of its own."""

@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import threading
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ from kept.core.message import Accepted, Outgoing, Postponed, Refused, SendResult
 from kept.core.plain_text import clean_line, clean_text
 from kept.core.policy.types import TIMESTAMP_MAX
 from kept.core.values import format_instant
-from kept.errors import SettingsError
+from kept.errors import ChannelError, SettingsError
 
 INDEX: Final = "index.jsonl"
 _LINE_BYTES_MAX: Final = 1_000_000
@@ -112,6 +113,35 @@ class FilesChannel:
             return Unclear(detail=f"the message may be lost with the power: {error}")
         return Accepted(provider_id=name)
 
+    def erase(self, message_ids: Collection[str]) -> int:
+        """Remove messages and their lines for good; return how many lines there were.
+
+        Raises:
+            ChannelError: the disk refused; asked again, it goes on.
+        """
+        gone = frozenset(message_ids)
+        try:
+            for folder in (one for one in self._folder.iterdir() if one.is_dir()):
+                for message_id in gone:
+                    wipe_file(folder / (_safe(message_id) + ".txt"))
+            with self._flush_guard, self._guard:
+                return self._leave_out(gone)
+        except OSError as error:
+            raise ChannelError(f"messages in {self._folder} cannot be erased: {error}") from error
+
+    def _leave_out(self, gone: frozenset[str]) -> int:
+        """Put an index without some messages in the place of the one that is there."""
+        path = self._folder / INDEX
+        lines = path.read_bytes().splitlines(keepends=True)
+        kept = [line for line in lines if _message_of(line) not in gone]
+        if len(kept) == len(lines):
+            return 0
+        self._write(path, b"".join(kept))
+        _sync_folder(self._folder)
+        old, self._index = self._index, os.open(path, os.O_RDWR | os.O_APPEND)
+        os.close(old)
+        return len(lines) - len(kept)
+
     def close(self) -> None:
         """Close the index."""
         with self._guard:
@@ -183,6 +213,26 @@ class FilesChannel:
         start = max(0, size - _LINE_BYTES_MAX)
         tail = os.pread(self._index, size - start, start)
         os.ftruncate(self._index, start + tail.rfind(b"\n") + 1)
+
+
+def wipe_file(path: Path) -> None:
+    """Overwrite a file and remove it; one that is not there is gone already."""
+    try:
+        with path.open("r+b") as file:
+            file.write(bytes(path.stat().st_size))
+            file.flush()
+            os.fsync(file.fileno())
+        path.unlink()
+    except FileNotFoundError:
+        return
+
+
+def _message_of(line: bytes) -> str:
+    """Return which message a line of the index is of, an empty text for one that is none of ours."""
+    try:
+        return msgspec.json.decode(line, type=Entry).message_id
+    except msgspec.MsgspecError:
+        return ""
 
 
 def _sync_folder(folder: Path) -> None:

@@ -2,11 +2,15 @@
 
 import os
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
+from kept.channels.files import wipe_file
 from kept.core.message import Accepted, Postponed, Refused, SendResult
-from kept.errors import SettingsError
+from kept.errors import ChannelError, SettingsError
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
@@ -52,3 +56,22 @@ class PostedFiles:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def erase_posts(folder: Path, values: Collection[str]) -> int:
+    """Remove whatever was posted into folders below this one and names one of these values.
+
+    Raises:
+        ChannelError: the disk refused; asked again, it goes on.
+    """
+    needles = [msgspec.json.encode(value) for value in values]
+    erased = 0
+    try:
+        for path in folder.rglob("*.json"):
+            content = path.read_bytes()
+            if any(needle in content for needle in needles):
+                wipe_file(path)
+                erased += 1
+    except OSError as error:
+        raise ChannelError(f"posts in {folder} cannot be erased: {error}") from error
+    return erased

@@ -198,7 +198,7 @@ def judge(answer: Answer, now: int) -> SendResult:
     """Return what an answer means for the message."""
     status = answer.status
     if status < 300:
-        return Accepted(provider_id=_provider_id(answer.body))
+        return Accepted(provider_id=_provider_id(answer.body), is_pending=status == 202)
     detail = f"HTTP {status}"
     if status < 400:
         # Somebody else may have moved the address; only the operator moves it here.

@@ -84,6 +84,8 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The provider took the message."""
 
     provider_id: str = ""
+    is_pending: bool = False
+    """Whether it said that it has still to act on it (HTTP 202)."""
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag=True):

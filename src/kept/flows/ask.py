@@ -5,19 +5,21 @@ from typing import Any
 
 import msgspec
 
+from kept.core.consent import ANY_ENTITY, purpose_key
 from kept.core.decide import next_change_of
 from kept.core.decision import Chosen, Decision, OutsideContact, Request
-from kept.core.event import CONTACT_REPORTED, Event, Identifier
+from kept.core.event import CONTACT_REPORTED, SOURCE_SELF, Event, Identifier
 from kept.core.explain import explain_reason
 from kept.core.reason import NotEligible, Reason, code_of
 from kept.core.rules import PlacementRule
-from kept.core.state import State
+from kept.core.state import Stamped, State
 from kept.core.template.render import Line
 from kept.core.values import HOUR, format_instant
 from kept.errors import InvalidEventError, NotFoundError
 from kept.flows.compose import name_of, situation_of
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine, open_messages_of
+from kept.flows.forget import refusals_of
 from kept.flows.resolve import find_customer
 
 
@@ -139,7 +141,20 @@ def recognise(
         if customer is not None:
             return customer, wanted is proofs
     customer = find_customer(engine.customers, _claims(named))
-    return customer or Customer(0, {}, {0: State()}, {}, {}, {}), False
+    return customer or _begin_empty(engine, named), False
+
+
+def _begin_empty(engine: Engine, named: Sequence[Identifier]) -> Customer:
+    """Return a customer of whom nothing is known; who was forgotten has refused all that can be."""
+    state = State()
+    if any(
+        engine.store.find_tombstone(one, claimed=claimed) is not None
+        for one, claimed in _claims(named)
+    ):
+        for properties in refusals_of(engine):
+            key = purpose_key(ANY_ENTITY, properties["purpose"])
+            state.consents[key] = Stamped(value=False, at=0, event_key=0, source=SOURCE_SELF)
+    return Customer(0, {}, {0: state}, {}, {}, {})
 
 
 def _claims(named: Sequence[Identifier]) -> list[tuple[Identifier, bool]]:

@@ -183,6 +183,8 @@ class Customers:
         """Customers whose wake must be computed anew, by id."""
         self.imported: dict[int, Customer] = {}
         """Customers whose history came in and is not settled yet, by id."""
+        self.returned = False
+        """Whether somebody who was forgotten begins anew; whoever takes it up sets it back."""
         self.regrouped_count = 0
         """How often customers were made anew, so that one that was looked up may be gone."""
         self.regrouped: list[Customer] = []
@@ -211,6 +213,8 @@ class Customers:
             part.part_id, {part.part_id: part}, {part.part_id: State()}, {part.part_id: 0}, {}, {}
         )
         self._keep(customer)
+        if self._store.find_tombstone(identifier, claimed=claimed) is not None:
+            self.returned = True
         return part
 
     def get(self, customer_id: int) -> Customer:
@@ -269,7 +273,12 @@ class Customers:
         for members in groups:
             current = {self._homes[m].customer_id if m in self._homes else 0 for m in members}
             home = self._homes.get(min(members))
-            if len(current) == 1 and home is not None and set(home.parts) == members:
+            if (
+                len(current) == 1
+                and home is not None
+                and set(home.parts) == members
+                and home.customer_id == min(members)
+            ):
                 # The same people as before; only the evidence grew.
                 home.links |= _links_of(members, linked)
                 joined_at = _joined_at(home.parts, home.links)
@@ -350,6 +359,17 @@ class Customers:
         mark = min(self._dirty.values()) - 1 if self._dirty else self._store.last_sequence()
         self._store.save_states(rows, mark=mark)
         return len(rows)
+
+    def forget(self, customer: Customer) -> None:
+        """Let go of a customer without storing anything: the parts are being erased, or moved."""
+        self._by_id.pop(customer.customer_id, None)
+        self.touched.pop(customer.customer_id, None)
+        self.imported.pop(customer.customer_id, None)
+        self.named.clear()
+        for part in customer.parts.values():
+            self._homes.pop(part.part_id, None)
+            self._parts.pop((part.identifier, part.claimed), None)
+            self._dirty.pop(part.part_id, None)
 
     def evict(self) -> None:
         """Let go of the least recently used customers that are stored in full."""

@@ -19,7 +19,7 @@ from kept.core.decide import (
     next_end_of_offers,
 )
 from kept.core.decision import Controls, Decision, OpenMessage, Request
-from kept.core.event import SOURCE_SELF, Event
+from kept.core.event import SOURCE_SELF, Event, Identifier
 from kept.core.facts import find_address, read_facts
 from kept.core.fold.fold import OWN_EVENTS, FoldPlan
 from kept.core.message import IN_FLIGHT_STATES, Message
@@ -59,8 +59,12 @@ class Engine:
         self.customers = Customers(store, bundle.fold_plan)
         self.controls = Controls()
         self.shadow = shadow
+        self.is_live = True
+        """Whether messages and tools are really reached; otherwise all of it becomes files."""
         self.may_be_due = False
         """Whether a message may be due that the last look at what is due did not see."""
+        self.unforgotten: set[tuple[tuple[Identifier, ...], int]] = set()
+        """Ways of naming somebody that no tombstone stands for (see `forget`)."""
         self.heard_at: dict[str, int] = {}
         """Source -> when it was last heard."""
         self.stale_sources: list[str] = []

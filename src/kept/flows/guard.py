@@ -6,7 +6,7 @@ before anything is decided.
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -35,13 +35,44 @@ _decode: Final = msgspec.msgpack.Decoder(Stop).decode
 _TOLD: Final = ("entity", "purpose", "channel", "topic", "topics", "channels")
 
 
+class Erased(msgspec.Struct, frozen=True, array_like=True):
+    """That an identifier was forgotten; it may name somebody in a backup from before."""
+
+    key: bytes
+    what: Literal[0]
+    """Tells it from a `Stop`, whose second member is a text."""
+    until: int
+    is_suppressed: bool
+
+
+_decode_erased: Final = msgspec.msgpack.Decoder(Erased).decode
+
+
 def is_stop(record: bytes) -> bool:
     """Return whether a record of the guard is one that can be applied."""
-    try:
-        _decode(record)
-    except msgspec.MsgspecError:
-        return False
-    return True
+    return _read(record) is not None
+
+
+def _read(record: bytes) -> Stop | Erased | None:
+    for decode in (_decode, _decode_erased):
+        try:
+            return decode(record)
+        except msgspec.MsgspecError:
+            continue
+    return None
+
+
+def keep_erasure(store: Store, key: bytes, *, until: int, is_suppressed: bool) -> None:
+    """Keep outside of the backups that an identifier was forgotten."""
+    store.append_guard(_encode(Erased(key, 0, until, is_suppressed)))
+
+
+def find_missing_erasures(store: Store) -> Iterator[Erased]:
+    """Yield which identifiers were forgotten after the backup that this store comes from."""
+    for record in store.load_guard():
+        kept = _read(record)
+        if isinstance(kept, Erased):
+            yield kept
 
 
 def keep_stop(store: Store, plan: FoldPlan, part_id: int, event: Event) -> None:
@@ -69,7 +100,9 @@ def find_missing_stops(store: Store, now: int) -> Iterator[tuple[Part, Event]]:
     A stop of somebody whom the backup does not know yet is kept for when they are known.
     """
     for record in store.load_guard():
-        stop = _decode(record)
+        stop = _read(record)
+        if not isinstance(stop, Stop):
+            continue
         part = store.find_part_by_key(stop.key)
         if part is not None:
             yield (

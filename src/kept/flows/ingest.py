@@ -11,6 +11,7 @@ from kept.core.touchpoint_item import Rejected
 from kept.core.values import HOUR
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine
+from kept.flows.forget import leave_out_forgotten, refuse_for_returned
 from kept.flows.import_events import settle_before
 from kept.flows.react import react
 from kept.flows.resolve import resolve
@@ -34,6 +35,8 @@ class Ingested(msgspec.Struct, frozen=True, kw_only=True):
 
     accepted: int
     duplicates: int
+    forgotten: int
+    """Of people who were forgotten: they are not taken."""
     quarantined: int
     in_flight: tuple[InFlight, ...]
     withdrawn: tuple[str, ...]
@@ -56,7 +59,9 @@ def ingest(
     touched: dict[int, tuple[Customer, int]] = {}
     regrouped_count = engine.customers.regrouped_count
     duplicates = 0
-    for event in events:
+    living = leave_out_forgotten(engine, events)
+    forgotten = len(events) - len(living)
+    for event in living:
         if not claim(engine, event):
             duplicates += 1
             continue
@@ -64,6 +69,8 @@ def ingest(
         if not silent:
             settle_before(engine, customer, event.received_at)
         engine.fold(customer, part_id, event, silent=silent)
+        if engine.customers.returned:
+            refuse_for_returned(engine, customer, part_id, event.received_at)
         standing = customer.standing
         # An event that nothing is decided by leaves the answer that stands.
         if standing is None or event.name in influences or now >= standing.until:
@@ -74,9 +81,10 @@ def ingest(
         )
     if not silent and (events or rejected):
         engine.heard_at[source] = now
-    accepted = len(events) - duplicates
+    accepted = len(events) - duplicates - forgotten
     engine.counts["events", source] += accepted
     engine.counts["duplicates", source] += duplicates
+    engine.counts["of_the_forgotten", source] += forgotten
     engine.counts["quarantined", source] += len(rejected)
     in_flight: list[InFlight] = []
     withdrawn: list[str] = []
@@ -88,6 +96,7 @@ def ingest(
     return Ingested(
         accepted=accepted,
         duplicates=duplicates,
+        forgotten=forgotten,
         quarantined=len(rejected),
         in_flight=tuple(in_flight),
         withdrawn=tuple(withdrawn),

@@ -7,7 +7,8 @@ import msgspec
 from kept.flows.brake import load_brakes, pause
 from kept.flows.deliver import resume_interrupted
 from kept.flows.engine import Engine
-from kept.flows.guard import find_missing_stops
+from kept.flows.forget import forget_again
+from kept.flows.guard import find_missing_erasures, find_missing_stops
 from kept.flows.tick import HEARD_SETTING
 from kept.ports import RESTORED_SETTING
 
@@ -51,6 +52,12 @@ def recover(engine: Engine, now: int, *, is_start: bool = True) -> int:
         while customers.dirty_count > FLUSHED:
             customers.flush(FLUSHED)
         customers.evict()
+    erasures = list(find_missing_erasures(store))
+    while erasures and customers.dirty_count:
+        # What is forgotten leaves memory as a whole, and what stays must be stored before.
+        customers.flush(FLUSHED)
+    for erased in erasures:
+        forget_again(engine, erased)
     for part, event in list(find_missing_stops(store, now)):
         # Folding a stop keeps it again, now as one that this store contains.
         engine.fold(customers.home_of(part), part.part_id, event)

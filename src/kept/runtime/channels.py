@@ -25,7 +25,9 @@ from kept.settings import Settings, is_reference, read_secret
 OUTBOX: Final = "outbox"
 
 
-def build_channels(bundle: Bundle, settings: Settings, *, clock: Clock) -> dict[str, Channel]:
+def build_channels(
+    bundle: Bundle, settings: Settings, *, files: FilesChannel, clock: Clock
+) -> dict[str, Channel]:
     """Return the adapters of the channels that send; inbox and call list are pulled.
 
     Raises:
@@ -39,7 +41,6 @@ def build_channels(bundle: Bundle, settings: Settings, *, clock: Clock) -> dict[
     if settings.shadow:
         # Nothing reaches a channel in shadow; this holds even if something did.
         return dict.fromkeys(declared, SilentChannel())
-    files = FilesChannel(folder=settings.data / OUTBOX, clock=clock)
     if settings.deliver == "files":
         return dict.fromkeys(declared, files)
     channels: dict[str, Channel] = {}

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from typing import Final, TypeVar
 
 from kept import settings as limits
+from kept.channels.files import FilesChannel
 from kept.clock import Clock, SystemClock, random_token
 from kept.core.brand.model import Brand
 from kept.core.bundle import Bundle
@@ -23,8 +24,9 @@ from kept.flows.engine import Engine
 from kept.flows.keys import ADMIN_SETTING, load_keys
 from kept.flows.recover import recover
 from kept.ports import Channel, Notifier, Store
-from kept.runtime.channels import build_channels
+from kept.runtime.channels import OUTBOX, build_channels
 from kept.runtime.collector import spare_collector
+from kept.runtime.erasures import Erasures, find_missing_secrets, find_notifier
 from kept.runtime.folder import load_checked, read_folder, stamp_of
 from kept.runtime.key_upkeep import KeyUpkeep
 from kept.runtime.master_key import open_keys
@@ -72,6 +74,7 @@ class Runtime:
             before_commit=self._begin_due,
             after_commit=self._send_begun,
         )
+        self._files = FilesChannel(folder=settings.data / OUTBOX, clock=self.clock)
         channels, notifiers = self._open_outside()
         self._prepare_secrets()
         self.senders = Senders(
@@ -83,6 +86,14 @@ class Runtime:
             notifiers,
             submit=self.submit,
             is_live=is_live(settings),
+        )
+        self.erasures = Erasures(
+            self.submit,
+            files=self._files,
+            posts=settings.data / OUTBOX,
+            notifier_of=lambda recipient: find_notifier(
+                self.bundle, recipient, settings, clock=self.clock
+            ),
         )
         self.key_upkeep = KeyUpkeep(self.submit, lambda: self._keys, days=settings.backup_days)
         self._stopping = threading.Event()
@@ -97,6 +108,7 @@ class Runtime:
         spare_collector()
         self.writer.start()
         self.key_upkeep.start()
+        self.erasures.start()
         if self.settings.watch:
             self._watcher.start()
         self.is_ready = True
@@ -107,6 +119,7 @@ class Runtime:
         gc.unfreeze()
         self._stopping.set()
         self.key_upkeep.stop()
+        self.erasures.stop()
         self.senders.drain(limits.DRAIN_SECONDS)
         self.tools.drain(limits.DRAIN_SECONDS)
         self.writer.stop()
@@ -146,6 +159,7 @@ class Runtime:
                 public_url=self.settings.own_url,
                 shadow=self.settings.shadow,
             )
+            engine.is_live = is_live(self.settings)
             now = self.clock.now()
             with store.transaction():
                 recover(engine, now, is_start=not self._was_open)
@@ -178,10 +192,14 @@ class Runtime:
         """Return what sends and what tells tools; raises with all that is missing for any of it."""
         live = is_live(self.settings)
         wrong = find_missing(self.bundle.brand.sources, is_live=live)
+        if live:
+            wrong += find_missing_secrets(self.bundle)
         channels: dict[str, Channel] = {}
         notifiers: dict[str, Notifier] = {}
         try:
-            channels = build_channels(self.bundle, self.settings, clock=self.clock)
+            channels = build_channels(
+                self.bundle, self.settings, files=self._files, clock=self.clock
+            )
         except SettingsError as error:
             wrong.append(str(error))
         if not wrong:

@@ -262,6 +262,11 @@ class MemoryStore(MemoryRequests):
         found = [message for message in self._messages.values() if message.state in states]
         return sorted(found, key=_by_age)[:limit]
 
+    def load_part_messages(self, part_ids: Sequence[int]) -> list[Message]:
+        """Return all messages of these parts, open or not, oldest first."""
+        wanted = set(part_ids)
+        return sorted((m for m in self._messages.values() if m.part_id in wanted), key=_by_age)
+
     def load_message_by_provider_id(self, channel: str, provider_id: str) -> Message | None:
         """Return the message that a provider's callback speaks of."""
         for message in self._messages.values():

@@ -31,6 +31,10 @@ class MemoryRequests(Undo):
             until = max(until, known.until)
         self._put(self._tombstones, key, Tombstone(until=until, is_suppressed=is_suppressed))
 
+    def has_tombstones(self) -> bool:
+        """Return whether any identifier was ever forgotten or suppressed."""
+        return bool(self._tombstones)
+
     def find_tombstone(self, identifier: Identifier, *, claimed: bool) -> Tombstone | None:
         """Return what is kept of a forgotten identifier, None if it was never forgotten."""
         if not self._tombstones:

@@ -31,6 +31,13 @@ _TIMES: Final = (
 _COUNTED: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
     "events": ("kept_events", "Events taken.", ("source",)),
     "duplicates": ("kept_duplicate_events", "Events that were known already.", ("source",)),
+    "of_the_forgotten": (
+        "kept_events_of_the_forgotten",
+        "Events of people who were forgotten, which are not taken.",
+        ("source",),
+    ),
+    "forgotten": ("kept_forgotten", "Customers who were forgotten.", ()),
+    "unerased": ("kept_erasures_refused", "Calls that a recipient did not take.", ("recipient",)),
     "quarantined": ("kept_quarantined_events", "Events that could not be taken.", ("source",)),
     "decisions": ("kept_decisions", "Decisions made.", ("outcome",)),
     "reasons": ("kept_reasons", "Why actions were not chosen.", ("reason",)),

@@ -82,6 +82,10 @@ class Erasure:
         self._session.write(self._queries["save_tombstone"], (key, until, int(is_suppressed)))
         self._any_tombstone = True
 
+    def has_tombstones(self) -> bool:
+        """Return whether any identifier was ever forgotten or suppressed."""
+        return self._any_tombstone
+
     def find_tombstone(self, identifier: Identifier, *, claimed: bool) -> Tombstone | None:
         """Return what is kept of a forgotten identifier, None if it was never forgotten."""
         if not self._any_tombstone:

@@ -7,7 +7,7 @@ from typing import LiteralString
 
 from kept.core.message import Message
 from kept.ports import Vault
-from kept.stores.codecs import decode_message, encode_message
+from kept.stores.codecs import decode_message, encode_message, pack_ids
 from kept.stores.sqlite.session import Session
 
 
@@ -26,6 +26,7 @@ class Messages:
         self._load_open = queries["load_open_messages"]
         self._load_due = queries["load_due_messages"]
         self._load_in = queries["load_messages_in"]
+        self._load_of_parts = queries["load_part_messages"]
         self._load_by_provider_id = queries["load_message_by_provider_id"]
 
     def save_messages(self, messages: Sequence[Message]) -> None:
@@ -58,6 +59,11 @@ class Messages:
             self._session.fetch(self._load_in, (state, limit)) for state in dict.fromkeys(states)
         ]
         return [self._decode(*row[2:]) for row in islice(merge(*found), limit)]
+
+    def load_part_messages(self, part_ids: Sequence[int]) -> list[Message]:
+        """Return all messages of these parts, open or not, oldest first."""
+        rows = self._session.fetch(self._load_of_parts, (pack_ids(part_ids),))
+        return [self._decode(*row) for row in rows]
 
     def load_message_by_provider_id(self, channel: str, provider_id: str) -> Message | None:
         """Return the message that a provider's callback speaks of."""

@@ -139,6 +139,7 @@ class SqliteStore:
         self.load_open_messages = messages.load_open_messages
         self.load_due_messages = messages.load_due_messages
         self.load_messages_in = messages.load_messages_in
+        self.load_part_messages = messages.load_part_messages
         self.load_message_by_provider_id = messages.load_message_by_provider_id
 
     def _take_records(self, records: Records) -> None:
@@ -166,6 +167,7 @@ class SqliteStore:
         self.erase_parts = erasure.erase_parts
         self.erase_quarantined = erasure.erase_quarantined
         self.save_tombstone = erasure.save_tombstone
+        self.has_tombstones = erasure.has_tombstones
         self.find_tombstone = erasure.find_tombstone
         self.next_request_number = erasure.next_request_number
         self.save_request = erasure.save_request

@@ -39,6 +39,11 @@ ORDER BY due_at, message_row LIMIT ?3;
 SELECT queued_at, message_row, message_id, part_id, body FROM messages WHERE state = ?
 ORDER BY queued_at, message_row LIMIT ?;
 
+-- load_part_messages --
+-- Return all messages of these parts (a JSON list), oldest first.
+SELECT message_id, part_id, body FROM messages INDEXED BY messages_by_part
+WHERE part_id IN (SELECT value FROM json_each(?)) ORDER BY queued_at, message_row;
+
 -- load_message_by_provider_id --
 -- Return the message that a provider knows under this id.
 SELECT message_id, part_id, body FROM messages

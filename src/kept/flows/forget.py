@@ -1,0 +1,199 @@
+"""Forget somebody: cut everything off at once, erase it, and keep only what keeps it so.
+
+All of it is one transaction. What is kept is a tombstone for each identifier, a keyed hash that
+says of nobody who they were: late events are not taken, and whoever comes back is asked anew. What
+recipients outside must forget is kept, sealed, until they have confirmed.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from kept.core.consent import CONSENT_WITHDRAWN
+from kept.core.erasure import ErasureRecord, end_of_day
+from kept.core.event import Event, Identifier
+from kept.core.message import IN_FLIGHT_STATES
+from kept.flows.customers import Customer
+from kept.flows.engine import Engine
+from kept.flows.erasure_records import save_record
+from kept.flows.guard import Erased, keep_erasure
+from kept.flows.legal_holds import hold_records
+from kept.flows.recipients import find_recipients
+from kept.flows.resolve import find_customer, take_evidence
+
+UNFORGOTTEN_MAX: Final = 100_000
+"""Ways of naming somebody that are known to be of nobody forgotten, before they are looked up anew."""
+_QUARANTINE_CHUNK: Final = 500
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for, by whom, and how it was made sure who asks."""
+
+    request_id: str
+    actor: str
+    confirmed_by: str
+    is_suppressed: bool = False
+    """Whether nothing is taken of them any more, even if they come back."""
+    is_forwarded: bool = True
+    """Whether recipients outside are told."""
+
+
+def forget(engine: Engine, wanted: Identifier, wish: Wish, now: int) -> ErasureRecord:
+    """Forget the customer whom an identifier leads to; nobody known by it is forgotten beforehand."""
+    customer = find_customer(engine.customers, [(wanted, False), (wanted, True)])
+    identifiers = (
+        sorted({part.identifier for part in customer.parts.values()}) if customer else [wanted]
+    )
+    bury(engine, identifiers, until=end_of_day(now), is_suppressed=wish.is_suppressed)
+    record = ErasureRecord(
+        request_id=wish.request_id,
+        erased_at=now,
+        actor=wish.actor,
+        confirmed_by=wish.confirmed_by,
+        is_suppressed=wish.is_suppressed,
+        identifiers=tuple(identifiers),
+    )
+    number = engine.store.next_request_number()
+    if customer is not None:
+        record = _erase(engine, customer, record, number, wish, now)
+    save_record(engine.store, record, number=number)
+    detail = {"request": wish.request_id, "confirmed_by": wish.confirmed_by}
+    engine.store.append_audit(at=now, actor=wish.actor, verb="forget", detail=detail)
+    engine.counts["forgotten", ""] += 1
+    return record
+
+
+def _erase(
+    engine: Engine,
+    customer: Customer,
+    record: ErasureRecord,
+    number: int,
+    wish: Wish,
+    now: int,
+) -> ErasureRecord:
+    """Erase a customer's parts, and return what became of them."""
+    part_ids = sorted(customer.parts)
+    messages = engine.store.load_part_messages(part_ids)
+    held = hold_records(engine, part_ids, number=number, now=now)
+    recipients = find_recipients(engine, customer, messages, now) if wish.is_forwarded else ()
+    leaving = [one for one in messages if one.state in IN_FLIGHT_STATES]
+    withdrawn = sum(one.is_open for one in messages) - len(leaving)
+    engine.customers.forget(customer)
+    counts = engine.store.erase_parts(part_ids)
+    _erase_quarantined(engine, record.identifiers)
+    return msgspec.structs.replace(
+        record,
+        message_ids=tuple(one.message_id for one in messages),
+        event_count=counts.events,
+        decision_count=counts.decisions,
+        message_count=counts.messages,
+        withdrawn_count=withdrawn,
+        in_flight=tuple(sorted({one.channel for one in leaving})),
+        held=held,
+        recipients=recipients,
+    )
+
+
+def bury(
+    engine: Engine, identifiers: Iterable[Identifier], *, until: int, is_suppressed: bool
+) -> None:
+    """Keep a tombstone for each identifier, as its sources vouched for it and as others may claim it."""
+    for identifier in identifiers:
+        for claimed in (False, True):
+            key = engine.store.lookup_key(identifier, claimed=claimed)
+            engine.store.save_tombstone(key, until=until, is_suppressed=is_suppressed)
+            keep_erasure(engine.store, key, until=until, is_suppressed=is_suppressed)
+    engine.unforgotten.clear()
+
+
+def forget_again(engine: Engine, erased: Erased) -> None:
+    """Forget an identifier once more, in a store that came from a backup of before."""
+    store, customers = engine.store, engine.customers
+    part = store.find_part_by_key(erased.key)
+    if part is not None:
+        customer = customers.home_of(part)
+        left = sorted(set(customer.parts) - {part.part_id})
+        for message in list(customer.messages.values()):
+            if message.part_id == part.part_id:
+                customer.messages.pop(message.message_id)
+        customers.forget(customer)
+        store.erase_parts([part.part_id])
+        if left:
+            take_evidence(customers, store, [], engine.bundle.namespaces, begun=set(left))
+    store.save_tombstone(erased.key, until=erased.until, is_suppressed=erased.is_suppressed)
+    keep_erasure(store, erased.key, until=erased.until, is_suppressed=erased.is_suppressed)
+    engine.unforgotten.clear()
+
+
+def _erase_quarantined(engine: Engine, identifiers: Sequence[Identifier]) -> None:
+    """Drop what could not be taken and names one of these people: it has no part of its own."""
+    values = [one.value.encode() for one in identifiers if len(one.value) >= 4]
+    after, found = 0, []
+    while rows := engine.store.read_quarantine(after=after, limit=_QUARANTINE_CHUNK):
+        after = rows[-1].quarantine_id
+        found += [
+            row.quarantine_id for row in rows if any(value in row.payload for value in values)
+        ]
+    engine.store.erase_quarantined(found)
+
+
+# -- those who were forgotten, and what comes after
+
+
+def leave_out_forgotten(engine: Engine, events: Sequence[Event]) -> Sequence[Event]:
+    """Return events without the forgotten; those that are about one of them are left out.
+
+    What happened before they were forgotten comes too late, whenever it arrives.
+    """
+    if not engine.store.has_tombstones():
+        return events
+    living = (
+        event
+        if (event.identifiers, event.vouched_count) in engine.unforgotten
+        else _leave_out(engine, event)
+        for event in events
+    )
+    return [event for event in living if event is not None]
+
+
+def _leave_out(engine: Engine, event: Event) -> Event | None:
+    """Return an event without identifiers of the forgotten, None if it falls to one of them."""
+    kept: list[Identifier] = []
+    vouched_count, is_marked = 0, False
+    for position, identifier in enumerate(event.identifiers):
+        claimed = position >= event.vouched_count
+        stone = engine.store.find_tombstone(identifier, claimed=claimed)
+        is_marked |= stone is not None
+        if stone is not None and (stone.is_suppressed or event.occurred_at < stone.until):
+            if position == 0:
+                return None
+            continue
+        kept.append(identifier)
+        vouched_count += not claimed
+    if not is_marked:
+        if len(engine.unforgotten) >= UNFORGOTTEN_MAX:
+            engine.unforgotten.clear()
+        engine.unforgotten.add((event.identifiers, event.vouched_count))
+    if len(kept) == len(event.identifiers):
+        return event
+    return msgspec.structs.replace(event, identifiers=tuple(kept), vouched_count=vouched_count)
+
+
+def refuse_for_returned(engine: Engine, customer: Customer, part_id: int, now: int) -> None:
+    """Keep the opt-outs of somebody who was forgotten and begins anew in force.
+
+    Nobody knows any more what they had refused, so that everything counts that can be refused.
+    """
+    engine.customers.returned = False
+    for properties in refusals_of(engine):
+        engine.append_own(customer, part_id, CONSENT_WITHDRAWN, properties, now)
+
+
+def refusals_of(engine: Engine) -> list[dict[str, Any]]:
+    """Return what withdraws every purpose that needs no contract and no law."""
+    return [
+        {"purpose": name}
+        for name, purpose in sorted(engine.bundle.brand.consent.purposes.items())
+        if purpose.basis in ("consent", "legitimate_interest")
+    ]

@@ -1,0 +1,149 @@
+"""Sees every erasure through: files of ours, and each recipient until it has confirmed.
+
+Erasures are rare, so one thread does one thing after the other. What it is about to do is read on
+the writer, done here, and what became of it is noted on the writer again; after a crash it is done
+once more, under the same id.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Final
+
+from kept import settings as limits
+from kept.channels.files import FilesChannel
+from kept.channels.posted import erase_posts
+from kept.channels.webhook import WebhookChannel
+from kept.clock import Clock
+from kept.core.brand.model import Erasure
+from kept.core.bundle import Bundle
+from kept.core.erasure import write_request
+from kept.core.message import Postponed, SendResult
+from kept.errors import KeptError, SettingsError
+from kept.flows.engine import Engine
+from kept.flows.recipients import OWN_FILES, Asking, find_due, note_answer, note_files_erased
+from kept.ports import Notifier
+from kept.runtime.channels import read_setting
+from kept.settings import Settings
+
+_log = logging.getLogger("kept.erasures")
+LOOK_SECONDS: Final = 2.0
+
+Submit = Callable[[Callable[[Engine, int], Any]], "Future[Any]"]
+MakeNotifier = Callable[[str], Notifier | None]
+
+
+class Erasures:
+    """The thread that erases files and chases recipients."""
+
+    def __init__(
+        self, submit: Submit, *, files: FilesChannel, posts: Path, notifier_of: MakeNotifier
+    ) -> None:
+        """Take the way to the writer, our own files, and how a recipient is called."""
+        self._submit = submit
+        self._files = files
+        self._posts = posts
+        self._notifier_of = notifier_of
+        self._stopping = threading.Event()
+        self._woken = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="kept-erasures", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look at once."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """End after what is under way."""
+        self._stopping.set()
+        self._woken.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def look(self) -> int:
+        """Do what is due; return how much it was."""
+        due: list[Asking] = self._submit(find_due).result()
+        for asking in due:
+            if self._stopping.is_set():
+                break
+            self._do(asking)
+        return len(due)
+
+    def _do(self, asking: Asking) -> None:
+        record = asking.record
+        if asking.recipient == OWN_FILES:
+            self._files.erase(record.message_ids)
+            erase_posts(self._posts, [one.value for one in record.identifiers])
+            self._submit(lambda engine, now: note_files_erased(engine, record.request_id)).result()
+            return
+        result = self._ask(asking)
+        self._submit(
+            lambda engine, now: note_answer(
+                engine, record.request_id, asking.recipient, result, now
+            )
+        ).result()
+
+    def _ask(self, asking: Asking) -> SendResult:
+        try:
+            notifier = self._notifier_of(asking.recipient)
+        except SettingsError as error:
+            _log.warning("%s cannot be asked to erase: %s", asking.recipient, error)
+            notifier = None
+        if notifier is None:
+            return Postponed(detail="it cannot be called just now")
+        post_id = f"{asking.record.request_id}.{asking.recipient}"
+        try:
+            return notifier.post(post_id, write_request(asking.record, asking.recipient))
+        finally:
+            notifier.close()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.look()
+            except KeptError as error:
+                _log.warning("an erasure goes on later: %s", error)
+            except Exception:  # noqa: BLE001 - the outer edge: a bug must not end the chasing
+                _log.exception("an erasure goes on later")
+            self._woken.wait(LOOK_SECONDS)
+            self._woken.clear()
+
+
+def find_notifier(
+    bundle: Bundle, recipient: str, settings: Settings, *, clock: Clock
+) -> Notifier | None:
+    """Return how a recipient is called, None if it is not called at all.
+
+    Raises:
+        SettingsError: its address or secret is not there.
+    """
+    declared = bundle.brand.consent.recipients.get(recipient)
+    told = declared.erasure if declared is not None else None
+    if not isinstance(told, Erasure):
+        return None
+    return WebhookChannel(
+        url=read_setting(told.url),
+        secret=read_setting(told.secret),
+        clock=clock,
+        allow_private=settings.allow_private_webhooks,
+        timeout_seconds=limits.SEND_TIMEOUT_SECONDS,
+    )
+
+
+def find_missing_secrets(bundle: Bundle) -> list[str]:
+    """Return what is missing to call recipients, each in words."""
+    missing = []
+    declared: Mapping[str, Any] = bundle.brand.consent.recipients
+    for name, recipient in declared.items():
+        if isinstance(recipient.erasure, Erasure):
+            for setting in (recipient.erasure.url, recipient.erasure.secret):
+                try:
+                    read_setting(setting)
+                except SettingsError as error:
+                    missing.append(f"erasure of recipient {name}: {error}")
+    return missing
