@@ -111,6 +111,7 @@ _TEXTS: Final = {
             adapter: smtp
             cost: 0.01 EUR
             address: email
+            recipient: mailer
             sender: {shop: shop@larkmead.example, bank: bank@larkmead.example}
             settings: {host: "env:LARKMEAD_SMTP"}
           sms:
@@ -118,6 +119,13 @@ _TEXTS: Final = {
             cost: 0.07 EUR
             address: phone
             settings: {url: "env:LARKMEAD_SMS", secret: "env:LARKMEAD_SMS_SECRET"}
+        recipients:
+          mailer:
+            name: Mailer Ltd
+            country: PT
+            contact: privacy@mailer.example
+            role: processor
+            erasure: {url: "env:LARKMEAD_ERASE", secret: "env:LARKMEAD_ERASE_SECRET"}
         categories:
           Advertising: [shop, marketing]
         """,

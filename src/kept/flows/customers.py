@@ -183,8 +183,8 @@ class Customers:
         """Customers whose wake must be computed anew, by id."""
         self.imported: dict[int, Customer] = {}
         """Customers whose history came in and is not settled yet, by id."""
-        self.returned = False
-        """Whether somebody who was forgotten begins anew; whoever takes it up sets it back."""
+        self.returned_at = 0
+        """Until when somebody was forgotten who begins anew; whoever takes it up sets it back to 0."""
         self.regrouped_count = 0
         """How often customers were made anew, so that one that was looked up may be gone."""
         self.regrouped: list[Customer] = []
@@ -213,8 +213,9 @@ class Customers:
             part.part_id, {part.part_id: part}, {part.part_id: State()}, {part.part_id: 0}, {}, {}
         )
         self._keep(customer)
-        if self._store.find_tombstone(identifier, claimed=claimed) is not None:
-            self.returned = True
+        stone = self._store.find_tombstone(identifier, claimed=claimed)
+        if stone is not None:
+            self.returned_at = max(self.returned_at, stone.until)
         return part
 
     def get(self, customer_id: int) -> Customer:

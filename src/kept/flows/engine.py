@@ -153,9 +153,16 @@ class Engine:
         return decision
 
     def append_own(
-        self, customer: Customer, part_id: int, name: str, properties: dict[str, Any], now: int
+        self,
+        customer: Customer,
+        part_id: int,
+        name: str,
+        properties: dict[str, Any],
+        now: int,
+        *,
+        at: int = 0,
     ) -> Event:
-        """Add an event of our own to the stream and fold it."""
+        """Add an event of our own to the stream and fold it; it happened now, or at another instant."""
         sequence = self.store.last_sequence() + 1
         event = Event(
             event_key=sequence,
@@ -163,7 +170,7 @@ class Engine:
             source=SOURCE_SELF,
             name=name,
             type="track",
-            occurred_at=now,
+            occurred_at=at or now,
             received_at=now,
             claim_hour=now // HOUR,
             properties=properties,

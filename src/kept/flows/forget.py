@@ -183,11 +183,12 @@ def _leave_out(engine: Engine, event: Event) -> Event | None:
 def refuse_for_returned(engine: Engine, customer: Customer, part_id: int, now: int) -> None:
     """Keep the opt-outs of somebody who was forgotten and begins anew in force.
 
-    Nobody knows any more what they had refused, so that everything counts that can be refused.
+    Nobody knows any more what they had refused, so that everything counts that can be refused. It
+    counts from when they were forgotten, so that what they allow anew is later.
     """
-    engine.customers.returned = False
+    refused_at, engine.customers.returned_at = engine.customers.returned_at, 0
     for properties in refusals_of(engine):
-        engine.append_own(customer, part_id, CONSENT_WITHDRAWN, properties, now)
+        engine.append_own(customer, part_id, CONSENT_WITHDRAWN, properties, now, at=refused_at)
 
 
 def refusals_of(engine: Engine) -> list[dict[str, Any]]:

@@ -69,7 +69,7 @@ def ingest(
         if not silent:
             settle_before(engine, customer, event.received_at)
         engine.fold(customer, part_id, event, silent=silent)
-        if engine.customers.returned:
+        if engine.customers.returned_at:
             refuse_for_returned(engine, customer, part_id, event.received_at)
         standing = customer.standing
         # An event that nothing is decided by leaves the answer that stands.

@@ -1,39 +1,16 @@
-"""Recipients outside: who was given a customer's data, who must forget it, and who has confirmed."""
+"""Recipients outside: who was given a customer's data, and so must forget it."""
 
-import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-import msgspec
-
 from kept.core.brand.model import Erasure, Recipient
-from kept.core.erasure import (
-    ALARM_AFTER,
-    ErasureRecord,
-    How,
-    RecipientErasure,
-    note_confirmed,
-    note_told,
-    note_untaken,
-)
-from kept.core.message import Accepted, Message, SendResult
-from kept.errors import ConflictError, NotFoundError
+from kept.core.erasure import How, RecipientErasure
+from kept.core.message import Message
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine
-from kept.flows.erasure_records import read_record, save_record
-from kept.ports import RequestRow
 
-REQUESTS_A_LOOK: Final = 100
-OWN_FILES: Final = ""
 _REACHED: Final = frozenset({"leaving", "delivered", "unknown"})
 """States of messages whose provider may have them."""
-
-
-class Asking(msgspec.Struct, frozen=True, kw_only=True):
-    """One recipient that is to be asked now; an empty name stands for files of ours."""
-
-    record: ErasureRecord
-    recipient: str
 
 
 def find_recipients(
@@ -82,97 +59,3 @@ def _how(recipient: Recipient) -> How:
 
 def _first(how: How, now: int) -> int:
     return now if how == "call" else 0
-
-
-def find_due(engine: Engine, now: int) -> list[Asking]:
-    """Return whom to ask now; alert about those who have not confirmed for too long."""
-    due = []
-    for row in engine.store.load_due_requests(now=now, limit=REQUESTS_A_LOOK):
-        record = _alarm(engine, row, now)
-        if not record.are_files_erased:
-            due.append(Asking(record=record, recipient=OWN_FILES))
-        due += [
-            Asking(record=record, recipient=one.recipient)
-            for one in record.recipients
-            if 0 < one.next_at <= now
-        ]
-    return due
-
-
-def note_files_erased(engine: Engine, request_id: str) -> None:
-    """Note that files of ours hold nothing of a customer any more."""
-    row = engine.store.load_request(request_id)
-    if row is not None:
-        record = msgspec.structs.replace(read_record(row), are_files_erased=True)
-        save_record(engine.store, record, number=row.number)
-
-
-def note_answer(
-    engine: Engine, request_id: str, recipient: str, result: SendResult, now: int
-) -> None:
-    """Note what a recipient answered: done, taken and under way, or not taken."""
-    row, record, one = _find(engine, request_id, recipient)
-    if one.state == "confirmed":
-        return
-    if isinstance(result, Accepted):
-        changed = note_told(one, now, is_done=not result.is_pending)
-    else:
-        draw = zlib.crc32(f"{request_id}|{recipient}|{one.attempt_count}".encode())
-        changed = note_untaken(one, now, draw=draw)
-        engine.counts["unerased", recipient] += 1
-    _save(engine, row, record, changed)
-
-
-def confirm(
-    engine: Engine, request_id: str, recipient: str, *, actor: str, now: int
-) -> ErasureRecord:
-    """Note that a recipient has erased, as it says itself or a person says of it.
-
-    Raises:
-        NotFoundError: there is no such erasure, or it was not forwarded to this recipient.
-        ConflictError: it is confirmed already.
-    """
-    row, record, one = _find(engine, request_id, recipient)
-    if one.state == "confirmed":
-        raise ConflictError(f"{recipient} has confirmed {request_id} already")
-    detail = {"request": request_id, "recipient": recipient}
-    engine.store.append_audit(at=now, actor=actor, verb="confirm_erasure", detail=detail)
-    return _save(engine, row, record, note_confirmed(one, now))
-
-
-def _alarm(engine: Engine, row: RequestRow, now: int) -> ErasureRecord:
-    record = read_record(row)
-    if now < record.erased_at + ALARM_AFTER:
-        return record
-    late = [one for one in record.recipients if one.state != "confirmed" and not one.is_alarmed]
-    for one in late:
-        engine.alert(
-            "erasure_unconfirmed", at=now, request=record.request_id, recipient=one.recipient
-        )
-        record = _save(engine, row, record, msgspec.structs.replace(one, is_alarmed=True))
-    return record
-
-
-def _find(
-    engine: Engine, request_id: str, recipient: str
-) -> tuple[RequestRow, ErasureRecord, RecipientErasure]:
-    row = engine.store.load_request(request_id)
-    record = read_record(row) if row is not None and row.kind == "erasure" else None
-    if row is None or record is None:
-        raise NotFoundError(f"there is no erasure {request_id[:100]!r}")
-    for one in record.recipients:
-        if one.recipient == recipient:
-            return row, record, one
-    names = ", ".join(one.recipient for one in record.recipients) or "nobody"
-    raise NotFoundError(f"{request_id} was forwarded to {names}, not to {recipient[:100]!r}")
-
-
-def _save(
-    engine: Engine, row: RequestRow, record: ErasureRecord, changed: RecipientErasure
-) -> ErasureRecord:
-    recipients: Iterable[RecipientErasure] = (
-        changed if one.recipient == changed.recipient else one for one in record.recipients
-    )
-    updated = msgspec.structs.replace(record, recipients=tuple(recipients))
-    save_record(engine.store, updated, number=row.number)
-    return updated

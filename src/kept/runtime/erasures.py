@@ -23,7 +23,14 @@ from kept.core.erasure import write_request
 from kept.core.message import Postponed, SendResult
 from kept.errors import KeptError, SettingsError
 from kept.flows.engine import Engine
-from kept.flows.recipients import OWN_FILES, Asking, find_due, note_answer, note_files_erased
+from kept.flows.pursue_erasures import (
+    OWN_FILES,
+    Asking,
+    Due,
+    find_due,
+    note_answer,
+    note_files_erased,
+)
 from kept.ports import Notifier
 from kept.runtime.channels import read_setting
 from kept.settings import Settings
@@ -65,14 +72,14 @@ class Erasures:
         if self._thread.is_alive():
             self._thread.join()
 
-    def look(self) -> int:
-        """Do what is due; return how much it was."""
-        due: list[Asking] = self._submit(find_due).result()
-        for asking in due:
+    def look(self) -> bool:
+        """Do what is due; return whether more is."""
+        due: Due = self._submit(find_due).result()
+        for asking in due.askings:
             if self._stopping.is_set():
                 break
             self._do(asking)
-        return len(due)
+        return due.is_more
 
     def _do(self, asking: Asking) -> None:
         record = asking.record
@@ -105,7 +112,8 @@ class Erasures:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                self.look()
+                if self.look():
+                    continue
             except KeptError as error:
                 _log.warning("an erasure goes on later: %s", error)
             except Exception:  # noqa: BLE001 - the outer edge: a bug must not end the chasing

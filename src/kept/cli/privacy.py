@@ -1,0 +1,72 @@
+"""Commands about what customers may ask for under the law: to be forgotten, with a receipt."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kept.cli.client import call
+from kept.cli.output import console
+
+Data = Annotated[Path, typer.Option(help="The data folder of the server.", envvar="KEPT_DATA")]
+Request = Annotated[str, typer.Argument(help="The id that stands in the receipt.")]
+
+erasures_app = typer.Typer(no_args_is_help=True, help="What became of erasures.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the app."""
+    app.command("forget")(forget)
+    erasures_app.command("list")(list_erasures)
+    erasures_app.command("show")(show_erasure)
+    erasures_app.command("confirm")(confirm_erasure)
+    app.add_typer(erasures_app, name="erasures")
+
+
+def forget(
+    who: Annotated[str, typer.Argument(help="An identifier, such as user_id:ana.")],
+    data: Data,
+    confirmed_by: Annotated[
+        str,
+        typer.Option(help="How it was made sure that they ask themselves; stands in the receipt."),
+    ],
+    suppress: Annotated[
+        bool, typer.Option("--suppress", help="Take nothing of them any more, even later.")
+    ] = False,
+    internal: Annotated[
+        bool, typer.Option("--internal", help="Do not tell recipients outside.")
+    ] = False,
+) -> None:
+    """Forget a customer everywhere, at once and for good, and print the receipt as JSON."""
+    body = {
+        "identifier": who,
+        "confirmed_by": confirmed_by,
+        "is_suppressed": suppress,
+        "is_forwarded": not internal,
+    }
+    console.print_json(data=call(data, "POST", "/v1/admin/erasures", body)["receipt"])
+
+
+def list_erasures(data: Data) -> None:
+    """List the newest erasures, and for whom each still waits."""
+    for one in call(data, "GET", "/v1/admin/erasures")["erasures"]:
+        waits = f"waits for {', '.join(one['waiting_for'])}" if one["waiting_for"] else "complete"
+        console.print(
+            f"{one['request_id']}  {one['erased_at']}  {waits}", markup=False, highlight=False
+        )
+
+
+def show_erasure(request: Request, data: Data) -> None:
+    """Print the receipt of an erasure as it stands now, as JSON."""
+    console.print_json(data=call(data, "GET", f"/v1/admin/erasures/{request}")["receipt"])
+
+
+def confirm_erasure(
+    request: Request,
+    data: Data,
+    recipient: Annotated[str, typer.Option(help="A recipient of consent.yaml.")],
+) -> None:
+    """Note that a recipient has erased, as it told you; prints the receipt."""
+    path = f"/v1/admin/erasures/{request}/confirm"
+    told = call(data, "POST", path, {"recipient": recipient})
+    console.print_json(data=told["receipt"])
