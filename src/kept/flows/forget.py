@@ -14,6 +14,8 @@ from kept.core.consent import CONSENT_WITHDRAWN
 from kept.core.erasure import ErasureRecord, end_of_day
 from kept.core.event import Event, Identifier
 from kept.core.message import IN_FLIGHT_STATES
+from kept.core.named_people import find_named
+from kept.core.touchpoint_item import Rejected
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine
 from kept.flows.erasure_records import save_record
@@ -119,6 +121,7 @@ def forget_again(engine: Engine, erased: Erased) -> None:
                 customer.messages.pop(message.message_id)
         customers.forget(customer)
         store.erase_parts([part.part_id])
+        _erase_quarantined(engine, [part.identifier])
         if left:
             take_evidence(customers, store, [], engine.bundle.namespaces, begun=set(left))
     store.save_tombstone(erased.key, until=erased.until, is_suppressed=erased.is_suppressed)
@@ -178,6 +181,28 @@ def _leave_out(engine: Engine, event: Event) -> Event | None:
     if len(kept) == len(event.identifiers):
         return event
     return msgspec.structs.replace(event, identifiers=tuple(kept), vouched_count=vouched_count)
+
+
+def leave_out_named(engine: Engine, rejected: Sequence[Rejected], now: int) -> Sequence[Rejected]:
+    """Return what could not be taken, without what names somebody forgotten: it is not kept either."""
+    if not engine.store.has_tombstones():
+        return rejected
+    namespaces = {name: name for name in engine.bundle.namespaces}
+    for name, namespace in engine.bundle.brand.sources.namespaces.items():
+        if namespace.trait:
+            namespaces[namespace.trait] = name
+    return [
+        one
+        for one in rejected
+        if not any(
+            _is_forgotten(engine, named, now) for named in find_named(one.payload, namespaces)
+        )
+    ]
+
+
+def _is_forgotten(engine: Engine, identifier: Identifier, at: int) -> bool:
+    stone = engine.store.find_tombstone(identifier, claimed=False)
+    return stone is not None and (stone.is_suppressed or at < stone.until)
 
 
 def refuse_for_returned(engine: Engine, customer: Customer, part_id: int, now: int) -> None:

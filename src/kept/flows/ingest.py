@@ -11,7 +11,7 @@ from kept.core.touchpoint_item import Rejected
 from kept.core.values import HOUR
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine
-from kept.flows.forget import leave_out_forgotten, refuse_for_returned
+from kept.flows.forget import leave_out_forgotten, leave_out_named, refuse_for_returned
 from kept.flows.import_events import settle_before
 from kept.flows.react import react
 from kept.flows.resolve import resolve
@@ -75,17 +75,19 @@ def ingest(
         # An event that nothing is decided by leaves the answer that stands.
         if standing is None or event.name in influences or now >= standing.until:
             touched[customer.customer_id] = customer, part_id
-    for one in rejected:
+    kept = leave_out_named(engine, rejected, now)
+    forgotten += len(rejected) - len(kept)
+    for one in kept:
         engine.store.quarantine(
             source=source, received_at=now, code=one.code, detail=one.detail, payload=one.payload
         )
     if not silent and (events or rejected):
         engine.heard_at[source] = now
-    accepted = len(events) - duplicates - forgotten
+    accepted = len(living) - duplicates
     engine.counts["events", source] += accepted
     engine.counts["duplicates", source] += duplicates
     engine.counts["of_the_forgotten", source] += forgotten
-    engine.counts["quarantined", source] += len(rejected)
+    engine.counts["quarantined", source] += len(kept)
     in_flight: list[InFlight] = []
     withdrawn: list[str] = []
     if touched and not silent:
@@ -97,7 +99,7 @@ def ingest(
         accepted=accepted,
         duplicates=duplicates,
         forgotten=forgotten,
-        quarantined=len(rejected),
+        quarantined=len(kept),
         in_flight=tuple(in_flight),
         withdrawn=tuple(withdrawn),
     )
