@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from kept.core.values import format_instant
+from kept.errors import ConflictError, SettingsError
 from kept.stores.sqlite.key_file import EpochStatus
 from kept.web.endpoints import BUSY, Call, Endpoint
 
@@ -35,7 +36,10 @@ async def show_epochs(call: Call) -> Epochs:
 async def rotate(call: Call) -> Epochs:
     """Begin a new epoch and wrap every key under it."""
     runtime, actor = call.front.runtime, call.caller.actor
-    epoch = await asyncio.to_thread(runtime.key_upkeep.rotate)
+    try:
+        epoch = await asyncio.to_thread(runtime.key_upkeep.rotate)
+    except SettingsError as error:
+        raise ConflictError(str(error)) from error
     detail = {"epoch": epoch}
     await runtime.ask(
         lambda engine, now: engine.store.append_audit(
