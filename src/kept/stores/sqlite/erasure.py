@@ -1,7 +1,7 @@
 """Forgetting in SQLite: rows are removed, keys are destroyed, tombstones and requests are kept."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, LiteralString
+from typing import Any, Final, LiteralString
 
 from kept.core.event import Identifier
 from kept.ports import (
@@ -20,6 +20,7 @@ from kept.stores.sqlite.records import Records
 from kept.stores.sqlite.session import Session
 from kept.stores.sqlite.stream import Stream
 
+_LAST_IDS: Final = (("last part", "find_last_part"), ("last decision", "find_last_decision"))
 _BY_PARTS: tuple[LiteralString, ...] = (
     "delete_states",
     "delete_notices",
@@ -62,8 +63,8 @@ class Erasure:
         session.flush()
         packed = pack_ids(part_ids)
         # While the newest are still there: their ids are not given again.
-        for name in ("last part", "last decision"):
-            last = session.fetch_one(queries[f"find_{name.replace(' ', '_')}"])[0]
+        for name, find in _LAST_IDS:
+            (last,) = session.fetch_one(queries[find])
             session.write(queries["save_mark"], (name, last))
         events = self._stream.forget(part_ids, mark=self._load_mark())
         decisions = self._records.forget(part_ids)
