@@ -29,8 +29,10 @@ class Epochs(msgspec.Struct, frozen=True, kw_only=True):
 
 async def show_epochs(call: Call) -> Epochs:
     """Return the epochs of the master key."""
-    found = await asyncio.to_thread(call.front.runtime.key_upkeep.list_epochs)
-    return Epochs(epochs=tuple(_show(one) for one in found))
+    upkeep = call.front.runtime.key_upkeep
+    found = await asyncio.to_thread(upkeep.list_epochs)
+    counts = await asyncio.to_thread(upkeep.count_keys)
+    return Epochs(epochs=tuple(_show(one, counts.get(one.epoch, 0)) for one in found))
 
 
 async def rotate(call: Call) -> Epochs:
@@ -49,12 +51,12 @@ async def rotate(call: Call) -> Epochs:
     return await show_epochs(call)
 
 
-def _show(one: EpochStatus) -> Epoch:
+def _show(one: EpochStatus, key_count: int) -> Epoch:
     return Epoch(
         epoch=one.epoch,
         begun_at=format_instant(one.begun_at) if one.begun_at else "",
         retired_at=format_instant(one.retired_at) if one.retired_at else "",
-        key_count=one.key_count,
+        key_count=key_count,
     )
 
 
