@@ -20,6 +20,7 @@ def add_to(app: typer.Typer) -> None:
     erasures_app.command("list")(list_erasures)
     erasures_app.command("show")(show_erasure)
     erasures_app.command("confirm")(confirm_erasure)
+    erasures_app.command("held")(show_held)
     app.add_typer(erasures_app, name="erasures")
 
 
@@ -70,3 +71,13 @@ def confirm_erasure(
     path = f"/v1/admin/erasures/{request}/confirm"
     told = call(data, "POST", path, {"recipient": recipient})
     console.print_json(data=told["receipt"])
+
+
+def show_held(
+    request: Request,
+    data: Data,
+    because: Annotated[str, typer.Option(help="Why it is looked at; kept in the audit.")],
+) -> None:
+    """Print what a law obliges to keep after an erasure, as JSON."""
+    path = f"/v1/admin/erasures/{request}/held"
+    console.print_json(data=call(data, "POST", path, {"because": because})["records"])

@@ -8,7 +8,9 @@ from kept.core.brand.model import LegalHold
 from kept.core.brand.units import parse_duration
 from kept.core.erasure import HeldNote
 from kept.core.event import Event
+from kept.errors import NotFoundError
 from kept.flows.engine import Engine
+from kept.flows.erasure_records import ERASURE
 from kept.ports import HeldRecord
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -45,6 +47,22 @@ def hold_records(
                 )
             )
     return tuple(notes)
+
+
+def read_held(
+    engine: Engine, request_id: str, *, actor: str, because: str, now: int
+) -> list[HeldRecord]:
+    """Return what is held after an erasure, for whoever the law lets ask; who asked is kept.
+
+    Raises:
+        NotFoundError: there is no such erasure.
+    """
+    row = engine.store.load_request(request_id)
+    if row is None or row.kind != ERASURE:
+        raise NotFoundError(f"there is no erasure {request_id[:100]!r}")
+    detail = {"request": request_id, "because": because}
+    engine.store.append_audit(at=now, actor=actor, verb="read_held", detail=detail)
+    return engine.store.load_held_records(row.number)
 
 
 def _write(event: Event, hold: LegalHold, events: list[Event]) -> bytes:

@@ -27,6 +27,9 @@ HEARD_SETTING: Final = "heard_at"
 CLAIMS_DROPPED: Final = 50_000
 """How many old de-duplication keys one round of housekeeping drops."""
 
+HELD_DROPPED: Final = 100
+"""Of how many erasures one round of housekeeping drops what no law obliges to keep any longer."""
+
 
 def tick(engine: Engine, now: int) -> int:
     """Do what has fallen due; return how many customers were woken."""
@@ -146,3 +149,5 @@ def housekeep(engine: Engine, now: int) -> None:
     """Do what need not be done often: note who was heard when, drop old de-duplication keys."""
     engine.store.save_setting(HEARD_SETTING, msgspec.json.encode(engine.heard_at))
     engine.store.forget_claims(before_hour=(now - CLAIMS_KEPT) // HOUR, limit=CLAIMS_DROPPED)
+    engine.store.drop_held_records(now=now, limit=HELD_DROPPED)
+    engine.store.drop_emptied_events()

@@ -12,6 +12,7 @@ from kept.errors import InputError, NotFoundError
 from kept.flows.engine import Engine
 from kept.flows.erasure_records import ERASURE, read_record
 from kept.flows.forget import Wish, forget
+from kept.flows.legal_holds import read_held
 from kept.flows.pursue_erasures import confirm
 from kept.flows.regroup import parse_identifier
 from kept.flows.regulate import (
@@ -68,6 +69,27 @@ class Confirmed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """That a recipient has erased, as it told a person."""
 
     recipient: str
+
+
+class HeldWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why what a law obliges to keep is looked at."""
+
+    because: Reason
+
+
+class HeldShown(msgspec.Struct, frozen=True, kw_only=True):
+    """One record that a law obliges to keep."""
+
+    hold: str
+    until: str
+    record: Any
+    """The event, and the traits that the law wants beside it."""
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """What is held after an erasure."""
+
+    records: tuple[HeldShown, ...]
 
 
 class RegulationWanted(
@@ -161,6 +183,24 @@ async def confirm_recipient(call: Call) -> Receipt:
         lambda engine, now: confirm(engine, request_id, recipient, actor=actor, now=now)
     )
     return _receipt(call, record)
+
+
+async def show_held(call: Call) -> Held:
+    """Return what a law obliges to keep after an erasure; who asked, and why, is kept."""
+    request_id, because, actor = call.text("request"), call.body.because, call.caller.actor
+    records = await call.front.runtime.ask(
+        lambda engine, now: read_held(engine, request_id, actor=actor, because=because, now=now)
+    )
+    return Held(
+        records=tuple(
+            HeldShown(
+                hold=one.hold,
+                until=format_instant(one.until),
+                record=msgspec.json.decode(one.body),
+            )
+            for one in records
+        )
+    )
 
 
 async def regulate(call: Call) -> RegulationBegun:
@@ -262,6 +302,18 @@ ENDPOINTS: Final = (
         body=Confirmed,
         answer=Receipt,
         statuses=(404, 409, *BUSY),
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/admin/erasures/{request}/held",
+        name="showHeld",
+        summary="Show what a law obliges to keep after an erasure; needs a reason, which is kept.",
+        handler=show_held,
+        tag="Privacy",
+        who="operator",
+        body=HeldWanted,
+        answer=Held,
+        statuses=(404, *BUSY),
     ),
     Endpoint(
         method="POST",
