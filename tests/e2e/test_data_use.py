@@ -18,7 +18,11 @@ from tests.e2e.ferrowen import EXAMPLE, Ferrowen, serve_ferrowen
 from tests.e2e.served import Served, new_id
 
 BRAND = load_brand(read_folder(EXAMPLE))
-CONSIDERATE = {"entity": "connections", "purpose": "considerate", "wording": "considerate_2018"}
+CONSIDERATE: dict[str, Any] = {
+    "entity": "connections",
+    "purpose": "considerate",
+    "wording": "considerate_2018",
+}
 
 
 @pytest.fixture(scope="module")
