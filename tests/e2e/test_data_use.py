@@ -36,7 +36,11 @@ def customer(ferrowen: Ferrowen, **traits: str) -> str:
     """Return a customer who has told much, and allowed the shop to send offers."""
     user = new_id("vera")
     ferrowen.know(user, zone="Etc/GMT", allows=("shop_marketing",), **traits)
-    bill = {"bill_id": f"B-{user}", "amount": 42.9, "due_at": "2027-01-01T09:00:00Z"}
+    bill: dict[str, Any] = {
+        "bill_id": f"B-{user}",
+        "amount": 42.9,
+        "due_at": "2027-01-01T09:00:00Z",
+    }
     ferrowen.say("billing", "Bill Issued", user, **bill)
     return user
 
