@@ -132,6 +132,7 @@ def test_the_page_is_behind_a_signed_link(ferrowen: Ferrowen) -> None:
     assert "Wie werden meine Daten genutzt?" in page.text
     assert f"{user}@mail.example" not in page.text
     assert "Correio Claro, Lda." in page.text
+    assert "zehn Jahre für das Finanzamt" in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert "<script" not in page.text
     plain = httpx.get(link_for(ferrowen.served, user, personal=True))
