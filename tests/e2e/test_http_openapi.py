@@ -162,6 +162,17 @@ def replay(server: Served) -> httpx.Response:
     return server.admin("POST", f"/quarantine/{quarantined(server)}/replay", {"payload": mended})
 
 
+def known(server: Served, **rest: Any) -> dict[str, Any]:
+    """Return a body that names a customer who is known."""
+    return {"identifier": f"user_id:{server.introduce()}", **rest}
+
+
+def data_use_page(server: Served) -> httpx.Response:
+    """Open the page that shows a customer how their data is used."""
+    made = server.admin("POST", "/customers/data-use-link", known(server, because="they asked"))
+    return server.http.get(server.ok(made)["url"])
+
+
 def find_customer(server: Served) -> httpx.Response:
     """Show a customer with everything that one can have."""
     user, _ = offered(server)
@@ -225,6 +236,12 @@ CALLS: dict[str, Make] = {
     ),
     "showDecision": show_decision,
     "findCustomer": find_customer,
+    "showDataUse": lambda server: server.admin("POST", "/customers/data-use", known(server)),
+    "makeDataUseLink": lambda server: server.admin(
+        "POST", "/customers/data-use-link", known(server, because="they asked")
+    ),
+    "showDataUsePage": data_use_page,
+    "readHistory": admin("POST", "/history/read", {"purpose": "service", "entity": "shop"}),
     "mergeCustomers": merge,
     "unmergeCustomers": unmerge,
     "reloadBrand": admin("POST", "/reload"),

@@ -7,7 +7,7 @@ import msgspec
 from kept.core.decision import Request
 from kept.core.event import Identifier
 from kept.core.identity import Link, Part
-from kept.core.mask import mask_text, mask_value
+from kept.core.mask import HIDDEN, mask_text, mask_value
 from kept.core.values import format_instant
 from kept.errors import NotFoundError
 from kept.flows.customers import Customer
@@ -98,12 +98,17 @@ def describe_customer(engine: Engine, identifier: Identifier, now: int) -> Custo
     state = customer.total(engine.plan)
     look = engine.look(customer, Request(open_messages=open_messages_of(customer)), now)
     contacts = sorted(state.contacts.values(), key=lambda one: one.attempt_at, reverse=True)
+    declared = engine.bundle.brand.facts.traits
+    sensitive = {name for name, trait in declared.items() if trait.sensitive}
     decisions = engine.store.read_decisions(sorted(customer.parts), newest=DECISIONS_SHOWN)
     return CustomerView(
         customer_id=customer.customer_id,
         cohort=look.cohort or "",
         parts=tuple(_part(part) for part in customer.parts.values()),
-        traits={name: mask_value(said.value) for name, said in sorted(state.traits.items())},
+        traits={
+            name: HIDDEN if name in sensitive else mask_value(said.value)
+            for name, said in sorted(state.traits.items())
+        },
         objects={kind: len(found) for kind, found in sorted(state.objects.items())},
         consents={scope: said.value for scope, said in sorted(state.consents.items())},
         closed={

@@ -60,6 +60,11 @@ def fields_of(brand: Brand) -> Iterator[DataField]:
             sensitive=False,
             origins=tuple(sorted(set(_heard(sources, [event], "")))),
         )
+    yield from _own_record(sources)
+
+
+def _own_record(sources: Mapping[str, Source]) -> Iterator[DataField]:
+    """Yield what is kept of the customer beside facts: what they allowed, and what was said."""
     yield DataField(
         field=CONSENTS,
         kind="consents",
