@@ -7,6 +7,7 @@ take the same characters one after another (a power of the text's length).
 
 import math
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from re import _constants as ops  # type: ignore[attr-defined]
@@ -45,9 +46,12 @@ def check_pattern(report: Report, path: KeyPath, pattern: str, *, searched: bool
         report.error(FILE, path, message, f"at most {PATTERN_LENGTH_MAX} are taken")
         return
     try:
-        re.compile(pattern)
+        with warnings.catch_warnings():
+            # What a later Python will read otherwise (`[[a]`) is none that can be relied on.
+            warnings.simplefilter("error")
+            re.compile(pattern)
         items = list(parser.parse(pattern))
-    except (re.error, OverflowError, RecursionError) as error:
+    except (re.error, Warning, OverflowError, RecursionError) as error:
         message = f"`{pattern}` is not a regular expression: {error}"
         report.error(FILE, path, message, "put a backslash before what is meant as text")
         return

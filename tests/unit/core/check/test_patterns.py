@@ -37,6 +37,7 @@ def problems(pattern: str, *, searched: bool = True) -> list[str]:
         r"(a*)b?\1",
         r"(?=a+)a+b",
         r"(?i)\d+[0-9a-f]*[a-f0-9]*z",
+        r"(end[[a]e)",
         "(a|b?)" * 40 + "c",
     ],
 )
