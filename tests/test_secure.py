@@ -33,6 +33,7 @@ MAY_TALK: Final = {
     "src/kept/cli/client.py": "calls the operator's own server",
     "src/kept/cli/demo.py": "calls the demo's own server",
     "src/kept/cli/living.py": "calls the demo's own server",
+    "src/kept/stores/vault/transit.py": "asks the key service that the operator named",
     "src/kept/web/server.py": "listens",
 }
 """Who may open a connection, and to where. A new one goes through channels/address.py."""
