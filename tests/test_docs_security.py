@@ -46,7 +46,9 @@ def test_every_threat_names_its_test_or_says_that_there_is_none() -> None:
 def test_every_requirement_is_answered_once() -> None:
     """Held with what holds it, or plainly not."""
     text = REQUIREMENTS.read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (\d+\.\d+\.\d+) \| (\d) \| ([^|]*) \| ([^|]*) \| (.*) \|$", text, re.M)
+    rows = re.findall(
+        r"^\| (\d+\.\d+\.\d+) \| (\d) \| ([^|]*) \| ([^|]*) \| (.*) \|$", text, re.MULTILINE
+    )
     names = [row[0] for row in rows]
     assert len(names) == len(set(names)) == REQUIREMENT_COUNT
     wrong = [f"{name}: {answer}" for name, _, _, answer, _ in rows if answer not in ANSWERS]

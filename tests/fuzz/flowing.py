@@ -67,7 +67,7 @@ def run_ingest(data: bytes) -> None:
 
 def _ask(stage: Stage, data: bytes) -> None:
     """Ask with words from the input."""
-    words = data[:200].decode("utf-8", "replace").replace('"', " ").split()[:6] + ["u1"] * 4
+    words = data[:200].decode("utf-8", "replace").replace('"', " ").split()[:6] + ["u1"] * 6
     for placement in ("banner", "till"):
         try:
             question = Question(

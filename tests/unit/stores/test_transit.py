@@ -12,7 +12,7 @@ from kept.stores.vault.transit import TransitKeys
         "http://keys.example",
         "http://127.0.0.1.keys.example",
         "http://127.0.0.1@keys.example",
-        "https://ana:word@keys.example",
+        "https://ana:pw@keys.example",
         "http://[::1].keys.example",
         "ftp://127.0.0.1",
         "https://",
