@@ -38,7 +38,7 @@ MAY_TALK: Final = {
 }
 """Who may open a connection, and to where. A new one goes through channels/address.py."""
 PERSONAL: Final = re.compile(
-    r"identifier|value|payload|body|raw\b|email|phone|address|recipient|propert|traits?\b|headers?\b"
+    r"identifier|value|payload|body|raw\b|email|phone|address|propert|traits?\b|headers?\b"
     r"|token|secret|password|cookie|\bkey\b|subject|\btext\b|html|\bevent\b|customer\b|question"
 )
 """Names of what a line of the log may not hold."""
