@@ -40,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--seeds", type=int, default=12, help="play so many worlds")
     group.addoption("--fuzz-seed", type=int, help="make the mutations of tests/fuzz of this seed")
     group.addoption(
-        "--fuzz-seconds", type=int, default=6, help="fuzz each parser so long, in tests/suites"
+        "--fuzz-seconds", type=int, default=5, help="fuzz each parser so long, in tests/suites"
     )
 
 
