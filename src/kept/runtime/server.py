@@ -63,7 +63,7 @@ class Runtime:
         self.problems: tuple[Problem, ...] = ()
         """Why the folder as it is now was not taken up; empty while it is in force."""
         self._texts = read_folder(settings.brand)
-        self._brand = load_checked(self._texts)
+        self._brand = load_checked(self._texts, settings=settings)
         self.is_ready = False
         self._was_open = False
         self._begun: list[tuple[Message, Outgoing]] = []
@@ -279,7 +279,7 @@ class Runtime:
         """Take up the folder as it is now, or refuse it as a whole and say why."""
         try:
             texts = read_folder(self.settings.brand)
-            brand = load_checked(texts)
+            brand = load_checked(texts, settings=self.settings)
         except InvalidBrandError as error:
             self.problems = error.problems
             _log.warning("the changed brand folder is refused: %d problem(s)", len(error.problems))

@@ -1,7 +1,7 @@
 """Events that could not be taken, over HTTP: look, mend, replay, drop."""
 
 import asyncio
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -18,7 +18,7 @@ ITEMS_MAX: Final = 200
 class QuarantineQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which part of the list."""
 
-    after: int = 0
+    after: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = 0
     """The last id of the part before."""
     limit: int = 50
     state: Literal["held", "replayed", "dropped", ""] = "held"
@@ -70,7 +70,7 @@ async def list_quarantine(call: Call) -> Quarantine:
     query: QuarantineQuery = call.query
     store = call.front.runtime.writer.engine.store
     limit = max(1, min(query.limit, ITEMS_MAX))
-    found = await asyncio.to_thread(store.read_quarantine, after=max(query.after, 0), limit=limit)
+    found = await asyncio.to_thread(store.read_quarantine, after=query.after, limit=limit)
     return Quarantine(
         items=tuple(_view(item) for item in found if query.state in ("", item.state)),
         next_after=found[-1].quarantine_id if len(found) == limit else 0,
