@@ -4,6 +4,8 @@ import base64
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import UnionType
 from typing import Any, TypeAlias, get_args
 
@@ -26,6 +28,7 @@ from tests.e2e.served import (
     Served,
     bearer,
     new_id,
+    serve,
     sign_plain,
     sign_standard,
 )
@@ -202,7 +205,54 @@ def show_decision(server: Served) -> httpx.Response:
 
 WHO = {"user_id": "u"}
 CONTACT = {"identifiers": WHO, "entity": "shop", "purpose": "marketing", "channel": "email"}
+
+
+def erased(server: Served) -> str:
+    """Forget somebody and return the id of the request."""
+    wanted = known(server, confirmed_by="they came in person")
+    return str(server.ok(server.admin("POST", "/erasures", wanted))["receipt"]["request_id"])
+
+
+def confirm_erasure(_: Served) -> httpx.Response:
+    """Confirm for a recipient that was given something: for that, something must really leave."""
+    options = ("--deliver", "providers", "--allow-private-webhooks")
+    with TemporaryDirectory() as folder, serve(Path(folder), *options) as server:
+        user = server.introduce()
+        server.track("Account Opened", user)
+        server.wait_for(lambda: user in server.outbox())
+        wanted = {"identifier": f"user_id:{user}", "confirmed_by": "they came in person"}
+        receipt = server.ok(server.admin("POST", "/erasures", wanted))["receipt"]
+        assert [one["state"] for one in receipt["recipients"]] == ["waiting"]
+        path = f"/erasures/{receipt['request_id']}/confirm"
+        return server.admin("POST", path, {"recipient": "printer"})
+
+
+def regulate(server: Served) -> httpx.Response:
+    """Begin a regulation."""
+    body = {"regulationType": "DELETE_ONLY", "subjectType": "USER_ID", "subjectIds": ["nobody"]}
+    return server.http.post("/v1/regulations", json=body, headers=bearer(server.token))
+
+
+def show_regulation(server: Served) -> httpx.Response:
+    """Ask how far a regulation has come."""
+    regulation = server.ok(regulate(server))["data"]["regulateId"]
+    return server.http.get(f"/v1/regulations/{regulation}", headers=bearer(server.token))
+
+
 CALLS: dict[str, Make] = {
+    "eraseCustomer": lambda server: server.admin(
+        "POST", "/erasures", known(server, confirmed_by="they came in person")
+    ),
+    "listErasures": admin("GET", "/erasures"),
+    "showReceipt": lambda server: server.admin("GET", f"/erasures/{erased(server)}"),
+    "confirmErasure": confirm_erasure,
+    "showHeld": lambda server: server.admin(
+        "POST", f"/erasures/{erased(server)}/held", {"because": "the tax office asks"}
+    ),
+    "regulate": regulate,
+    "showRegulation": show_regulation,
+    "showEpochs": admin("GET", "/vault"),
+    "rotateMasterKey": admin("POST", "/vault/rotate"),
     "readSettings": get(f"/v1/projects/{SITE_KEY}/settings"),
     "readSourceConfig": get(f"/sourceConfig?writeKey={SITE_KEY}"),
     "decide": post("/v1/decide", {"questions": [{"placement": "till", "identifiers": WHO}] * 2}),
