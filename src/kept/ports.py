@@ -13,6 +13,7 @@ import msgspec
 from kept.core.event import Event, Identifier
 from kept.core.identity import Link, Part
 from kept.core.message import Message, Outgoing, SendResult
+from kept.log_port import LogStore
 
 
 class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +127,7 @@ class HeldRecord(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-class Store(Protocol):
+class Store(LogStore, Protocol):
     """One brand's durable memory: the stream, identity, messages, and what is derived from them.
 
     There is one writer. Everything inside `transaction()` becomes durable together, before it
@@ -384,6 +385,7 @@ Record: TypeAlias = Literal[
     "audit",
     "request",
     "held",
+    "consent_record",
 ]
 """The kinds of stored records."""
 

@@ -12,6 +12,7 @@ from kept.core.values import format_instant
 from kept.errors import NotFoundError
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine, open_messages_of
+from kept.flows.note_in_log import note_operator
 from kept.flows.resolve import find_customer
 
 CONTACTS_SHOWN: Final = 20
@@ -84,6 +85,26 @@ class CustomerView(msgspec.Struct, frozen=True, kw_only=True):
     messages: tuple[MessageView, ...]
     decisions: tuple[DecisionView, ...]
     suggestions: tuple[Suggestion, ...]
+
+
+def show_customer(engine: Engine, identifier: Identifier, *, actor: str, now: int) -> CustomerView:
+    """Return the customer that an identifier leads to, and record who looked.
+
+    Raises:
+        NotFoundError: nobody has this identifier.
+    """
+    view = describe_customer(engine, identifier, now)
+    own_part = engine.customers.get(view.customer_id).own_part
+    note_operator(
+        engine.store,
+        "staff_access",
+        actor=actor,
+        verb="find_customer",
+        detail={},
+        now=now,
+        part_id=own_part,
+    )
+    return view
 
 
 def describe_customer(engine: Engine, identifier: Identifier, now: int) -> CustomerView:

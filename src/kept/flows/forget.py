@@ -21,6 +21,7 @@ from kept.flows.engine import Engine
 from kept.flows.erasure_records import save_record
 from kept.flows.guard import Erased, keep_erasure
 from kept.flows.legal_holds import hold_records
+from kept.flows.note_in_log import note_in_log, note_operator
 from kept.flows.react import react
 from kept.flows.recipients import find_recipients
 from kept.flows.resolve import find_customer, take_evidence
@@ -62,8 +63,13 @@ def forget(engine: Engine, wanted: Identifier, wish: Wish, now: int) -> ErasureR
     if customer is not None:
         record = _erase(engine, customer, record, number, wish, now)
     save_record(engine.store, record, number=number)
-    detail = {"request": wish.request_id, "confirmed_by": wish.confirmed_by}
-    engine.store.append_audit(at=now, actor=wish.actor, verb="forget", detail=detail)
+    detail = {
+        "request": wish.request_id,
+        "confirmed_by": wish.confirmed_by,
+        # By their numbers the consent log tells what was forgotten from what was damaged.
+        "parts": sorted(customer.parts) if customer else [],
+    }
+    note_operator(engine.store, "erasure", actor=wish.actor, verb="forget", detail=detail, now=now)
     engine.counts["forgotten", ""] += 1
     return record
 
@@ -147,6 +153,7 @@ def forget_again(engine: Engine, erased: Erased, now: int) -> None:
         store.erase_parts([part.part_id])
         _erase_quarantined(engine, [part.identifier])
         _regroup(engine, neighbours, now)
+        note_in_log(store, "erasure", now=now, detail={"parts": [part.part_id]})
     store.save_tombstone(erased.key, until=erased.until, is_suppressed=erased.is_suppressed)
     keep_erasure(store, erased.key, until=erased.until, is_suppressed=erased.is_suppressed)
     engine.unforgotten.clear()

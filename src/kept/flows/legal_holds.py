@@ -11,6 +11,7 @@ from kept.core.event import Event
 from kept.errors import NotFoundError
 from kept.flows.engine import Engine
 from kept.flows.erasure_records import ERASURE
+from kept.flows.note_in_log import note_operator
 from kept.ports import HeldRecord
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -61,7 +62,9 @@ def read_held(
     if row is None or row.kind != ERASURE:
         raise NotFoundError(f"there is no erasure {request_id[:100]!r}")
     detail = {"request": request_id, "because": because}
-    engine.store.append_audit(at=now, actor=actor, verb="read_held", detail=detail)
+    note_operator(
+        engine.store, "staff_access", actor=actor, verb="read_held", detail=detail, now=now
+    )
     return engine.store.load_held_records(row.number)
 
 

@@ -23,6 +23,7 @@ from kept.flows import deliver, take_brand
 from kept.flows.engine import Engine
 from kept.flows.keys import ADMIN_SETTING, load_keys
 from kept.flows.recover import recover
+from kept.flows.sign_log import open_log
 from kept.ports import Channel, Notifier, Store
 from kept.runtime.channels import OUTBOX, build_channels
 from kept.runtime.collector import spare_collector
@@ -162,6 +163,7 @@ class Runtime:
             engine.is_live = is_live(self.settings)
             now = self.clock.now()
             with store.transaction():
+                open_log(engine, now)
                 recover(engine, now, is_start=not self._was_open)
             for source in self.bundle.stale_after:
                 # A source that was never heard is given its time from now on.

@@ -9,6 +9,7 @@ from kept.flows.ask import ContactAnswer, ContactQuestion
 from kept.web import (
     callbacks,
     calls,
+    consent_log,
     data_use_page,
     decide,
     health,
@@ -32,6 +33,7 @@ from kept.web.admin import (
     upkeep,
     vault,
 )
+from kept.web.admin import consent_log as admin_log
 from kept.web.endpoints import BUSY, Call, Endpoint
 from kept.web.wire.routes import ROUTES, Route
 
@@ -184,6 +186,7 @@ ENDPOINTS: Final = (
     *inbox.ENDPOINTS,
     *calls.ENDPOINTS,
     *unsubscribe.ENDPOINTS,
+    *consent_log.ENDPOINTS,
     *brakes.ENDPOINTS,
     *keys.ENDPOINTS,
     *quarantine.ENDPOINTS,
@@ -192,6 +195,7 @@ ENDPOINTS: Final = (
     *data_use.ENDPOINTS,
     *history.ENDPOINTS,
     *data_use_page.ENDPOINTS,
+    *admin_log.ENDPOINTS,
     *upkeep.ENDPOINTS,
     *vault.ENDPOINTS,
     *imports.ENDPOINTS,

@@ -93,7 +93,9 @@ class LegalEntity(Entry, frozen=True, kw_only=True):
     contact: str
     """An e-mail address or telephone number that a person answers."""
     lawful_basis_notice: str = ""
-    """Where customers read how their data is used."""
+    """Where customers read how their data is used; receipts of consent name it."""
+    privacy_contact: str = ""
+    """Who answers questions about data, such as a data protection officer; by default `contact`."""
 
 
 class Placement(Entry, frozen=True, kw_only=True):
@@ -194,6 +196,8 @@ class Purpose(Entry, frozen=True, kw_only=True):
     """For an explicit consent: other purposes for which the fields processed for it are read."""
     keep: DurationText = ""
     """How long what serves this purpose alone is kept; empty means as long as its events."""
+    uses: tuple[str, ...] = ()
+    """What personal data it uses, in words that a customer understands; receipts list them."""
 
 
 class Channel(Entry, frozen=True, kw_only=True):
@@ -246,6 +250,8 @@ class ConsentFile(Entry, frozen=True, kw_only=True):
     """Category of a consent event -> (legal entity, purpose) that it speaks of."""
     recipients: dict[str, Recipient] = {}
     """Companies outside of the group that are given personal data, by name."""
+    how_to_withdraw: str = ""
+    """How a customer withdraws, in words that a customer understands; receipts say so."""
 
 
 # -- contact.yaml -------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ _LAST_IDS: Final = (("last part", "find_last_part"), ("last decision", "find_las
 _BY_PARTS: tuple[LiteralString, ...] = (
     "delete_states",
     "delete_notices",
+    "empty_leaves",
     "delete_links",
     # Both read `parts`, which goes last.
     "delete_wakes",

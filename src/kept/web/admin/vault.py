@@ -7,6 +7,7 @@ import msgspec
 
 from kept.core.values import format_instant
 from kept.errors import ConflictError, SettingsError
+from kept.flows.note_in_log import note_operator
 from kept.stores.sqlite.key_file import EpochStatus
 from kept.web.endpoints import BUSY, Call, Endpoint
 
@@ -44,8 +45,8 @@ async def rotate(call: Call) -> Epochs:
         raise ConflictError(str(error)) from error
     detail = {"epoch": epoch}
     await runtime.ask(
-        lambda engine, now: engine.store.append_audit(
-            at=now, actor=actor, verb="rotate_master_key", detail=detail
+        lambda engine, now: note_operator(
+            engine.store, "approval", actor=actor, verb="rotate_master_key", detail=detail, now=now
         )
     )
     return await show_epochs(call)
