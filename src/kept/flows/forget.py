@@ -62,14 +62,22 @@ def forget(engine: Engine, wanted: Identifier, wish: Wish, now: int) -> ErasureR
     number = engine.store.next_request_number()
     if customer is not None:
         record = _erase(engine, customer, record, number, wish, now)
-    save_record(engine.store, record, number=number)
     detail = {
         "request": wish.request_id,
         "confirmed_by": wish.confirmed_by,
+        "erased": {
+            "events": record.event_count,
+            "decisions": record.decision_count,
+            "messages": record.message_count,
+        },
         # By their numbers the consent log tells what was forgotten from what was damaged.
         "parts": sorted(customer.parts) if customer else [],
     }
-    note_operator(engine.store, "erasure", actor=wish.actor, verb="forget", detail=detail, now=now)
+    index = note_operator(
+        engine.store, "erasure", actor=wish.actor, verb="forget", detail=detail, now=now
+    )
+    record = msgspec.structs.replace(record, log_index=index)
+    save_record(engine.store, record, number=number)
     engine.counts["forgotten", ""] += 1
     return record
 

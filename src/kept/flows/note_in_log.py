@@ -78,8 +78,8 @@ def note_operator(
     detail: Mapping[str, Any],
     now: int,
     part_id: int = HOUSE,
-) -> None:
-    """Keep what an operator did or saw in the audit, and record it in the log.
+) -> int:
+    """Keep what an operator did or saw in the audit, record it in the log, and return its leaf's index.
 
     Args:
         store: where both are kept.
@@ -94,7 +94,9 @@ def note_operator(
     told = {**detail, "part": part_id} if part_id else dict(detail)
     entry_id = store.append_audit(at=now, actor=actor, verb=verb, detail=told)
     source = FromAudit(entry_id=entry_id, actor=actor, verb=verb, detail=told)
-    _append(store, part_id, _record(store, kind, now=now, part_id=part_id, from_audit=source))
+    return _append(
+        store, part_id, _record(store, kind, now=now, part_id=part_id, from_audit=source)
+    )
 
 
 def _record(store: Store, kind: Kind, *, now: int, part_id: int, **told: Any) -> Record:
@@ -108,7 +110,7 @@ def _record(store: Store, kind: Kind, *, now: int, part_id: int, **told: Any) ->
     )
 
 
-def _append(store: Store, part_id: int, record: Record) -> None:
+def _append(store: Store, part_id: int, record: Record) -> int:
     data = write_leaf(record, random_bytes(SALT_BYTES))
     index = store.append_leaf(part_id, leaf_hash=hash_leaf(data), data=data)
     if str(index) != record.record_id:
@@ -121,3 +123,4 @@ def _append(store: Store, part_id: int, record: Record) -> None:
         )
         level, end = level + 1, end // TILE_WIDTH
         store.save_log_hash(level, end - 1, root_of(hashes))
+    return index

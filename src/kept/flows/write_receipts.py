@@ -85,6 +85,23 @@ def write_receipts(engine: Engine, identifier: str, *, actor: str, now: int) -> 
     )
 
 
+def prove_record(engine: Engine, index: int, now: int) -> tuple[str, ConsentReceipt]:
+    """Return the log's key, and the receipt of one record of the house, such as an erasure.
+
+    Raises:
+        NotFoundError: there is no such record, or the log never began.
+        InputError: the log does not fit what was signed of it.
+    """
+    keys = load_log_keys(engine.store)
+    leaves = engine.store.read_leaves(start=index, limit=1)
+    if keys is None or not leaves or leaves[0].data is None:
+        raise NotFoundError("the consent log holds no such record")
+    signed = sign_log(engine, now)
+    hashes = tuple(prove_inclusion(index, signed.size, read_subtrees(engine.store)))
+    proof = Proof(index=index, hashes=hashes, note=signed.note)
+    return keys.periods[-1].key, write_receipt(leaves[0].data, proof)
+
+
 def _own_parts(customer: Customer) -> list[Part]:
     """Return the parts that somebody vouched for; all, where nobody did for any."""
     parts = list(customer.parts.values())

@@ -7,6 +7,7 @@ import msgspec
 from kept.clock import new_id
 from kept.core.erasure import ErasureRecord, write_receipt
 from kept.core.event import Identifier
+from kept.core.receipt import ConsentReceipt
 from kept.core.values import format_instant
 from kept.errors import InputError, NotFoundError
 from kept.flows.engine import Engine
@@ -22,6 +23,7 @@ from kept.flows.regulate import (
     begin_regulation,
     load_regulation,
 )
+from kept.flows.write_receipts import prove_record
 from kept.web.endpoints import BUSY, Call, Endpoint
 
 REASON_LENGTH_MIN: Final = 8
@@ -63,6 +65,10 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """What the customer keeps: what was erased, what is left and why, who has confirmed."""
 
     receipt: dict[str, Any]
+    proof: ConsentReceipt
+    """The record of the erasure in the consent log, signed; `kept verify-receipt` verifies it offline."""
+    key: str
+    """The key that it is verified with, as `NAME+ID+BASE64`."""
 
 
 class Confirmed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -145,7 +151,7 @@ async def erase(call: Call) -> Receipt:
     )
     record = await runtime.ask(lambda engine, now: forget(engine, wanted, wish, now))
     runtime.erasures.wake()
-    return _receipt(call, record)
+    return await _receipt(call, record)
 
 
 async def list_erasures(call: Call) -> Erasures:
@@ -173,7 +179,7 @@ async def show_receipt(call: Call) -> Receipt:
     """Return the receipt of an erasure as it stands now."""
     request_id = call.text("request")
     record = await call.front.runtime.ask(lambda engine, now: _load(engine, request_id))
-    return _receipt(call, record)
+    return await _receipt(call, record)
 
 
 async def confirm_recipient(call: Call) -> Receipt:
@@ -182,7 +188,7 @@ async def confirm_recipient(call: Call) -> Receipt:
     record = await call.front.runtime.ask(
         lambda engine, now: confirm(engine, request_id, recipient, actor=actor, now=now)
     )
-    return _receipt(call, record)
+    return await _receipt(call, record)
 
 
 async def show_held(call: Call) -> Held:
@@ -251,9 +257,11 @@ def _load(engine: Engine, request_id: str) -> ErasureRecord:
     return read_record(row)
 
 
-def _receipt(call: Call, record: ErasureRecord) -> Receipt:
-    brand = call.front.runtime.bundle.brand.brand.brand
-    return Receipt(receipt=write_receipt(record, brand=brand))
+async def _receipt(call: Call, record: ErasureRecord) -> Receipt:
+    runtime = call.front.runtime
+    key, proof = await runtime.ask(lambda engine, now: prove_record(engine, record.log_index, now))
+    told = write_receipt(record, brand=runtime.bundle.brand.brand.brand)
+    return Receipt(receipt=told, proof=proof, key=key)
 
 
 ENDPOINTS: Final = (
