@@ -420,6 +420,7 @@ class MemoryStore(MemoryRequests, MemoryAccess):
         for part_id in gone:
             self._drop(self._states, part_id)
         self._forget_leaves(gone)
+        self._forget_accesses(gone)
         return ErasedCounts(events=len(events), decisions=len(decisions), messages=len(messages))
 
     def erase_quarantined(self, quarantine_ids: Sequence[int]) -> None:

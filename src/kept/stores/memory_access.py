@@ -1,6 +1,6 @@
 """Who may ask, in memory: staff, their sessions, tokens, write keys, and who looked at whom."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from kept.core.keys import WriteKey
@@ -89,6 +89,11 @@ class MemoryAccess(Undo):
         wanted = {entry_id for part_id, entry_id in self._accesses if part_id in set(part_ids)}
         found = [entry for entry in reversed(self._audit) if entry.entry_id in wanted]
         return found[: max(newest, 0)]
+
+    def _forget_accesses(self, part_ids: Collection[int]) -> None:
+        """Forget who saw values of parts that are erased."""
+        for key in [key for key in self._accesses if key[0] in part_ids]:
+            self._drop(self._accesses, key)
 
     def _drop_all(self, out_of: dict[str, Any], names: Iterable[str]) -> None:
         for name in names:
