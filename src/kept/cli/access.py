@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from kept.cli.client import call
-from kept.cli.data import MasterKey, MasterKeyToken
+from kept.cli.options import MasterKey, MasterKeyToken
 from kept.cli.output import console
 from kept.errors import NotFoundError
 from kept.runtime.backups import renew_admin_token

@@ -323,6 +323,7 @@ ENDPOINTS: Final = (
         handler=show_held,
         tag="Privacy",
         who="operator",
+        needs="export",
         body=HeldWanted,
         answer=Held,
         statuses=(404, *BUSY),
