@@ -13,6 +13,7 @@ from kept.core.plain_text import clean_line
 from kept.core.staff import INVITATION_KEPT, Failures, Session, SignInWay, Staff
 from kept.errors import ConflictError, InputError, NotAllowedError, NotFoundError
 from kept.flows.engine import Engine
+from kept.flows.note_in_log import note_operator
 from kept.ports import Store
 
 ADMIN_SETTING: Final = "admin_token"
@@ -72,7 +73,7 @@ def add_staff(
     )
     engine.store.save_staff(made)
     detail = {"staff_id": made.staff_id, "roles": list(held)}
-    engine.store.append_audit(at=now, actor=actor, verb="add_staff", detail=detail)
+    note_operator(engine.store, "approval", actor=actor, verb="add_staff", detail=detail, now=now)
     return made
 
 
@@ -95,7 +96,9 @@ def change_roles(
         )
     changed = _keep(engine, msgspec.structs.replace(staff, roles=held))
     detail = {"staff_id": staff_id, "before": list(staff.roles), "roles": list(held)}
-    engine.store.append_audit(at=now, actor=actor, verb="change_roles", detail=detail)
+    note_operator(
+        engine.store, "approval", actor=actor, verb="change_roles", detail=detail, now=now
+    )
     return changed
 
 
@@ -109,7 +112,9 @@ def set_enabled(engine: Engine, staff_id: int, *, is_enabled: bool, actor: str, 
     staff = find_staff(engine.store, staff_id)
     changed = _keep(engine, msgspec.structs.replace(staff, is_enabled=is_enabled))
     verb = "enable_staff" if is_enabled else "disable_staff"
-    engine.store.append_audit(at=now, actor=actor, verb=verb, detail={"staff_id": staff_id})
+    note_operator(
+        engine.store, "approval", actor=actor, verb=verb, detail={"staff_id": staff_id}, now=now
+    )
     return changed
 
 
@@ -142,8 +147,13 @@ def reset_staff(
     end_sessions(engine.store, staff_id)
     engine.store.save_staff(changed)
     engine.store.drop_failures(names)
-    engine.store.append_audit(
-        at=now, actor=actor, verb="reset_staff", detail={"staff_id": staff_id}
+    note_operator(
+        engine.store,
+        "approval",
+        actor=actor,
+        verb="reset_staff",
+        detail={"staff_id": staff_id},
+        now=now,
     )
     return changed
 
@@ -161,7 +171,9 @@ def accept_invitation(engine: Engine, invitation: str, *, password: str, now: in
     end_sessions(engine.store, staff.staff_id)
     engine.store.save_staff(changed)
     detail = {"staff_id": staff.staff_id}
-    engine.store.append_audit(at=now, actor=staff.actor, verb="set_password", detail=detail)
+    note_operator(
+        engine.store, "approval", actor=staff.actor, verb="set_password", detail=detail, now=now
+    )
     return changed
 
 
@@ -188,7 +200,9 @@ def change_password(engine: Engine, staff_id: int, *, password: str, kept: str, 
     engine.store.save_staff(msgspec.structs.replace(staff, password=password))
     end_sessions(engine.store, staff_id, kept=kept)
     detail = {"staff_id": staff_id}
-    engine.store.append_audit(at=now, actor=staff.actor, verb="set_password", detail=detail)
+    note_operator(
+        engine.store, "approval", actor=staff.actor, verb="set_password", detail=detail, now=now
+    )
 
 
 def sign_in(
@@ -237,7 +251,9 @@ def sign_in(
     engine.store.save_session(session)
     engine.counts["sign_ins", "done"] += 1
     detail = {"staff_id": staff_id, "way": way}
-    engine.store.append_audit(at=now, actor=staff.actor, verb="sign_in", detail=detail)
+    note_operator(
+        engine.store, "approval", actor=staff.actor, verb="sign_in", detail=detail, now=now
+    )
     return session
 
 
@@ -272,13 +288,17 @@ def take_person(
             made_by="oidc",
         )
         detail = {"staff_id": found.staff_id, "roles": list(roles)}
-        engine.store.append_audit(at=now, actor="oidc", verb="add_staff", detail=detail)
+        note_operator(
+            engine.store, "approval", actor="oidc", verb="add_staff", detail=detail, now=now
+        )
     elif found.roles != roles:
         end_sessions(engine.store, found.staff_id)
         detail = {
             "staff_id": found.staff_id, "before": list(found.roles), "roles": list(roles),
         }  # fmt: skip
-        engine.store.append_audit(at=now, actor="oidc", verb="change_roles", detail=detail)
+        note_operator(
+            engine.store, "approval", actor="oidc", verb="change_roles", detail=detail, now=now
+        )
     found = msgspec.structs.replace(found, name=person.name, roles=roles)
     engine.store.save_staff(found)
     return found if roles else None

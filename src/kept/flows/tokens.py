@@ -10,6 +10,7 @@ from kept.core.staff import ApiToken
 from kept.core.values import SECOND
 from kept.errors import ConflictError, InputError, NotFoundError
 from kept.flows.engine import Engine
+from kept.flows.note_in_log import note_operator
 from kept.flows.staff import ADMIN_SETTING, REVOKED, has_admin_token, has_other_way_in
 
 TOKENS_MAX: Final = 1_000
@@ -69,7 +70,7 @@ def add_token(
         )
     engine.store.save_token(made)
     detail = {"token": name, "scopes": list(made.scopes), "networks": list(made.networks)}
-    engine.store.append_audit(at=now, actor=actor, verb="add_token", detail=detail)
+    note_operator(engine.store, "approval", actor=actor, verb="add_token", detail=detail, now=now)
     return made
 
 
@@ -83,7 +84,9 @@ def revoke_token(engine: Engine, name: str, *, actor: str, now: int) -> None:
     if not gone:
         raise NotFoundError(f"there is no token {name[:NAME_LENGTH_MAX]!r}")
     engine.store.drop_tokens(gone)
-    engine.store.append_audit(at=now, actor=actor, verb="revoke_token", detail={"token": name})
+    note_operator(
+        engine.store, "approval", actor=actor, verb="revoke_token", detail={"token": name}, now=now
+    )
 
 
 def revoke_admin_token(engine: Engine, *, actor: str, now: int) -> None:
@@ -101,4 +104,6 @@ def revoke_admin_token(engine: Engine, *, actor: str, now: int) -> None:
             "sign in"
         )
     engine.store.save_setting(ADMIN_SETTING, REVOKED.encode())
-    engine.store.append_audit(at=now, actor=actor, verb="revoke_admin_token", detail={})
+    note_operator(
+        engine.store, "approval", actor=actor, verb="revoke_admin_token", detail={}, now=now
+    )

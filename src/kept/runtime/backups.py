@@ -7,6 +7,7 @@ import msgspec
 from kept.clock import SystemClock
 from kept.errors import SettingsError
 from kept.flows.guard import is_stop
+from kept.flows.note_in_log import note_operator
 from kept.flows.staff import ADMIN_SETTING
 from kept.runtime.master_key import find_master_key, open_keys
 from kept.runtime.server import ADMIN_TOKEN_FILE
@@ -85,8 +86,13 @@ def renew_admin_token(data: Path, *, master_key: str = "", master_key_token: str
     try:
         with store.transaction():
             store.save_setting(ADMIN_SETTING, b"")
-            store.append_audit(
-                at=SystemClock().now(), actor="command line", verb="renew_admin_token", detail={}
+            note_operator(
+                store,
+                "approval",
+                actor="command line",
+                verb="renew_admin_token",
+                detail={},
+                now=SystemClock().now(),
             )
     finally:
         store.close()

@@ -11,6 +11,7 @@ from kept.core.staff import SignInWay, Staff
 from kept.core.values import MINUTE, SECOND, format_instant
 from kept.errors import InputError, NotAllowedError, NotFoundError
 from kept.flows.engine import Engine
+from kept.flows.note_in_log import note_operator
 from kept.flows.staff import (
     accept_invitation,
     change_password,
@@ -97,7 +98,9 @@ async def sign_out(call: Call) -> Response:
     def job(engine: Engine, now: int) -> None:
         engine.store.drop_sessions([session.digest])
         detail = {"staff_id": staff.staff_id}
-        engine.store.append_audit(at=now, actor=staff.actor, verb="sign_out", detail=detail)
+        note_operator(
+            engine.store, "approval", actor=staff.actor, verb="sign_out", detail=detail, now=now
+        )
 
     await front.runtime.change_access(job)
     leave_url = await front.provider.leave_url() if session.way == "oidc" else ""
