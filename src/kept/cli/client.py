@@ -1,5 +1,6 @@
 """How the command line speaks with a running server: over its admin API, like anybody else."""
 
+import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,18 +10,23 @@ from kept.errors import InputError, SettingsError
 from kept.runtime.server import ADDRESS_FILE, ADMIN_TOKEN_FILE
 
 TIMEOUT_SECONDS: Final = 60.0
+TOKEN_VARIABLE: Final = "KEPT_TOKEN"
 
 
 def call(data: Path, method: str, path: str, body: Any = None, *, key: str = "") -> Any:
     """Return what a running server answers to the operator (or, with a write key, to a source).
 
+    The operator is whoever holds the admin token of the data folder, or the API token that the
+    environment variable KEPT_TOKEN holds.
+
     Raises:
         SettingsError: no server has been started on this data folder, or it does not answer.
         InputError: the server refused, and why.
     """
+    own = key or os.environ.get(TOKEN_VARIABLE, "")
     try:
         address = (data / ADDRESS_FILE).read_text(encoding="utf-8").strip()
-        token = (data / ADMIN_TOKEN_FILE).read_text(encoding="utf-8").strip()
+        token = own or (data / ADMIN_TOKEN_FILE).read_text(encoding="utf-8").strip()
     except OSError as error:
         message = (
             f"no server was started on {data} ({error.strerror}: {Path(error.filename).name}); "
@@ -32,7 +38,7 @@ def call(data: Path, method: str, path: str, body: Any = None, *, key: str = "")
             method,
             address + path,
             json=body,
-            headers={"authorization": f"Bearer {key or token}"},
+            headers={"authorization": f"Bearer {token}"},
             timeout=TIMEOUT_SECONDS,
         )
     except httpx.HTTPError as error:

@@ -7,6 +7,7 @@ import typer
 
 from kept import __version__
 from kept.cli import (
+    access,
     brand,
     consent_log,
     data,
@@ -38,6 +39,7 @@ data.add_to(app)
 privacy.add_to(app)
 read_history.add_to(app)
 consent_log.add_to(app)
+access.add_to(app)
 
 
 @app.command("version")

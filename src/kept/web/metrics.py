@@ -47,6 +47,7 @@ _COUNTED: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
     "withdrawn": ("kept_messages_withdrawn", "Messages taken back before leaving.", ("reason",)),
     "feedback": ("kept_feedback", "What providers reported.", ("outcome",)),
     "unsubscribed": ("kept_unsubscribed", "Customers who left by a link.", ("channel",)),
+    "sign_ins": ("kept_sign_ins", "Attempts of staff to sign in.", ("outcome",)),
     "alerts": ("kept_alerts", "What an operator had to hear of.", ("code",)),
     "told": ("kept_suppressions_told", "Suppressions that tools took.", ("source",)),
     "untold": ("kept_suppressions_refused", "Calls that a tool did not take.", ("source",)),

@@ -30,11 +30,15 @@ from kept.web.admin import (
     keys,
     privacy,
     quarantine,
+    staff,
+    tokens,
+    unmask,
     upkeep,
     vault,
 )
 from kept.web.admin import consent_log as admin_log
 from kept.web.endpoints import BUSY, Call, Endpoint
+from kept.web.staff import pages, provider_pages
 from kept.web.wire.routes import ROUTES, Route
 
 
@@ -188,7 +192,12 @@ ENDPOINTS: Final = (
     *unsubscribe.ENDPOINTS,
     *consent_log.ENDPOINTS,
     *brakes.ENDPOINTS,
+    *unmask.ENDPOINTS,
     *keys.ENDPOINTS,
+    *tokens.ENDPOINTS,
+    *staff.ENDPOINTS,
+    *pages.ENDPOINTS,
+    *provider_pages.ENDPOINTS,
     *quarantine.ENDPOINTS,
     *decisions.ENDPOINTS,
     *customers.ENDPOINTS,
