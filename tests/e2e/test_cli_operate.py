@@ -20,7 +20,7 @@ def test_a_start_names_all_that_is_missing_at_once(tmp_path: Path) -> None:
 
     assert done.code != 0
     named = re.findall(
-        r"^(source|channel) (\w+): `[\w.]+`: the environment variable (\w+) is not set$",
+        r"^(source|channel|recipient) (\w+): `[\w.]+`: the environment variable (\w+) is not set$",
         done.err,
         re.MULTILINE,
     )
