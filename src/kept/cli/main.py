@@ -8,6 +8,7 @@ import typer
 from kept import __version__
 from kept.cli import (
     access,
+    approvals,
     brand,
     consent_log,
     data,
@@ -35,6 +36,7 @@ data_map.add_to(app)
 serve.add_to(app)
 demo.add_to(app)
 operate.add_to(app)
+approvals.add_to(app)
 data.add_to(app)
 privacy.add_to(app)
 read_history.add_to(app)

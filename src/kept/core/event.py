@@ -30,6 +30,9 @@ CONTACT_REPORTED: Final = "Contact Reported"
 HISTORY_TAKEN: Final = "History Taken"
 OFFER_DECLINED: Final = "Offer Declined"
 CHANNEL_CLOSED: Final = "Channel Closed"
+APPROVAL_DECIDED: Final = "Approval Decided"
+DECISION_CONTESTED: Final = "Decision Contested"
+BREACH_FOUND: Final = "Breach Found"
 
 
 class Identifier(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):

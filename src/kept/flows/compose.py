@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from kept.core.contest import add_contest
 from kept.core.explicit_consent import hidden_facts
 from kept.core.facts import TRAIT_PREFIX, find_address
 from kept.core.message import Message, Outgoing
@@ -17,6 +18,7 @@ from kept.core.unsubscribe import (
     make_link,
     make_token,
 )
+from kept.flows.approval_requests import contest_link
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine
 
@@ -51,6 +53,10 @@ def compose(engine: Engine, customer: Customer, message: Message, now: int) -> O
     link = make_link(engine.public_url, token)
     situation = situation_of(engine, customer, now, action=message.action, about=message.about)
     values = dict(situation.values) | {"unsubscribe_url": link}
+    contest = ""
+    if bundle.policy.by_name[message.action].needs_approval:
+        contest = contest_link(engine, customer, message.action, message.about)
+        values["contest_url"] = contest
     # What the message itself makes true (a grace date) is what it speaks of.
     if message.sets:
         values["about"] = values["about"] | message.sets
@@ -63,6 +69,8 @@ def compose(engine: Engine, customer: Customer, message: Message, now: int) -> O
         return Gap(names=rendered.names)
     if not isinstance(rendered, Rendered):
         return Gap(names=(rendered.detail,))
+    if contest:
+        rendered = add_contest(rendered, link=contest, locale=situation.locale)
     if message.promotional and channel.adapter in _LETTERS:
         entity = bundle.brand.brand.legal_entities[message.entity]
         imprint = f"{entity.name}, {entity.address}"

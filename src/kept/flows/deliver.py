@@ -23,6 +23,7 @@ from kept.core.message import (
 )
 from kept.core.reason import Expired, MissingValue, ProviderRefused, Shadowed
 from kept.core.values import DAY, MINUTE, SECOND
+from kept.flows.approval_requests import use_approval
 from kept.flows.compose import Gap, compose
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine
@@ -84,6 +85,10 @@ def _leave(
     engine.save_message(customer, leaving)
     told = told_of(leaving) | ({"sets": leaving.sets} if leaving.sets else {})
     engine.append_own(customer, message.part_id, MESSAGE_LEAVING, told, now)
+    if engine.bundle.policy.by_name[message.action].needs_approval:
+        use_approval(
+            engine, customer, message.action, message.about, now, message_id=message.message_id
+        )
     if engine.shadow:
         _end(engine, customer, leaving, "withdrawn", "shadow", Shadowed(), now)
         return None

@@ -13,6 +13,7 @@ from kept.core.decision import OUTBOUND, Chosen, Decision, Request
 from kept.core.event import MESSAGE_SETTLED
 from kept.core.message import WITHDRAWABLE_STATES, Message
 from kept.core.reason import ContactsUnknown, Expired, NotEligible, Reason, Shadowed, code_of
+from kept.flows.approval_requests import request_approvals
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine, open_messages_of, standing_of
 
@@ -29,6 +30,8 @@ def react(engine: Engine, customer: Customer, now: int) -> list[Message]:
     customer.standing = standing_of(customer, decision, engine.bundle.policy)
     engine.note_evaluated(customer, now)
     note_reasons(engine, decision)
+    if "needs_approval" in note_reasons(engine, decision):
+        request_approvals(engine, customer, decision, now)
     for chosen in decision.chosen:
         queue(engine, customer, decision, chosen, now)
     return withdrawn
@@ -176,8 +179,11 @@ def queue(
     return message
 
 
-def note_reasons(engine: Engine, decision: Decision) -> None:
-    """Count why a decision held something back, each reason once; tell one of them, and no name."""
+def note_reasons(engine: Engine, decision: Decision) -> set[str]:
+    """Count why a decision held something back, each reason once; tell one of them, and no name.
+
+    Return the codes of these reasons.
+    """
     codes: set[str] = set()
     told = False
     for index in decision.facts.unknown:
@@ -194,6 +200,7 @@ def note_reasons(engine: Engine, decision: Decision) -> None:
             engine.tell("held", action=one.action, reason=code_of(reason))
     for code in codes:
         engine.counts["reasons", code] += 1
+    return codes
 
 
 def _tell_outgrown(engine: Engine, fact: str, now: int) -> None:

@@ -10,6 +10,7 @@ from kept.web import (
     callbacks,
     calls,
     consent_log,
+    contest,
     data_use_page,
     decide,
     health,
@@ -21,6 +22,7 @@ from kept.web import (
     unsubscribe,
 )
 from kept.web.admin import (
+    approvals,
     brakes,
     customers,
     data_use,
@@ -191,6 +193,7 @@ ENDPOINTS: Final = (
     *calls.ENDPOINTS,
     *unsubscribe.ENDPOINTS,
     *consent_log.ENDPOINTS,
+    *contest.ENDPOINTS,
     *brakes.ENDPOINTS,
     *unmask.ENDPOINTS,
     *keys.ENDPOINTS,
@@ -200,6 +203,7 @@ ENDPOINTS: Final = (
     *provider_pages.ENDPOINTS,
     *quarantine.ENDPOINTS,
     *decisions.ENDPOINTS,
+    *approvals.ENDPOINTS,
     *customers.ENDPOINTS,
     *data_use.ENDPOINTS,
     *history.ENDPOINTS,
