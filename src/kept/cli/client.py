@@ -24,6 +24,15 @@ def call(data: Path, method: str, path: str, body: Any = None, *, key: str = "")
         InputError: the server refused, and why.
     """
     own = key or os.environ.get(TOKEN_VARIABLE, "")
+    return _read(_ask(data, method, path, body, key=key))
+
+
+def fetch(data: Path, method: str, path: str, body: Any = None) -> bytes:
+    """Return the bytes that a running server answers to the operator; raises as `call` does."""
+    return _ask(data, method, path, body).content
+
+
+def _ask(data: Path, method: str, path: str, body: Any = None, *, key: str = "") -> httpx.Response:
     try:
         address = (data / ADDRESS_FILE).read_text(encoding="utf-8").strip()
         token = own or (data / ADMIN_TOKEN_FILE).read_text(encoding="utf-8").strip()
@@ -46,9 +55,9 @@ def call(data: Path, method: str, path: str, body: Any = None, *, key: str = "")
             f"the server at {address} does not answer ({type(error).__name__}); is it running?"
         )
         raise SettingsError(message) from error
-    told = _read(answer)
     if answer.is_success:
-        return told
+        return answer
+    told = _read(answer)
     detail = told.get("detail") if isinstance(told, dict) else None
     raise InputError(str(detail or f"the server answered {answer.status_code}"))
 

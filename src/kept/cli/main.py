@@ -11,6 +11,7 @@ from kept.cli import (
     approvals,
     brand,
     consent_log,
+    breach,
     data,
     data_map,
     demo,
@@ -37,6 +38,7 @@ serve.add_to(app)
 demo.add_to(app)
 operate.add_to(app)
 approvals.add_to(app)
+breach.add_to(app)
 data.add_to(app)
 privacy.add_to(app)
 read_history.add_to(app)

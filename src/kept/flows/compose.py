@@ -9,6 +9,7 @@ from kept.core.contest import add_contest
 from kept.core.explicit_consent import hidden_facts
 from kept.core.facts import TRAIT_PREFIX, find_address
 from kept.core.message import Message, Outgoing
+from kept.core.notices import breach_of
 from kept.core.state import Stamped, State
 from kept.core.template.render import Missing, Rendered, Situation
 from kept.core.unsubscribe import (
@@ -19,6 +20,7 @@ from kept.core.unsubscribe import (
     make_token,
 )
 from kept.flows.approval_requests import contest_link
+from kept.flows.breach_records import breach_values
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine
 
@@ -114,7 +116,8 @@ def situation_of(
         read = feature.aggregate.read(slot, now)
         if read is None or isinstance(read, bool | int | str):
             values[feature.name] = read
-    if about:
+    breach = breach_of(about)
+    if about and not breach:
         kind, _, key = about.partition("/")
         fields = {
             field: said
@@ -124,11 +127,14 @@ def situation_of(
         values["about"] = _object_values(bundle.brand.facts.objects[kind].fields, key, fields)
     if action:
         values |= bundle.action_values.get(action, {})
-    locale = _text(state.traits.get(file.locale))
+    locale = _text(state.traits.get(file.locale)) or file.locales[0]
+    if breach and action:
+        contact = file.legal_entities[bundle.brand.actions[action].entity].contact
+        values["breach"] = breach_values(engine, customer, breach, contact=contact, locale=locale)
     return Situation(
         values=values,
-        schema=bundle.template_schema(action, about.partition("/")[0]),
-        locale=locale or file.locales[0],
+        schema=bundle.template_schema(action, "" if breach else about.partition("/")[0]),
+        locale=locale,
         zone=_text(state.traits.get(file.zone)) or file.time_zone,
         now=now,
     )

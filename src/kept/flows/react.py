@@ -12,7 +12,15 @@ from kept.core.contact import NEVER_ARRIVED
 from kept.core.decision import OUTBOUND, Chosen, Decision, Request
 from kept.core.event import MESSAGE_SETTLED
 from kept.core.message import WITHDRAWABLE_STATES, Message
-from kept.core.reason import ContactsUnknown, Expired, NotEligible, Reason, Shadowed, code_of
+from kept.core.reason import (
+    BreachNoticeDue,
+    ContactsUnknown,
+    Expired,
+    NotEligible,
+    Reason,
+    Shadowed,
+    code_of,
+)
 from kept.flows.approval_requests import request_approvals
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine, open_messages_of, standing_of
@@ -51,7 +59,7 @@ def recheck(engine: Engine, customer: Customer, now: int) -> list[Message]:
             due_at = _due_again(message, verdict, now)
             if due_at != message.due_at:
                 engine.save_message(customer, msgspec.structs.replace(message, due_at=due_at))
-        else:
+        elif not (isinstance(verdict, BreachNoticeDue) and verdict.is_searching):
             withdraw(engine, customer, message, verdict, now)
             withdrawn.append(message)
     return withdrawn

@@ -26,7 +26,9 @@ from kept.flows.keys import migrate_keys
 from kept.flows.recover import recover
 from kept.flows.sign_log import open_log
 from kept.flows.staff import ADMIN_SETTING, forget_over
+from kept.flows.revoke_compromised import load_barred
 from kept.ports import Channel, Notifier, Store
+from kept.runtime.breaches import Breaches
 from kept.runtime.channels import OUTBOX, build_channels
 from kept.runtime.collector import spare_collector
 from kept.runtime.directory import Directory
@@ -99,6 +101,7 @@ class Runtime:
                 self.bundle, recipient, settings, clock=self.clock
             ),
         )
+        self.breaches = Breaches(self.submit)
         self.key_upkeep = KeyUpkeep(self.submit, lambda: self._keys, days=settings.backup_days)
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="kept-brand", daemon=True)
@@ -113,6 +116,7 @@ class Runtime:
         self.writer.start()
         self.key_upkeep.start()
         self.erasures.start()
+        self.breaches.start()
         if self.settings.watch:
             self._watcher.start()
         self.is_ready = True
@@ -124,6 +128,7 @@ class Runtime:
         self._stopping.set()
         self.key_upkeep.stop()
         self.erasures.stop()
+        self.breaches.stop()
         self.senders.drain(limits.DRAIN_SECONDS)
         self.tools.drain(limits.DRAIN_SECONDS)
         self.writer.stop()
@@ -253,6 +258,33 @@ class Runtime:
         # A job of its own: what is not durable is not in force.
         await self.ask(lambda engine, now: self.directory.load(engine.store))
         return changed
+    def reload_keys(self, store: Store) -> None:
+        """Take up the write keys as they are stored now, without those that a breach took away."""
+        self.barred = load_barred(store)
+        known = load_keys(store) | self._declared_keys
+        self.keys = KeyRing(
+            {key: name for key, name in known.items() if key not in self.barred.hashes}
+        )
+
+    def named_secrets(self) -> dict[str, list[str]]:
+        """Return source -> hashes of the keys and secrets that the brand folder names for it."""
+        found: dict[str, list[str]] = {}
+        for key, name in self._declared_keys.items():
+            found.setdefault(name, []).append(key)
+        for name, source in self.bundle.brand.sources.sources.items():
+            if source.signature is not None:
+                try:
+                    secret = read_secret(source.signature.secret)
+                except SettingsError:
+                    # It is not there, so that nobody can sign with it.
+                    continue
+                found.setdefault(name, []).append(hash_key(secret))
+        return found
+
+    def is_barred(self, source: str) -> bool:
+        """Return whether a breach took the secret away with which a webhook is signed just now."""
+        barred = self.barred.hashes
+        return bool(barred) and not barred.isdisjoint(self.named_secrets().get(source, ()))
 
     # -- hand-over
 

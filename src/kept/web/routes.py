@@ -24,6 +24,7 @@ from kept.web import (
 from kept.web.admin import (
     approvals,
     brakes,
+    breaches,
     customers,
     data_use,
     decisions,
@@ -204,6 +205,7 @@ ENDPOINTS: Final = (
     *quarantine.ENDPOINTS,
     *decisions.ENDPOINTS,
     *approvals.ENDPOINTS,
+    *breaches.ENDPOINTS,
     *customers.ENDPOINTS,
     *data_use.ENDPOINTS,
     *history.ENDPOINTS,
