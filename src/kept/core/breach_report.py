@@ -79,8 +79,9 @@ def write_report(evidence: Evidence) -> str:
     lines = [
         f"# Breach {told['breach']}: {told['kind']} {told['name']}",
         "",
-        f"As of {evidence.made_at}. Aware since {told['declared_at']}; the authority is to hear by "
-        f"{told['authority_by']} (GDPR, article 33(1)).",
+        f"As of {evidence.made_at}; people are {'masked' if evidence.is_masked else 'named'}.",
+        "",
+        f"Aware since {told['declared_at']}. The authority is to hear by {told['authority_by']}.",
         "",
         "## Nature (33(3)(a))",
         "",
@@ -90,8 +91,7 @@ def write_report(evidence: Evidence) -> str:
         "",
         "## Whom it touched (33(3)(a))",
         "",
-        f"{len(affected)} customers: {len(exact)} of them for certain, "
-        f"{len(affected) - len(exact)} at most.",
+        f"{len(affected)} customers: {len(exact)} for certain, the others at most.",
         "",
         *(f"* {how}, {certainty}: {count}" for (how, certainty), count in sorted(ways.items())),
         *(f"* Not known: {limit}" for limit in told["limits"]),

@@ -222,6 +222,7 @@ def contest(engine: Engine, told: Contest, now: int) -> ContestTaken | None:
     if dossier.state in ("approved", "used", "lapsed"):
         record = add_step(record, Step(at=now, what="contested", by="customer"))
         saved = save_record(engine.store, dossier, record, state="contested")
+        _withdraw_others(engine, customer, saved, record, now)
         say_outcome(engine, customer, saved, record, "contested", now)
         _open_case(engine, customer, saved, record, now)
         withdrawn = len(react(engine, customer, now))
@@ -240,6 +241,19 @@ def contest(engine: Engine, told: Contest, now: int) -> ContestTaken | None:
         withdrawn=withdrawn,
         in_flight=tuple(leaving),
     )
+
+
+def _withdraw_others(
+    engine: Engine, customer: Customer, contested: Dossier, record: ApprovalRecord, now: int
+) -> None:
+    """Leave nothing else open about what is contested, which somebody could approve beside it."""
+    for row in engine.store.load_part_dossiers("approval", sorted(customer.parts)):
+        other = read_record(row)
+        is_same = (other.action, other.about) == (record.action, record.about)
+        if is_same and row.number != contested.number and row.state in ("open", "approved"):
+            because = f"approval {contested.number} is contested"
+            gone = add_step(other, Step(at=now, what="withdrawn", because=because))
+            save_record(engine.store, row, gone, state="withdrawn")
 
 
 def describe_contest(engine: Engine, told: Contest) -> tuple[str, str] | None:

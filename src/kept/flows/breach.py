@@ -102,7 +102,7 @@ def declare_breach(
         "because": because,
     }
     engine.store.append_audit(at=now, actor=actor, verb="declare_breach", detail=detail)
-    engine.alert("breach", breach=number, kind=wanted.kind, name=wanted.name, at=now)
+    engine.alert("breach", breach=number, what=wanted.kind, name=wanted.name, at=now)
     return number
 
 

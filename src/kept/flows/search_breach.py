@@ -127,7 +127,7 @@ def plan_search(engine: Engine, record: BreachRecord) -> tuple[tuple[Span, ...],
             limits.append(
                 "Which suppressions were told before then is not recorded, and nobody is counted."
             )
-    return tuple(spans), tuple(limits)
+    return tuple(span for span in spans if span.after < span.end), tuple(limits)
 
 
 def search_piece(engine: Engine, number: int, now: int) -> bool:

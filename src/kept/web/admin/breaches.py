@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -168,15 +169,16 @@ async def _drafts(call: Call, number: int) -> Drafts:
     drafts: dict[tuple[str, str], Draft] = {}
     page = DraftPage(drafts=(), ways={}, after=-1, is_last=False)
     while not page.is_last:
-        after = page.after
-        page = await call.front.runtime.ask(
-            lambda engine, now, after=after: draft_notices(engine, number, after=after, now=now)
-        )
+        page = await call.front.runtime.ask(_draft_after(number, page.after))
         ways.update(page.ways)
         for one in page.drafts:
             drafts.setdefault((one.locale, one.channel), one)
     shown = tuple(drafts[key] for key in sorted(drafts))
     return Drafts(drafts=shown, ways=dict(ways), digest=digest_of(shown, ways))
+
+
+def _draft_after(number: int, after: int) -> Callable[[Engine, int], DraftPage]:
+    return lambda engine, now: draft_notices(engine, number, after=after, now=now)
 
 
 async def notify(call: Call) -> BreachView:
@@ -250,14 +252,16 @@ async def _all_affected(call: Call, number: int, *, personal: bool) -> list[Affe
     found: list[AffectedView] = []
     after, is_last = -1, False
     while not is_last:
-        page = await call.front.runtime.ask(
-            lambda engine, now, after=after: read_affected(
-                engine, number, after=after, personal=personal
-            )
-        )
+        page = await call.front.runtime.ask(_affected_after(number, after, personal=personal))
         found += page.customers
         after, is_last = page.after, page.is_last
     return found
+
+
+def _affected_after(
+    number: int, after: int, *, personal: bool
+) -> Callable[[Engine, int], AffectedPage]:
+    return lambda engine, now: read_affected(engine, number, after=after, personal=personal)
 
 
 def _audit_of(engine: Engine, number: int, name: str, since: int) -> list[dict[str, Any]]:
