@@ -103,10 +103,7 @@ def decide(
         chosen = _answer_outside(request.outside, situation, considered)
     else:
         _note_unknown(findings.evaluation.unknown_actions, situation, considered)
-        candidates = findings.evaluation.candidates
-        if policy.notices:
-            candidates = take_up_notices(candidates, policy, controls, facts)
-        ranking, service = _rank(candidates, situation, considered)
+        ranking, service = _rank(findings.evaluation.candidates, situation, considered)
         answer = ranking[0] if ranking else None
         chosen = _choose(ranking, service, situation, considered)
     return Decision(
@@ -170,6 +167,8 @@ def _rank(
     """Return the promotional ranking, best first, and the rest, each in order; note every no."""
     ranking: list[_Ranked] = []
     rest: list[_Ranked] = []
+    if at.policy.notices:
+        candidates = take_up_notices(candidates, at.policy, at.controls, at.facts)
     actions, is_narrow = at.policy.actions, bool(at.request.actions or at.request.about)
     # Most customers have no past and nothing that hushes: then nobody need ask for each action.
     has_past = bool(at.facts.declines or at.contacted)

@@ -71,27 +71,7 @@ def declare_breach(
     if wanted.since > now:
         raise InputError("`since` lies in the future; say from when on it may have been misused")
     revocations = _revoke(engine, wanted, declared_keys, actor=actor, now=now)
-    record = BreachRecord(
-        kind=wanted.kind,
-        name=wanted.name,
-        since=wanted.since,
-        because=because,
-        declared_at=now,
-        revocations=revocations,
-    )
-    spans, limits = plan_search(engine, record)
-    taken = ", ".join(one.what for one in revocations) or "nothing was left to revoke"
-    record = msgspec.structs.replace(
-        record,
-        spans=spans,
-        limits=limits,
-        total=sum(span.end - span.after for span in spans),
-        steps=(
-            BreachStep(at=wanted.since, what="compromised"),
-            BreachStep(at=now, what="declared", by=actor, because=because),
-            BreachStep(at=now, what=f"revoked: {taken}", by=actor),
-        ),
-    )
+    record = _begin_record(engine, wanted, because, revocations, actor=actor, now=now)
     number = engine.store.next_dossier_number("breach")
     save_breach(engine, number, record, state="searching")
     detail = {
@@ -104,6 +84,38 @@ def declare_breach(
     engine.store.append_audit(at=now, actor=actor, verb="declare_breach", detail=detail)
     engine.alert("breach", breach=number, what=wanted.kind, name=wanted.name, at=now)
     return number
+
+
+def _begin_record(
+    engine: Engine,
+    wanted: Compromised,
+    because: str,
+    revocations: tuple[Revocation, ...],
+    *,
+    actor: str,
+    now: int,
+) -> BreachRecord:
+    record = BreachRecord(
+        kind=wanted.kind,
+        name=wanted.name,
+        since=wanted.since,
+        because=because,
+        declared_at=now,
+        revocations=revocations,
+    )
+    spans, limits = plan_search(engine, record)
+    taken = ", ".join(one.what for one in revocations) or "nothing was left to revoke"
+    return msgspec.structs.replace(
+        record,
+        spans=spans,
+        limits=limits,
+        total=sum(span.end - span.after for span in spans),
+        steps=(
+            BreachStep(at=wanted.since, what="compromised"),
+            BreachStep(at=now, what="declared", by=actor, because=because),
+            BreachStep(at=now, what=f"revoked: {taken}", by=actor),
+        ),
+    )
 
 
 def _revoke(
