@@ -28,6 +28,7 @@ from kept.flows.approval_requests import (
 from kept.flows.compose import name_of
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine, open_messages_of
+from kept.flows.note_in_log import note_operator
 from kept.flows.react import react, reason_in
 
 LISTED_MAX: Final = 100
@@ -190,10 +191,17 @@ def note_approval(
     because: str = "",
     now: int,
 ) -> None:
-    """Keep in the audit what a person, or a customer, decided about an approval."""
-    detail = {"approval": dossier.number, "action": record.action, "part": dossier.part_id}
-    told = detail | ({"because": because} if because else {})
-    engine.store.append_audit(at=now, actor=actor, verb=verb, detail=told)
+    """Keep in the audit, and in the consent log, what was decided about an approval."""
+    detail = {"approval": dossier.number, "action": record.action}
+    note_operator(
+        engine.store,
+        "approval",
+        actor=actor,
+        verb=verb,
+        detail=detail | ({"because": because} if because else {}),
+        now=now,
+        part_id=dossier.part_id,
+    )
 
 
 class ContestTaken(msgspec.Struct, frozen=True, kw_only=True):

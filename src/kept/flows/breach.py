@@ -23,6 +23,7 @@ from kept.core.plain_text import clean_line
 from kept.errors import ConflictError, InputError, NotFoundError
 from kept.flows.breach_records import BREACHES_MAX, load_breach, read_breach, save_breach
 from kept.flows.engine import Engine
+from kept.flows.note_in_log import note_operator
 from kept.flows.react import react
 from kept.flows.revoke_compromised import revoke_recipient, revoke_source, revoke_staff
 from kept.flows.search_breach import plan_search, search_piece
@@ -81,7 +82,9 @@ def declare_breach(
         "since": wanted.since,
         "because": because,
     }
-    engine.store.append_audit(at=now, actor=actor, verb="declare_breach", detail=detail)
+    note_operator(
+        engine.store, "approval", actor=actor, verb="declare_breach", detail=detail, now=now
+    )
     engine.alert("breach", breach=number, what=wanted.kind, name=wanted.name, at=now)
     return number
 
@@ -166,7 +169,9 @@ def release_notices(engine: Engine, number: int, *, actor: str, now: int) -> Non
     step = BreachStep(at=now, what="notices released", by=actor)
     save_breach(engine, number, add_step(record, step, cursor=0), state="releasing")
     detail = {"breach": number}
-    engine.store.append_audit(at=now, actor=actor, verb="notify_breach", detail=detail)
+    note_operator(
+        engine.store, "approval", actor=actor, verb="notify_breach", detail=detail, now=now
+    )
 
 
 def close_breach(engine: Engine, number: int, *, because: str, actor: str, now: int) -> None:
@@ -186,7 +191,9 @@ def close_breach(engine: Engine, number: int, *, because: str, actor: str, now: 
     step = BreachStep(at=now, what="closed", by=actor, because=reason)
     save_breach(engine, number, add_step(record, step, cursor=0), state="closing")
     detail = {"breach": number, "because": reason}
-    engine.store.append_audit(at=now, actor=actor, verb="close_breach", detail=detail)
+    note_operator(
+        engine.store, "approval", actor=actor, verb="close_breach", detail=detail, now=now
+    )
 
 
 def work_on_breaches(engine: Engine, now: int) -> bool:

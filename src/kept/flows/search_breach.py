@@ -50,9 +50,9 @@ _SLACK: Final = HOUR
 """How far before the instant the search begins: clocks may have been set back a little."""
 _DECIDED: Final = "decision"
 """Stands for what was decided of a customer, where an answer said no more than that."""
-_SEEN_BY_STAFF: Final = frozenset(
-    {"unmask", "show_data_use", "make_data_use_link", "export", "explain", "forget"}
-)
+_EVERYTHING: Final = "everything that was held"
+_MASKED: Final = frozenset({"find_customer"})
+"""What shows a customer masked, as far as the audit's verbs tell."""
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
@@ -306,10 +306,8 @@ class _Search:
 
     def _read_audit(self, span: Span) -> int:
         for entry in self._engine.store.read_audit(newest=AUDIT_MAX):
-            if entry.at < self._record.since or entry.verb not in _SEEN_BY_STAFF:
-                continue
-            if is_by(entry.actor, self._suspect.actor):
-                for part_id, fields in _seen_in(self._engine, entry):
+            if entry.at >= self._record.since and is_by(entry.actor, self._suspect.actor):
+                for part_id, fields in _seen_in(entry):
                     self._touch(part_id, "unmasked", fields, entry.at)
         return span.end
 
@@ -368,15 +366,15 @@ def is_by(actor: str, name: str) -> bool:
     return name in (actor, actor.partition(":")[2], actor.partition(":")[0])
 
 
-def _seen_in(engine: Engine, entry: AuditEntry) -> Iterator[tuple[int, tuple[str, ...]]]:
+def _seen_in(entry: AuditEntry) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Yield whose values an entry of the audit says that somebody saw, and which."""
     detail = entry.detail
-    fields = tuple(detail.get("fields") or ("everything that is held",))
+    everything = f"{_EVERYTHING}, masked" if entry.verb in _MASKED else _EVERYTHING
+    fields = tuple(detail.get("fields") or (everything,))
     parts = detail.get("parts") or [detail.get("part") or detail.get("customer") or 0]
     for part_id in parts:
         if part_id:
             yield int(part_id), fields
-    del engine
 
 
 def _bisect(last: int, at_of: Callable[[int], int], since: int) -> int:

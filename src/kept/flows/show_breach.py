@@ -27,6 +27,7 @@ from kept.flows.breach_records import (
 from kept.flows.compose import name_of, situation_of
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine, open_messages_of
+from kept.flows.note_in_log import note_operator
 from kept.flows.react import reason_in
 
 PAGE: Final = 200
@@ -186,7 +187,7 @@ def note_evidence(engine: Engine, number: int, because: str, *, actor: str, now:
     load_breach(engine.store, number)
     detail = {"breach": number} | ({"because": because} if because else {})
     verb = "export_breach" if because else "export_breach_masked"
-    engine.store.append_audit(at=now, actor=actor, verb=verb, detail=detail)
+    note_operator(engine.store, "staff_access", actor=actor, verb=verb, detail=detail, now=now)
 
 
 def say_what_we_did(engine: Engine, number: int, told: Mapping[str, str]) -> None:

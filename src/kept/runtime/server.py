@@ -27,6 +27,7 @@ from kept.flows.recover import recover
 from kept.flows.sign_log import open_log
 from kept.flows.staff import ADMIN_SETTING, forget_over
 from kept.flows.revoke_compromised import load_barred
+from kept.flows.sign_log import open_log
 from kept.ports import Channel, Notifier, Store
 from kept.runtime.breaches import Breaches
 from kept.runtime.channels import OUTBOX, build_channels

@@ -67,11 +67,11 @@ async def list_all(call: Call) -> Approvals:
 
 async def show(call: Call) -> ApprovalShown:
     """Return one approval, why it would go ahead, and what else was considered."""
-    number = call.number("approval")
+    number, actor = call.number("approval"), call.caller.actor
 
     def job(engine: Engine, now: int) -> tuple[ApprovalView, Recalled]:
         view = show_approval(engine, number, now)
-        return view, recall_decision(engine, view.decision_id)
+        return view, recall_decision(engine, view.decision_id, actor=actor, now=now)
 
     view, recalled = await call.front.runtime.ask(job)
     explained = await asyncio.to_thread(explain_decision, recalled)
