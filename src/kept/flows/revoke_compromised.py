@@ -13,6 +13,7 @@ from kept.flows.keys import revoke_keys
 from kept.ports import Store
 
 BARRED_SETTING: Final = "barred"
+AUDIT_MAX: Final = 1_000_000
 
 
 class Barred(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +77,18 @@ def revoke_recipient(
 
 
 def revoke_staff(engine: Engine, name: str, *, actor: str, now: int) -> tuple[Revocation, ...]:
-    """Take a member of staff's account away, with all that lets them in."""
-    del engine, actor, now
-    raise NotFoundError(f"there is no member of staff {name!r}")
+    """Take a member of staff's account away, with all that lets them in.
+
+    The one seam for accounts: as long as all operators share one token, there is none to take away,
+    and the token is changed by whoever runs the server.
+    """
+    del actor, now
+    if not any(is_by(entry.actor, name) for entry in engine.store.read_audit(newest=AUDIT_MAX)):
+        raise NotFoundError(f"there is no member of staff {name!r}: the audit names nobody so")
+    return ()
+
+
+def is_by(actor: str, name: str) -> bool:
+    """Return whether an actor of the audit is a member of staff, by name or `token:name`."""
+    token, _, person = actor.partition(":")
+    return name in (actor, person or token)

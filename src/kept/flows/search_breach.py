@@ -41,11 +41,11 @@ from kept.flows.breach_records import find_findings, load_breach, note_finding, 
 from kept.flows.disclosures import kept_since, read_disclosure
 from kept.flows.engine import Engine, decode_trace
 from kept.flows.react import react
+from kept.flows.revoke_compromised import AUDIT_MAX, is_by
 from kept.ports import AuditEntry, StoredEvent
 
 PIECE: Final = 500
 """How many records one piece reads, so that nobody else waits for long."""
-AUDIT_MAX: Final = 1_000_000
 _SLACK: Final = HOUR
 """How far before the instant the search begins: clocks may have been set back a little."""
 _DECIDED: Final = "decision"
@@ -102,9 +102,7 @@ def plan_search(engine: Engine, record: BreachRecord) -> tuple[tuple[Span, ...],
     store, since = engine.store, record.since - _SLACK
     suspect = suspect_of(engine.bundle.brand, record)
     if suspect.actor:
-        return (Span(stage="audit", after=0, end=1),), (
-            "What staff saw before their looks were recorded one by one is not known.",
-        )
+        return (Span(stage="audit", after=0, end=1),), _staff_limits(engine, record)
     last_event, last_decision = store.last_sequence(), store.next_decision_id() - 1
     last_disclosure = store.last_dossier_number("disclosure")
     spans = []
@@ -128,6 +126,25 @@ def plan_search(engine: Engine, record: BreachRecord) -> tuple[tuple[Span, ...],
                 "Which suppressions were told before then is not recorded, and nobody is counted."
             )
     return tuple(span for span in spans if span.after < span.end), tuple(limits)
+
+
+def _staff_limits(engine: Engine, record: BreachRecord) -> tuple[str, ...]:
+    """Return what the audit does not say of what a member of staff saw."""
+    read = [
+        entry.detail
+        for entry in engine.store.read_audit(newest=AUDIT_MAX)
+        if entry.at >= record.since
+        and entry.verb == "read_history"
+        and is_by(entry.actor, record.name)
+    ]
+    limits = ["What was looked at before looks were recorded one by one is not known."]
+    if read:
+        count = sum(int(detail.get("count", 0)) for detail in read)
+        purposes = ", ".join(sorted({str(detail.get("purpose", "")) for detail in read}))
+        limits.append(
+            f"{count} rows of history were read for {purposes}; the audit says which, and not whose."
+        )
+    return tuple(limits)
 
 
 def search_piece(engine: Engine, number: int, now: int) -> bool:
@@ -359,11 +376,6 @@ def fields_told(plan: FoldPlan, event: Event) -> set[str]:
     if event.name in CONSENT_EVENTS or "gpc" in event.context:
         fields.add(CONSENTS)
     return fields
-
-
-def is_by(actor: str, name: str) -> bool:
-    """Return whether an actor of the audit is a member of staff, by name or `token:name`."""
-    return name in (actor, actor.partition(":")[2], actor.partition(":")[0])
 
 
 def _seen_in(entry: AuditEntry) -> Iterator[tuple[int, tuple[str, ...]]]:
