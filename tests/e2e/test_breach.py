@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 
 from tests.e2e.command import ok, run_kept
-from tests.e2e.ferrowen import DAYTIME, NIGHT, Ferrowen, instant, serve_ferrowen, zone_where_it_is
+from tests.e2e.ferrowen import (
+    DAYTIME,
+    NIGHT,
+    Ferrowen,
+    environment,
+    instant,
+    serve_ferrowen,
+    zone_where_it_is,
+)
 from tests.e2e.served import bearer, new_id, problem, serve
 
 DID = {"en": "We have changed the key.", "pt": "Mudámos a chave.", "de": "Neuer Schlüssel."}
@@ -236,8 +244,6 @@ def test_a_breach_outlives_a_restart(tmp_path: Path) -> None:
         body = {"source": "call_centre", "since": since, "because": "found in the open"}
         number = admin(ferrowen, "POST", "/breaches", body)["breach"]
         found(ferrowen, number)
-    from tests.e2e.ferrowen import environment  # noqa: PLC0415
-
     with serve(tmp_path, environment=environment()) as served:
         again = Ferrowen(served)
         with pytest.raises(AssertionError, match="401"):
