@@ -23,7 +23,7 @@ AT = 1_000
 
 def said(outcome: ApprovalOutcome, **more: Any) -> dict[str, Stamped]:
     """Return what a state keeps of one word about stopping bill 1."""
-    told = {"until": AT + 100, "fingerprint": "f1"} | more
+    told: dict[str, Any] = {"until": AT + 100, "fingerprint": "f1"} | more
     approval = Approval(outcome=outcome, number=1, action="stop", about="bill/1", **told)
     stamped = Stamped(msgspec.to_builtins(approval), AT, 1)
     return {approval_key("stop", "bill/1"): stamped}

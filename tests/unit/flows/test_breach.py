@@ -68,11 +68,11 @@ def ask(stage: Stage, user: str, *, source: str = "call_centre", proven: bool = 
 
 def declare(stage: Stage, **what: Any) -> int:
     """Declare a breach and do nothing more about it yet."""
-    told = {"kind": "source", "name": "call_centre", "since": NOON, "because": "found"} | what
+    told: dict[str, Any] = {"kind": "source", "name": "call_centre", "since": NOON}
     with stage.store.transaction():
         return declare_breach(
             stage.engine,
-            Compromised(**told),
+            Compromised(**(told | {"because": "found"} | what)),
             declared_keys={},
             actor="officer",
             now=stage.now,
@@ -138,6 +138,7 @@ def test_a_tool_that_asked_learnt_what_was_allowed(stage: Stage) -> None:
         channel="email",
     )
     stage.ask_contact(question, source="mail_service")
+    stage.advance(stage.now + MINUTE)
     tell(
         stage,
         "jonas",
