@@ -381,9 +381,6 @@ Record: TypeAlias = Literal[
     "staff",
     "dossier",
 ]
-    "event", "state", "identifier", "message", "decision", "quarantine", "setting", "audit",
-    "request", "held", "consent_record", "dossier",
-]  # fmt: skip
 """The kinds of stored records."""
 
 HOUSE: Final = 0

@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.command import ok, run_kept
 from tests.e2e.ferrowen import DAYTIME, NIGHT, Ferrowen, instant, serve_ferrowen, zone_where_it_is
+from tests.e2e.people import PASSWORD, Browser, signed_in
 from tests.e2e.served import new_id, problem
 
 WHY = "Three reminders and two calls without an answer."
@@ -23,6 +24,23 @@ def ferrowen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ferrowen]:
 def admin(ferrowen: Ferrowen, method: str, path: str, body: Any = None) -> Any:
     """Return what the admin API answers."""
     return ferrowen.served.ok(ferrowen.served.admin(method, path, body))
+
+
+@pytest.fixture(scope="module")
+def ines(ferrowen: Ferrowen) -> Browser:
+    """A supervisor, who may approve."""
+    return signed_in(ferrowen.served, "supervisor")
+
+
+@pytest.fixture(scope="module")
+def rui(ferrowen: Ferrowen) -> Browser:
+    """Another one."""
+    return signed_in(ferrowen.served, "supervisor")
+
+
+def decide(who: Browser, number: int, verb: str, because: str = WHY) -> Any:
+    """Let somebody who is signed in decide."""
+    return who.call("POST", f"/v1/admin/approvals/{number}/{verb}", {"because": because})
 
 
 def waiting(ferrowen: Ferrowen, user: str) -> list[Any]:
@@ -77,7 +95,7 @@ def post_link(ferrowen: Ferrowen, link: str) -> Any:
     return ferrowen.served.ok(ferrowen.served.http.post(path, data={"Contest": "One-Click"}))
 
 
-def test_story_37_a_person_decides(ferrowen: Ferrowen) -> None:
+def test_story_37_a_person_decides(ferrowen: Ferrowen, ines: Browser, rui: Browser) -> None:
     """Asked, listed with the reasons, approved once, contested with one click, decided by another."""
     user = a_debtor(ferrowen, "tom")
     assert code(may_suspend(ferrowen, user)) == "needs_approval"
@@ -88,11 +106,13 @@ def test_story_37_a_person_decides(ferrowen: Ferrowen) -> None:
     shown = admin(ferrowen, "GET", f"/approvals/{number}")
     assert any("waits for a person" in line for line in shown["explained"]["explained"]["reasons"])
     # Without a reason there is no decision, and nothing is approved by asking again.
-    bare = ferrowen.served.admin("POST", f"/approvals/{number}/approve", {"because": "ok"})
-    problem(bare, 400, "input")
+    problem(decide(ines, number, "approve", "ok"), 400, "input")
+    # No token may, not even the first one: a person does.
+    machine = ferrowen.served.admin("POST", f"/approvals/{number}/approve", {"because": WHY})
+    assert machine.status_code == 403
     assert code(may_suspend(ferrowen, user)) == "needs_approval"
 
-    approved = admin(ferrowen, "POST", f"/approvals/{number}/approve", {"because": WHY})
+    approved = ferrowen.served.ok(decide(ines, number, "approve"))
 
     assert approved["state"] == "approved"
     answer = may_suspend(ferrowen, user)
@@ -105,24 +125,22 @@ def test_story_37_a_person_decides(ferrowen: Ferrowen) -> None:
     (again,) = waiting(ferrowen, user)
     assert (again["approval"], again["state"]) == (number, "contested")
     assert again["not_by"] == approved["steps"][-1]["by"]
-    same = ferrowen.served.admin("POST", f"/approvals/{number}/approve", {"because": WHY})
-    problem(same, 409, "conflict")
-    other = ferrowen.served.http.post(
-        f"/v1/admin/approvals/{number}/refuse",
-        json={"because": "He had paid at the counter."},
-        headers={
-            "authorization": f"Bearer {ferrowen.served.token}",
-            "x-kept-actor": "somebody else",
-        },
-    )
-    assert ferrowen.served.ok(other)["state"] == "refused"
+    same = problem(decide(ines, number, "approve"), 409, "conflict")
+    assert "another person decides, such as" in same["detail"]
+    other = ferrowen.served.ok(decide(rui, number, "refuse", "He had paid at the counter."))
+    assert other["state"] == "refused"
     assert code(may_suspend(ferrowen, user)) == "approval_refused"
     assert waiting(ferrowen, user) == []
-    verbs = [entry["verb"] for entry in admin(ferrowen, "GET", "/audit")["entries"]]
-    assert verbs[:3] == ["refuse", "contest", "approve"]
+    entries = admin(ferrowen, "GET", "/audit")["entries"]
+    said = [(e["verb"], e["actor"]) for e in entries if e["detail"].get("approval") == number]
+    assert said == [
+        ("refuse", f"staff:{rui.staff_id}"),
+        ("contest", "customer"),
+        ("approve", f"staff:{ines.staff_id}"),
+    ]
 
 
-def test_story_2_the_strict_policy_by_a_person(ferrowen: Ferrowen) -> None:
+def test_story_2_the_strict_policy_by_a_person(ferrowen: Ferrowen, ines: Browser) -> None:
     """Each step approved by a person: by day the letter goes, with the link by which it is contested."""
     user = a_debtor(ferrowen, "renate", costs=260.0)
     data = ferrowen.served.data
@@ -135,9 +153,10 @@ def test_story_2_the_strict_policy_by_a_person(ferrowen: Ferrowen) -> None:
     assert "If approved: one message goes by email" in ok(
         "approvals", "show", number, "--data", data
     )
-    refused = run_kept("approvals", "approve", number, "--because", "", "--data", data)
+    asked = ["approvals", "approve", number, "--because", WHY, "--as", ines.name, "--data", data]
+    refused = run_kept(*asked, "--password", "a wrong password")
     assert refused.code == 1
-    said = ok("approvals", "approve", number, "--because", WHY, "--data", data)
+    said = ok(*asked, "--password", PASSWORD)
     assert f"Approval {number} is approved until" in said
     (entry,) = ferrowen.served.wait_for(lambda: ferrowen.sent_to(address))
     assert entry["action"] == "strict_reminder"
@@ -148,39 +167,36 @@ def test_story_2_the_strict_policy_by_a_person(ferrowen: Ferrowen) -> None:
     assert waiting(ferrowen, user) == []
 
 
-def test_a_contest_takes_back_what_has_not_left(ferrowen: Ferrowen) -> None:
-    """At night the letter waits; the contested decision stops before the page answers."""
+def test_an_approval_is_taken_back_with_its_message(ferrowen: Ferrowen, ines: Browser) -> None:
+    """At night the letter waits, and goes with the approval."""
     first = a_debtor(ferrowen, "renate", costs=260.0, hour=NIGHT)
     (one,) = waiting(ferrowen, first)
     number = one["approval"]
-    admin(ferrowen, "POST", f"/approvals/{number}/approve", {"because": WHY})
+    ferrowen.served.ok(decide(ines, number, "approve"))
     assert "strict_reminder" in ferrowen.waiting(first)
-    # She hears of it at the desk, where the gate's answer would give the link; here a message would.
-    taken_back = admin(
-        ferrowen, "POST", f"/approvals/{number}/refuse", {"because": "A mistake, taken back."}
-    )
+    taken_back = ferrowen.served.ok(decide(ines, number, "refuse", "A mistake, taken back."))
     assert taken_back["state"] == "refused"
     assert "strict_reminder" not in ferrowen.waiting(first)
 
 
-def test_a_request_goes_when_nobody_need_decide(ferrowen: Ferrowen) -> None:
+def test_a_request_goes_when_nobody_need_decide(ferrowen: Ferrowen, ines: Browser) -> None:
     """A bill that was paid is put before nobody, and cannot be approved."""
     user = a_debtor(ferrowen, "tom")
     may_suspend(ferrowen, user)
     (one,) = waiting(ferrowen, user)
     paid = {"id": new_id("pay"), "type": "payment.succeeded", "created": instant()}
     ferrowen.hook("payments", paid | {"data": {"reference": f"B-{user}", "amount": 35.0}})
-    late = ferrowen.served.admin("POST", f"/approvals/{one['approval']}/approve", {"because": WHY})
+    late = decide(ines, one["approval"], "approve")
     problem(late, 409, "conflict")
     assert waiting(ferrowen, user) == []
 
 
-def test_a_link_that_was_changed_contests_nothing(ferrowen: Ferrowen) -> None:
+def test_a_link_that_was_changed_contests_nothing(ferrowen: Ferrowen, ines: Browser) -> None:
     """Nor does one for something else, nor looking at it."""
     user = a_debtor(ferrowen, "tom")
     may_suspend(ferrowen, user)
     (one,) = waiting(ferrowen, user)
-    admin(ferrowen, "POST", f"/approvals/{one['approval']}/approve", {"because": WHY})
+    ferrowen.served.ok(decide(ines, one["approval"], "approve"))
     link = may_suspend(ferrowen, user)["contest"]["suspend_service"]
     token = link.rpartition("/c/")[2]
     http = ferrowen.served.http

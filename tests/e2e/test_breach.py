@@ -20,6 +20,7 @@ from tests.e2e.ferrowen import (
     serve_ferrowen,
     zone_where_it_is,
 )
+from tests.e2e.people import signed_in
 from tests.e2e.served import bearer, new_id, problem, serve
 
 DID = {"en": "We have changed the key.", "pt": "Mudámos a chave.", "de": "Neuer Schlüssel."}
@@ -113,6 +114,12 @@ def test_story_9_a_breach(ferrowen: Ferrowen) -> None:
     ferrowen.say("app_backend", "Signed In", sofia)
     served.wait_for(lambda: ferrowen.sent_to(f"{sofia}@mail.example"))
 
+    told_first(ferrowen, number, jonas)
+
+
+def told_first(ferrowen: Ferrowen, number: int, jonas: str) -> None:
+    """The notice is looked at and let go; it comes before the promotion, and then all goes on."""
+    served = ferrowen.served
     wrong = served.admin("POST", f"/breaches/{number}/notify", {"digest": "0" * 16})
     problem(wrong, 409, "conflict")
     drafts = admin(ferrowen, "POST", f"/breaches/{number}/drafts", {"what_we_did": DID})
@@ -138,6 +145,24 @@ def test_story_9_a_breach(ferrowen: Ferrowen) -> None:
     assert closed["state"] in ("closing", "closed")
     verbs = [one["verb"] for one in admin(ferrowen, "GET", "/audit")["entries"]]
     assert {"declare_breach", "revoke_keys", "notify_breach", "close_breach"} <= set(verbs)
+
+
+def test_an_account_that_is_compromised_is_shut_out(ferrowen: Ferrowen) -> None:
+    """At once, with its session; and whom it looked at since then is found in the audit."""
+    jonas = a_buyer(ferrowen, "jonas", hour=NIGHT)
+    eva = signed_in(ferrowen.served, "agent")
+    since = instant()
+    wanted = {"identifier": f"user_id:{jonas}"}
+    ferrowen.served.ok(eva.call("POST", "/v1/admin/customers/find", wanted))
+    body = {"staff": eva.name, "since": since, "because": "her laptop was stolen"}
+    told = admin(ferrowen, "POST", "/breaches", body)
+    assert [one["what"] for one in told["revocations"]] == [f"account and sessions of {eva.name}"]
+    assert eva.call("POST", "/v1/admin/customers/find", wanted).status_code == 401
+    found(ferrowen, told["breach"])
+    customer = ferrowen.customer(jonas)["customer_id"]
+    assert touched(ferrowen, told["breach"]) == {
+        customer: {"looked at": ["everything that was held, masked"]}
+    }
 
 
 def test_the_evidence_is_whole_and_masked_unless_a_reason_is_given(

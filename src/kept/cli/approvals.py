@@ -7,6 +7,7 @@ import typer
 
 from kept.cli.client import call
 from kept.cli.output import console
+from kept.cli.person import call_as
 
 Data = Annotated[Path, typer.Option(help="The data folder of the server.", envvar="KEPT_DATA")]
 Number = Annotated[int, typer.Argument(help="The approval's number.")]
@@ -14,6 +15,14 @@ Because = Annotated[str, typer.Option(help="Why, in your own words; kept with yo
 Alone = Annotated[
     bool,
     typer.Option("--alone", help="There is nobody else to decide what you approved before."),
+]
+
+Person = Annotated[str, typer.Option("--as", help="Who decides: the name that you sign in with.")]
+Password = Annotated[
+    str,
+    typer.Option(
+        prompt=True, hide_input=True, envvar="KEPT_PASSWORD", help="Your password; asked for."
+    ),
 ]
 
 approvals_app = typer.Typer(no_args_is_help=True, help="What waits for a person's decision.")
@@ -68,19 +77,35 @@ def show(number: Number, data: Data) -> None:
         console.print(line, markup=False, highlight=False)
 
 
-def approve(number: Number, data: Data, because: Because, alone: Alone = False) -> None:
-    """Let one action about one object go ahead, once."""
-    _decide(number, data, "approve", because, alone=alone)
+def approve(
+    number: Number,
+    data: Data,
+    because: Because,
+    person: Person,
+    password: Password,
+    alone: Alone = False,
+) -> None:
+    """Let one action about one object go ahead, once; a person signs in for it, no token may."""
+    _decide(number, data, "approve", because, who=(person, password), alone=alone)
 
 
-def refuse(number: Number, data: Data, because: Because, alone: Alone = False) -> None:
+def refuse(
+    number: Number,
+    data: Data,
+    because: Because,
+    person: Person,
+    password: Password,
+    alone: Alone = False,
+) -> None:
     """Keep one action about one object away, or take an approval back that was not used yet."""
-    _decide(number, data, "refuse", because, alone=alone)
+    _decide(number, data, "refuse", because, who=(person, password), alone=alone)
 
 
-def _decide(number: int, data: Path, verb: str, because: str, *, alone: bool) -> None:
+def _decide(
+    number: int, data: Path, verb: str, because: str, *, who: tuple[str, str], alone: bool
+) -> None:
     body = {"because": because, "alone": alone}
-    one = call(data, "POST", f"/v1/admin/approvals/{number}/{verb}", body)
+    one = call_as(data, *who, f"/v1/admin/approvals/{number}/{verb}", body)
     until = f" until {one['until']}" if one.get("until") and one["state"] != "used" else ""
     console.print(f"Approval {number} is {one['state']}{until}.", markup=False, highlight=False)
 

@@ -23,7 +23,6 @@ def call(data: Path, method: str, path: str, body: Any = None, *, key: str = "")
         SettingsError: no server has been started on this data folder, or it does not answer.
         InputError: the server refused, and why.
     """
-    own = key or os.environ.get(TOKEN_VARIABLE, "")
     return _read(_ask(data, method, path, body, key=key))
 
 
@@ -33,6 +32,7 @@ def fetch(data: Path, method: str, path: str, body: Any = None) -> bytes:
 
 
 def _ask(data: Path, method: str, path: str, body: Any = None, *, key: str = "") -> httpx.Response:
+    own = key or os.environ.get(TOKEN_VARIABLE, "")
     try:
         address = (data / ADDRESS_FILE).read_text(encoding="utf-8").strip()
         token = own or (data / ADMIN_TOKEN_FILE).read_text(encoding="utf-8").strip()

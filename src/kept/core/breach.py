@@ -67,6 +67,8 @@ class BreachRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     since: int
     because: str
     declared_at: int
+    actors: tuple[str, ...] = ()
+    """How the audit calls the member of staff."""
     revocations: tuple[Revocation, ...] = ()
     spans: tuple[Span, ...] = ()
     """What is left to read; empty once everything was."""

@@ -4,6 +4,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from kept.core.access import permissions_of
 from kept.core.contest import Contest
 from kept.core.decision import OUTBOUND, Decision, Request
 from kept.core.dossier import Dossier
@@ -30,6 +31,7 @@ from kept.flows.customers import Customer
 from kept.flows.engine import Engine, open_messages_of
 from kept.flows.note_in_log import note_operator
 from kept.flows.react import react, reason_in
+from kept.flows.revoke_compromised import staff_actor
 
 LISTED_MAX: Final = 100
 BECAUSE_LENGTH_MIN: Final = 10
@@ -387,8 +389,13 @@ def _check_alone(engine: Engine, actor: str, *, is_alone: bool) -> None:
 
 def other_approvers(engine: Engine, actor: str) -> list[str]:
     """Return who else may approve, as far as people have accounts here."""
-    del engine, actor
-    return []
+    return [
+        staff.name
+        for staff in engine.store.load_staff()
+        if staff.is_enabled
+        and staff_actor(staff.staff_id) != actor
+        and "approve" in permissions_of(staff.roles)
+    ]
 
 
 def _view(engine: Engine, customer: Customer, dossier: Dossier) -> ApprovalView:

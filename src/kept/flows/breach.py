@@ -25,7 +25,12 @@ from kept.flows.breach_records import BREACHES_MAX, load_breach, read_breach, sa
 from kept.flows.engine import Engine
 from kept.flows.note_in_log import note_operator
 from kept.flows.react import react
-from kept.flows.revoke_compromised import revoke_recipient, revoke_source, revoke_staff
+from kept.flows.revoke_compromised import (
+    actors_of,
+    revoke_recipient,
+    revoke_source,
+    revoke_staff,
+)
 from kept.flows.search_breach import plan_search, search_piece
 
 BECAUSE_LENGTH_MAX: Final = 1_000
@@ -71,8 +76,19 @@ def declare_breach(
         raise InputError(f"say in `because` why, in at most {BECAUSE_LENGTH_MAX} characters")
     if wanted.since > now:
         raise InputError("`since` lies in the future; say from when on it may have been misused")
+    # Who they are is known before what lets them in is taken away.
+    actors = actors_of(engine.store, wanted.name) if wanted.kind == "staff" else ()
     revocations = _revoke(engine, wanted, declared_keys, actor=actor, now=now)
-    record = _begin_record(engine, wanted, because, revocations, actor=actor, now=now)
+    record = BreachRecord(
+        kind=wanted.kind,
+        name=wanted.name,
+        since=wanted.since,
+        because=because,
+        declared_at=now,
+        actors=actors,
+        revocations=revocations,
+    )
+    record = _begin_record(engine, record, actor=actor, now=now)
     number = engine.store.next_dossier_number("breach")
     save_breach(engine, number, record, state="searching")
     detail = {
@@ -89,33 +105,18 @@ def declare_breach(
     return number
 
 
-def _begin_record(
-    engine: Engine,
-    wanted: Compromised,
-    because: str,
-    revocations: tuple[Revocation, ...],
-    *,
-    actor: str,
-    now: int,
-) -> BreachRecord:
-    record = BreachRecord(
-        kind=wanted.kind,
-        name=wanted.name,
-        since=wanted.since,
-        because=because,
-        declared_at=now,
-        revocations=revocations,
-    )
+def _begin_record(engine: Engine, record: BreachRecord, *, actor: str, now: int) -> BreachRecord:
+    """Return a breach with what must be read, and the first lines of its timeline."""
     spans, limits = plan_search(engine, record)
-    taken = ", ".join(one.what for one in revocations) or "nothing was left to revoke"
+    taken = ", ".join(one.what for one in record.revocations) or "nothing was left to revoke"
     return msgspec.structs.replace(
         record,
         spans=spans,
         limits=limits,
         total=sum(span.end - span.after for span in spans),
         steps=(
-            BreachStep(at=wanted.since, what="compromised"),
-            BreachStep(at=now, what="declared", by=actor, because=because),
+            BreachStep(at=record.since, what="compromised"),
+            BreachStep(at=now, what="declared", by=actor, because=record.because),
             BreachStep(at=now, what=f"revoked: {taken}", by=actor),
         ),
     )

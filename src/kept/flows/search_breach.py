@@ -42,7 +42,8 @@ from kept.flows.disclosures import kept_since, read_disclosure
 from kept.flows.engine import Engine, decode_trace
 from kept.flows.react import react
 from kept.flows.revoke_compromised import AUDIT_MAX, is_by
-from kept.ports import AuditEntry, StoredEvent
+from kept.ports import StoredEvent
+from kept.ports_access import AuditEntry
 
 PIECE: Final = 500
 """How many records one piece reads, so that nobody else waits for long."""
@@ -73,8 +74,8 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True):
     """The source whose events count, empty for none."""
     channels: frozenset[str]
     """Channels whose messages count."""
-    actor: str
-    """The member of staff whose looks count, empty for none."""
+    actors: tuple[str, ...] = ()
+    """How the audit calls the member of staff whose looks count."""
 
 
 def suspect_of(brand: Brand, record: BreachRecord) -> Suspect:
@@ -87,21 +88,20 @@ def suspect_of(brand: Brand, record: BreachRecord) -> Suspect:
             sources=frozenset({record.name}),
             planted_by=record.name,
             channels=frozenset(pulled),
-            actor="",
         )
     if record.kind == "recipient":
         own = frozenset(n for n, source in sources.items() if source.recipient == record.name)
         ways = {n for n, channel in channels.items() if channel.recipient == record.name}
         ways |= {name for source in own for name in sources[source].pulls}
-        return Suspect(sources=own, planted_by="", channels=frozenset(ways), actor="")
-    return Suspect(sources=frozenset(), planted_by="", channels=frozenset(), actor=record.name)
+        return Suspect(sources=own, planted_by="", channels=frozenset(ways))
+    return Suspect(sources=frozenset(), planted_by="", channels=frozenset(), actors=record.actors)
 
 
 def plan_search(engine: Engine, record: BreachRecord) -> tuple[tuple[Span, ...], tuple[str, ...]]:
     """Return what must be read to find out whom a breach touched, and what cannot be known exactly."""
     store, since = engine.store, record.since - _SLACK
     suspect = suspect_of(engine.bundle.brand, record)
-    if suspect.actor:
+    if suspect.actors:
         return (Span(stage="audit", after=0, end=1),), _staff_limits(engine, record)
     last_event, last_decision = store.last_sequence(), store.next_decision_id() - 1
     last_disclosure = store.last_dossier_number("disclosure")
@@ -135,7 +135,7 @@ def _staff_limits(engine: Engine, record: BreachRecord) -> tuple[str, ...]:
         for entry in engine.store.read_audit(newest=AUDIT_MAX)
         if entry.at >= record.since
         and entry.verb == "read_history"
-        and is_by(entry.actor, record.name)
+        and is_by(entry.actor, record.actors)
     ]
     limits = ["What was looked at before looks were recorded one by one is not known."]
     if read:
@@ -323,7 +323,7 @@ class _Search:
 
     def _read_audit(self, span: Span) -> int:
         for entry in self._engine.store.read_audit(newest=AUDIT_MAX):
-            if entry.at >= self._record.since and is_by(entry.actor, self._suspect.actor):
+            if entry.at >= self._record.since and is_by(entry.actor, self._suspect.actors):
                 for part_id, fields in _seen_in(entry):
                     self._touch(part_id, "unmasked", fields, entry.at)
         return span.end

@@ -26,8 +26,6 @@ from kept.flows.keys import migrate_keys
 from kept.flows.recover import recover
 from kept.flows.sign_log import open_log
 from kept.flows.staff import ADMIN_SETTING, forget_over
-from kept.flows.revoke_compromised import load_barred
-from kept.flows.sign_log import open_log
 from kept.ports import Channel, Notifier, Store
 from kept.runtime.breaches import Breaches
 from kept.runtime.channels import OUTBOX, build_channels
@@ -259,18 +257,11 @@ class Runtime:
         # A job of its own: what is not durable is not in force.
         await self.ask(lambda engine, now: self.directory.load(engine.store))
         return changed
-    def reload_keys(self, store: Store) -> None:
-        """Take up the write keys as they are stored now, without those that a breach took away."""
-        self.barred = load_barred(store)
-        known = load_keys(store) | self._declared_keys
-        self.keys = KeyRing(
-            {key: name for key, name in known.items() if key not in self.barred.hashes}
-        )
 
     def named_secrets(self) -> dict[str, list[str]]:
         """Return source -> hashes of the keys and secrets that the brand folder names for it."""
         found: dict[str, list[str]] = {}
-        for key, name in self._declared_keys.items():
+        for key, name in self.directory.declared.items():
             found.setdefault(name, []).append(key)
         for name, source in self.bundle.brand.sources.sources.items():
             if source.signature is not None:
@@ -284,7 +275,7 @@ class Runtime:
 
     def is_barred(self, source: str) -> bool:
         """Return whether a breach took the secret away with which a webhook is signed just now."""
-        barred = self.barred.hashes
+        barred = self.directory.barred.hashes
         return bool(barred) and not barred.isdisjoint(self.named_secrets().get(source, ()))
 
     # -- hand-over

@@ -128,8 +128,6 @@ async def _with_customer(
         source = find_source(
             runtime, call.request.scope, proxies=call.front.proxies, server_only=True
         ).source
-    channels = find_pulled(runtime.bundle, source, INBOX)
-        source = find_source(runtime, call.request.scope, server_only=True).source
     asked = _Asked(source=source, channels=find_pulled(runtime.bundle, source, INBOX))
 
     def job(engine: Engine, now: int) -> T:
@@ -150,7 +148,7 @@ def _offered_pass(call: Call) -> Pass | None:
     text = header[len(_BEARER) :].strip()
     runtime = call.front.runtime
     granted = read_pass(text, secret=runtime.link_secret, now=call.now)
-    if granted is not None and granted.granted_at < runtime.barred.passes_before.get(
+    if granted is not None and granted.granted_at < runtime.directory.barred.passes_before.get(
         granted.source, 0
     ):
         raise UnknownCallerError("this pass was revoked; ask for a new one")

@@ -108,9 +108,7 @@ async def declare(call: Call) -> BreachView:
         number = declare_breach(engine, compromised, declared_keys=named, actor=actor, now=now)
         return show_breach(engine, number)
 
-    view = await runtime.ask(job)
-    # A job of its own: what is not durable is not in force.
-    await runtime.ask(lambda engine, now: runtime.reload_keys(engine.store))
+    view = await runtime.change_access(job)
     runtime.breaches.wake()
     return view
 
@@ -293,6 +291,7 @@ def _endpoint(
         handler=handler,
         tag="Operating",
         who="operator",
+        needs="breach",
         **rest,
     )
 
