@@ -34,6 +34,7 @@ MAY_TALK: Final = {
     "src/kept/cli/consent_log.py": "reads the log of a server that the operator names",
     "src/kept/cli/demo.py": "calls the demo's own server",
     "src/kept/cli/living.py": "calls the demo's own server",
+    "src/kept/cli/person.py": "signs in to the operator's own server",
     "src/kept/stores/vault/transit.py": "asks the key service that the operator named",
     "src/kept/web/provider.py": "asks the identity provider that the operator named",
     "src/kept/web/server.py": "listens",
