@@ -30,6 +30,9 @@ CONTACT_REPORTED: Final = "Contact Reported"
 HISTORY_TAKEN: Final = "History Taken"
 OFFER_DECLINED: Final = "Offer Declined"
 CHANNEL_CLOSED: Final = "Channel Closed"
+CORRECTED: Final = "Corrected"
+RESTRICTED: Final = "Processing Restricted"
+RESTRICTION_LIFTED: Final = "Processing Restriction Lifted"
 
 
 class Identifier(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):

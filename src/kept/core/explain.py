@@ -199,6 +199,9 @@ _STAFF: Final[dict[type, Callable[[Any, Clock], str]]] = {
     why.GlobalPrivacyControl: lambda r, at: (
         f"The customer's browser opts out of selling and sharing, which {r.purpose} is."
     ),
+    why.Restricted: lambda r, at: (
+        f"The customer's data has been restricted since {at(r.at)}: it is kept and not used."
+    ),
     why.NoAddress: lambda r, at: f"There is no address for {r.channel}.",
     why.AddressClosed: lambda r, at: f"The address for {r.channel} is closed.",
     why.NotProven: lambda r, at: "The customer is recognised, but has not proven who they are.",
@@ -240,6 +243,7 @@ _CUSTOMER: Final = {
     "declined": "You told us that you do not want it.",
     "already_contacted": "We have told you about it already.",
     "opted_out": "You asked us not to.",
+    "restricted": "Your data is restricted: we keep it and do not use it.",
     "no_basis": "You have not asked us for it.",
     "global_privacy_control": "Your browser asks us not to share your data, and we do not.",
     "cap_reached": "You have heard from us often enough lately.",

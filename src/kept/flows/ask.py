@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from kept.core.consent import ANY_ENTITY, purpose_key
+from kept.core.consent import ANY_ENTITY, is_restricted, purpose_key
 from kept.core.decide import next_change_of
 from kept.core.decision import Chosen, Decision, OutsideContact, Request
 from kept.core.event import CONTACT_REPORTED, SOURCE_SELF, Event, Identifier
@@ -98,6 +98,11 @@ def ask(engine: Engine, question: Question, *, source: str, now: int) -> Answer:
         open_messages=open_messages_of(customer),
     )
     decision = engine.decide(customer, request, now)
+    if placement.kind != "gate" and is_restricted(customer.total(engine.plan).consents):
+        # The trace says why; what is shown is what anybody would see of whom nothing is known.
+        customer, is_proven = _begin_empty(engine, ()), False
+        request = msgspec.structs.replace(request, is_proven=False, open_messages=())
+        decision = engine.decide(customer, request, now)
     valid_until = min(decision.valid_until, next_change_of(decision, engine.bundle.policy))
     reveals = is_proven and placement.reveals == "proven"
     state = customer.total(engine.plan)

@@ -192,6 +192,8 @@ class Purpose(Entry, frozen=True, kw_only=True):
     """Whether the consent is explicit (GDPR, article 9(2)(a)): it counts only with its wording."""
     covers: tuple[str, ...] = ()
     """For an explicit consent: other purposes for which the fields processed for it are read."""
+    during_restriction: bool = False
+    """Whether a law obliges to it even for customers whose data is restricted (GDPR, article 18)."""
     keep: DurationText = ""
     """How long what serves this purpose alone is kept; empty means as long as its events."""
 
