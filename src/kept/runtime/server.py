@@ -28,6 +28,7 @@ from kept.runtime.channels import OUTBOX, build_channels
 from kept.runtime.collector import spare_collector
 from kept.runtime.erasures import Erasures, find_missing_secrets, find_notifier
 from kept.runtime.folder import load_checked, read_folder, stamp_of
+from kept.runtime.keeping import Keeping
 from kept.runtime.key_upkeep import KeyUpkeep
 from kept.runtime.master_key import open_keys
 from kept.runtime.references import find_missing
@@ -96,6 +97,7 @@ class Runtime:
             ),
         )
         self.key_upkeep = KeyUpkeep(self.submit, lambda: self._keys, days=settings.backup_days)
+        self.keeping = Keeping(self.submit, lambda: self.bundle.brand)
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="kept-brand", daemon=True)
 
@@ -109,6 +111,7 @@ class Runtime:
         self.writer.start()
         self.key_upkeep.start()
         self.erasures.start()
+        self.keeping.start()
         if self.settings.watch:
             self._watcher.start()
         self.is_ready = True
@@ -120,6 +123,7 @@ class Runtime:
         self._stopping.set()
         self.key_upkeep.stop()
         self.erasures.stop()
+        self.keeping.stop()
         self.senders.drain(limits.DRAIN_SECONDS)
         self.tools.drain(limits.DRAIN_SECONDS)
         self.writer.stop()

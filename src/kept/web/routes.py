@@ -29,6 +29,7 @@ from kept.web.admin import (
     keys,
     privacy,
     quarantine,
+    retention,
     upkeep,
     vault,
 )
@@ -192,6 +193,7 @@ ENDPOINTS: Final = (
     *data_use.ENDPOINTS,
     *history.ENDPOINTS,
     *data_use_page.ENDPOINTS,
+    *retention.ENDPOINTS,
     *upkeep.ENDPOINTS,
     *vault.ENDPOINTS,
     *imports.ENDPOINTS,

@@ -39,7 +39,7 @@ from kept.core.brand.model_facts import (
     Suppressions,
     Trait,
 )
-from kept.core.brand.model_privacy import Erasure, LegalHold, Recipient
+from kept.core.brand.model_privacy import Erasure, LegalHold, Recipient, Records
 
 __all__ = [
     "Action",
@@ -143,6 +143,8 @@ class BrandFile(Entry, frozen=True, kw_only=True):
     """How far back events are kept and taken: the outer limit of everything below."""
     retention: dict[str, DurationText] = {}
     """Event -> how long after it happened it is kept, where that is shorter than `history`."""
+    records: Records = Records()
+    """How long what Kept itself writes down is kept."""
     legal_holds: dict[str, LegalHold] = {}
     """What a law obliges to keep although it would be erased, by name."""
 

@@ -92,6 +92,10 @@ def _check_retention(report: Report) -> None:
         path: KeyPath = ("retention", event)
         check_events(report, path, [event], supply, is_list=False, file=COMPANY)
         _check_within(report, COMPANY, path, text, history=history)
+    for name in ("decisions", "messages", "quarantine"):
+        text = getattr(brand.brand.records, name)
+        if text:
+            _check_within(report, COMPANY, ("records", name), text, history=history)
     for name, purpose in brand.consent.purposes.items():
         if purpose.keep:
             path = ("purposes", name, "keep")

@@ -73,6 +73,15 @@ class Erasure:
         self._destroy_later(part_ids)
         return ErasedCounts(events=events, decisions=decisions, messages=messages)
 
+    def erase_events(self, part_id: int, sequences: Sequence[int]) -> None:
+        """Remove some events of a part."""
+        self._session.require_transaction()
+        self._stream.forget_items(part_id, sequences, mark=self._load_mark())
+
+    def list_customers(self, *, after: int, limit: int) -> list[int]:
+        """Return ids of customers in ascending order."""
+        return [row[0] for row in self._fetch("list_customers", (after, limit))]
+
     def erase_quarantined(self, quarantine_ids: Sequence[int]) -> None:
         """Remove quarantined events."""
         self._session.write(self._queries["delete_quarantined"], (pack_ids(quarantine_ids),))
