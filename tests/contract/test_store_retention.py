@@ -7,7 +7,7 @@ from kept.core.event import Identifier
 from kept.ports import Store
 from tests.contract.conftest import Stores
 from tests.contract.test_store_erasure import now_and_after_a_start
-from tests.contract.values import NOW, append, make_event, make_message
+from tests.contract.values import NOW, make_event, make_message
 
 ANA = Identifier("email", "ana@example.com")
 BEN = Identifier("email", "ben@example.com")
@@ -74,7 +74,7 @@ def test_events_of_parts_are_read_page_by_page(stores: Stores, limit: int) -> No
     store = stores.open()
     fill(store)
     with store.transaction():
-        append(store, 1, make_event(50))
+        store.append_event(1, make_event(50))
         found: list[int] = []
         after = 0
         while page := store.load_part_events([1, 2], after=after, limit=limit):

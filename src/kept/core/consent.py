@@ -183,9 +183,7 @@ def combine_consents(
         for key, said in consents.items():
             if restricts(key, said):
                 mine = combined.get(key)
-                speaks_for_all = mine is not None and (
-                    mine.at >= joined_at or restricts(key, mine)
-                )
+                speaks_for_all = mine is not None and (mine.at >= joined_at or restricts(key, mine))
                 if mine is None or not mine.is_later_than(said) or not speaks_for_all:
                     combined[key] = said
     return combined

@@ -53,7 +53,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         own = f"{EVENT_PREFIX}{event}"
         if own in self.by_name:
             return own
-        patterns = (name for name in self.by_name if name.endswith("*") and own.startswith(name[:-1]))
+        patterns = (
+            name for name in self.by_name if name.endswith("*") and own.startswith(name[:-1])
+        )
         return max(patterns, key=len, default=OTHERS)
 
     def durations(self) -> dict[str, int]:
@@ -133,7 +135,9 @@ def agree(known: Agreement, limits: Limits, now: int, *, is_empty: bool) -> Agre
 
 def shortened(applied: Mapping[str, int], wanted: Mapping[str, int]) -> tuple[str, ...]:
     """Return what would be kept shorter than it is now."""
-    return tuple(name for name, length in sorted(wanted.items()) if length < _applied(applied, name))
+    return tuple(
+        name for name, length in sorted(wanted.items()) if length < _applied(applied, name)
+    )
 
 
 def limits_in_force(known: Agreement, limits: Limits) -> Limits:

@@ -83,3 +83,5 @@ class State(msgspec.Struct, array_like=True, gc=False):
     """Kind -> the instant up to which all that was said of such objects is forgotten."""
     forgotten_contacts: dict[str, int] = msgspec.field(default_factory=dict)
     """The same of contacts, by whose they are (see `OWN`)."""
+    rejected: dict[str, Stamped] = msgspec.field(default_factory=dict)
+    """Field (see `core.correction`) -> digests of values that a person put right."""

@@ -184,7 +184,7 @@ def data_use_of(
     """Return how a customer's data is used; fields of which nothing is held are left out."""
     state = customer.total(engine.plan)
     hidden = hidden_facts(engine.bundle.fact_plan.guards, state.consents)
-    teller = _Teller(engine, state, now=now)
+    teller = Teller(engine, state, now=now)
     known = {field.field: field for field in data.fields}
     fields = []
     for name, values in _held(engine, customer, state, now=now):
@@ -365,7 +365,7 @@ def _undeclared(name: str, history: str) -> DataField:
     )
 
 
-class _Teller:
+class Teller:
     """Says of one customer what a field is used for, and who was given it."""
 
     def __init__(self, engine: Engine, state: State, *, now: int) -> None:

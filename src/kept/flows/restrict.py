@@ -108,9 +108,7 @@ def lift_restriction(
 
 def _restricting_parts(customer: Customer) -> list[int]:
     """Return the parts that say so: a word of another part would not outweigh theirs."""
-    return [
-        part_id for part_id, state in customer.states.items() if is_restricted(state.consents)
-    ]
+    return [part_id for part_id, state in customer.states.items() if is_restricted(state.consents)]
 
 
 def find_known(engine: Engine, wanted: Identifier) -> Customer:

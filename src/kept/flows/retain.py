@@ -253,7 +253,7 @@ def _finish(engine: Engine, folding: Folding, now: int) -> None:
         # They were forgotten meanwhile.
         return
     if folding.removed:
-        _take_states(engine, parts, folding.states, now)
+        take_states(engine, parts, folding.states, now)
     homes = {engine.customers.home_of(part).customer_id for part in parts}
     for customer_id in sorted(homes):
         customer = engine.customers.get(customer_id)
@@ -261,7 +261,8 @@ def _finish(engine: Engine, folding: Folding, now: int) -> None:
             _let_go(engine, customer, folding, now)
 
 
-def _take_states(engine: Engine, parts: list[Part], states: dict[int, State], now: int) -> None:
+def take_states(engine: Engine, parts: list[Part], states: dict[int, State], now: int) -> None:
+    """Let states that were folded anew count from now on, in memory and in the store."""
     customers = engine.customers
     rows = []
     for part in parts:
