@@ -6,7 +6,7 @@ from collections.abc import Callable
 import typer
 
 from kept import __version__
-from kept.cli import brand, data, data_map, demo, operate, privacy, read_history, serve
+from kept.cli import access, brand, data, data_map, demo, operate, privacy, read_history, serve
 from kept.cli.output import error_console
 from kept.errors import InvalidBrandError, KeptError, SettingsError
 from kept.runtime import Runtime
@@ -27,6 +27,7 @@ operate.add_to(app)
 data.add_to(app)
 privacy.add_to(app)
 read_history.add_to(app)
+access.add_to(app)
 
 
 @app.command("version")

@@ -179,7 +179,13 @@ def follow_data_use_link(
 
 
 def data_use_of(
-    engine: Engine, data: DataMap, customer: Customer, *, in_the_clear: bool, now: int
+    engine: Engine,
+    data: DataMap,
+    customer: Customer,
+    *,
+    in_the_clear: bool,
+    now: int,
+    values_max: int = VALUES_SHOWN,
 ) -> DataUse:
     """Return how a customer's data is used; fields of which nothing is held are left out."""
     state = customer.total(engine.plan)
@@ -189,7 +195,7 @@ def data_use_of(
     fields = []
     for name, values in _held(engine, customer, state, now=now):
         field = known.get(name) or _undeclared(name, engine.bundle.brand.brand.history)
-        shown = [_readable(field, value) for value in values[:VALUES_SHOWN]]
+        shown = [_readable(field, value) for value in values[:values_max]]
         if not in_the_clear:
             shown = [_masked(field, value) for value in shown]
         fields.append(

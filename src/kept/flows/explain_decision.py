@@ -83,7 +83,7 @@ def explain_decision(recalled: Recalled) -> DecisionExplained:
     """Explain a decision that was looked up; nothing but its trace and its brand is read."""
     decision = recalled.decision
     bundle = recalled.bundle or compile_brand(read_brand(recalled.texts).brand)
-    staff = _sentences(decision, bundle, for_customer=False)
+    staff = sentences_of(decision, bundle, for_customer=False)
     return DecisionExplained(
         decision_id=decision.decision_id,
         decided_at=format_instant(decision.decided_at),
@@ -95,7 +95,7 @@ def explain_decision(recalled: Recalled) -> DecisionExplained:
         chosen=tuple(one.action for one in decision.chosen),
         explained=explain(decision, bundle.policy, sentences=staff),
         customer=explain_to_customer(
-            decision, sentences=_sentences(decision, bundle, for_customer=True)
+            decision, sentences=sentences_of(decision, bundle, for_customer=True)
         ),
         considered=tuple(
             Consideration(
@@ -119,7 +119,7 @@ def explain_decision(recalled: Recalled) -> DecisionExplained:
     )
 
 
-def _sentences(decision: Decision, bundle: Bundle, *, for_customer: bool) -> dict[str, str]:
+def sentences_of(decision: Decision, bundle: Bundle, *, for_customer: bool) -> dict[str, str]:
     """Return what the brand says of each hold that was on; a sentence with a gap is left out."""
     lines = bundle.customer_becauses if for_customer else bundle.becauses
     sentences = {}

@@ -20,6 +20,7 @@ from kept.web import (
     unsubscribe,
 )
 from kept.web.admin import (
+    access,
     brakes,
     customers,
     data_use,
@@ -194,6 +195,7 @@ ENDPOINTS: Final = (
     *history.ENDPOINTS,
     *data_use_page.ENDPOINTS,
     *retention.ENDPOINTS,
+    *access.ENDPOINTS,
     *upkeep.ENDPOINTS,
     *vault.ENDPOINTS,
     *imports.ENDPOINTS,

@@ -302,7 +302,7 @@ def test_a_round_is_made_once_a_day(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("is_approved", [True, False])
-def test_what_is_shortened_waits_for_an_operator_or_a_week(is_approved: bool) -> None:
+def test_what_is_shortened_waits_for_an_operator_or_a_week(*, is_approved: bool) -> None:
     """Nothing goes by a limit that was never applied before somebody could see what would go."""
     stage = a_stage("history: 3650 days\n")
     keep_house(stage)
