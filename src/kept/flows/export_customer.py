@@ -38,7 +38,7 @@ from kept.flows.engine import Engine, decode_trace
 from kept.flows.explain_decision import sentences_of
 from kept.flows.restrict import find_known
 from kept.flows.staff_access import note_staff_access, require_words
-from kept.ports.retention import retained_number
+from kept.retention_port import retained_number
 
 EVENTS_A_PAGE: Final = 500
 DECISIONS_A_PAGE: Final = 100

@@ -12,7 +12,7 @@ from kept.core.event import Event
 from kept.core.state import Stamped
 from kept.flows.engine import Engine
 from kept.ports import HeldRecord
-from kept.ports.retention import retained_number
+from kept.retention_port import retained_number
 
 _encode: Final = msgspec.json.Encoder().encode
 

@@ -27,7 +27,7 @@ from kept.flows.survey_retention import (
     count_records,
     view_retention,
 )
-from kept.ports.retention import retained_number
+from kept.retention_port import retained_number
 from kept.stores.memory import MemoryStore
 from tests.scenario.larkmead import LARKMEAD
 

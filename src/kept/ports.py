@@ -13,9 +13,9 @@ import msgspec
 from kept.core.event import Event, Identifier
 from kept.core.identity import Link, Part
 from kept.core.message import Message, Outgoing, SendResult
-from kept.ports.retention import Retention
-from kept.ports.retention import hold_part as hold_part
-from kept.ports.retention import request_part as request_part
+from kept.retention_port import Retention
+from kept.retention_port import hold_part as hold_part
+from kept.retention_port import request_part as request_part
 
 
 class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
