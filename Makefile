@@ -3,6 +3,8 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+# The tools that audit stay away from what they judge, and from what the tests run on.
+AUDIT := $(VENV)/audit
 
 # The first Python that runs and is new enough; `make PYTHON=/path/to/python` overrides.
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
@@ -22,7 +24,7 @@ export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check suites bench docs lock clean
+.PHONY: help demo test check suites audit bench docs lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 16
@@ -44,6 +46,10 @@ check: $(VENV)/.suites ## check format, lint, types, imports, docs and the house
 suites: $(VENV)/.suites $(VENV)/.clients ## run the slow suites (all, or SUITE=name for tests/suites/test_name.py)
 	@$(PYTEST) -m slow $(if $(SUITE),tests/suites/test_$(SUITE).py)
 
+audit: $(AUDIT)/.made ## ask for known weaknesses of what is locked, and follow requests through our own code
+	@$(AUDIT)/bin/semgrep scan --quiet --error --metrics=off --disable-version-check --config .ci/semgrep.yaml src
+	@$(AUDIT)/bin/python .ci/audit.py requirements/*.txt
+
 bench: $(VENV)/.bench ## measure Kept beside its rivals and write bench/latest.json
 	@$(BIN)/python -m bench
 
@@ -58,7 +64,9 @@ lock: ## pin the newest versions that fit pyproject.toml, with hashes (needs uv)
 	lock runtime "--group build" && \
 	lock dev "--group build --group dev" && \
 	lock bench "--group build --group bench" && \
-	lock suites "--group build --group dev --group suites"
+	lock suites "--group build --group dev --group suites" && \
+	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
+	--no-emit-find-links --generate-hashes --upgrade --group audit -o requirements/audit.txt
 
 clean: ## remove everything that make has made
 	rm -rf $(VENV) $(CLIENTS)/node_modules site .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
@@ -93,6 +101,12 @@ $(VENV)/.clients: $(wildcard $(CLIENTS)/package-lock.json) $(VENV)/.created
 	elif ! command -v npm >/dev/null; then echo "npm is not found: the tests that need Node will be skipped"; \
 	else echo "Installing the Node SDKs that the tests talk through (once)" && \
 	npm ci --prefix $(CLIENTS) --ignore-scripts --no-audit --no-fund --loglevel error && touch $@; fi
+
+$(AUDIT)/.made: requirements/audit.txt $(VENV)/.created
+	@echo "Installing what audits (once, in an environment of its own)"
+	@$(BIN)/python -m venv $(AUDIT)
+	@$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/audit.txt
+	@touch $@
 
 $(VENV)/.bench: requirements/bench.txt $(VENV)/.runtime
 	@echo "Installing the rivals that the benchmark runs beside Kept (once)"

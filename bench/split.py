@@ -23,15 +23,20 @@ from kept.core.touchpoint import Touchpoint
 from kept.flows.engine import Engine
 from kept.flows.ingest import ingest
 from kept.flows.tick import tick
+from kept.ports import Vault
 from kept.runtime.collector import spare_collector
 from kept.runtime.master_key import open_keys
 from kept.settings import TICK_SECONDS
 from kept.stores.sqlite import SqliteStore
-from kept.stores.vault import SealingVault
+from kept.stores.vault import PlainVault, SealingVault
 from kept.web.wire.batch import parse_batch, read_batch
 
 TYPICAL_BATCHES_PER_SECOND = 200
 """Ticks come by the clock; here they come as often as at this rate, however fast the machine is."""
+
+SEALED = "cost of the engine without HTTP, records sealed"
+UNSEALED = "cost of the engine without HTTP, records left open"
+"""What the sealing costs: the engine's own share of the work, so that it shows as much as it can."""
 
 READ, TAKE, DECIDE, TICK, COMMIT, BESIDE = STEPS = (
     "read the wire format",
@@ -44,23 +49,30 @@ READ, TAKE, DECIDE, TICK, COMMIT, BESIDE = STEPS = (
 
 
 def measure(figures: Figures, scale: Scale, directory: Path) -> None:
-    """Take a stream of batches twice: once without deciding, once with it."""
+    """Take a stream of batches without deciding, with it, and with it on a store that seals nothing."""
     for round_number in range(scale.rounds):
         with fresh_directory(directory) as fresh:
             silent = _take_stream(fresh, scale, source=ARCHIVE, seed=round_number)
         with fresh_directory(directory) as fresh:
             spent = _take_stream(fresh, scale, source=SOURCE, seed=round_number)
+        with fresh_directory(directory) as fresh:
+            vault = PlainVault()
+            unsealed = _take_stream(fresh, scale, source=SOURCE, seed=round_number, vault=vault)
+        figures.add(SEALED, sum(spent.values()), CPU)
+        figures.add(UNSEALED, sum(unsealed.values()), CPU, against=SEALED)
         spent[DECIDE] = spent[TAKE] - silent[TAKE]
         spent[TAKE] = silent[TAKE]
         for step in STEPS:
             figures.add(f"where the time goes: {step}", spent[step], CPU)
 
 
-def _take_stream(fresh: Path, scale: Scale, *, source: str, seed: int) -> dict[str, float]:
+def _take_stream(
+    fresh: Path, scale: Scale, *, source: str, seed: int, vault: Vault | None = None
+) -> dict[str, float]:
     """Take batches for a while; return the microseconds an event that each step took."""
     clock = SystemClock()
     bundle = compile_brand(load_brand(make_brand(make_case())))
-    store = SqliteStore(fresh, vault=SealingVault(open_keys(fresh)))
+    store = SqliteStore(fresh, vault=vault or SealingVault(open_keys(fresh)))
     engine = Engine(store, bundle, secret=b"bench", public_url="http://127.0.0.1")
     touchpoint = bundle.touchpoints[source]
     stream = Stream(

@@ -16,7 +16,7 @@ DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
 PATH = re.compile(r"/v1/[\w/{}:-]*[\w}](?![\w|])")
 STORY = re.DOTALL | re.MULTILINE
-COMMAND = re.compile(r"(?:^|`)kept ([a-z]+)", re.MULTILINE)
+COMMAND = re.compile(r"(?:^|`)kept ([a-z]+(?:-[a-z]+)*)", re.MULTILINE)
 FRONT_PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "STYLE.md", "tests/README.md")
 
 

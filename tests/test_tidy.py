@@ -132,6 +132,18 @@ def test_only_the_clock_module_reads_the_clock_or_draws_at_random() -> None:
     assert not climbed
 
 
+def test_whoever_writes_the_audit_writes_the_consent_log() -> None:
+    """What operators do is kept by one call, `note_operator`, which makes a leaf of it too."""
+    only = PACKAGE / "flows" / "note_in_log.py"
+    around = [
+        f"{show(path)}:{line}"
+        for path in python_files("src")
+        for name, line in called_names(path)
+        if name == "append_audit" and path != only
+    ]
+    assert not around
+
+
 def test_every_named_query_says_what_it_does() -> None:
     """`-- name --` is followed by one line of description, and some Python code uses the name."""
     adapters = "\n".join(

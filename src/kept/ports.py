@@ -13,9 +13,8 @@ import msgspec
 from kept.core.event import Event, Identifier
 from kept.core.identity import Link, Part
 from kept.core.message import Message, Outgoing, SendResult
+from kept.log_port import LogStore
 from kept.retention_port import Retention
-from kept.retention_port import hold_part as hold_part
-from kept.retention_port import request_part as request_part
 
 
 class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,7 +128,7 @@ class HeldRecord(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-class Store(Retention, Protocol):
+class Store(LogStore, Retention, Protocol):
     """One brand's durable memory: the stream, identity, messages, and what is derived from them.
 
     There is one writer. Everything inside `transaction()` becomes durable together, before it
@@ -391,6 +390,7 @@ Record: TypeAlias = Literal[
     "audit",
     "request",
     "held",
+    "consent_record",
 ]
 """The kinds of stored records."""
 

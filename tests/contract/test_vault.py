@@ -207,8 +207,8 @@ def test_rotation_changes_no_record(tmp_path: Path) -> None:
     while keys.rewrap(4, now=3):
         continue
     first, second = keys.list_epochs()
-    assert (first.key_count, first.retired_at) == (0, 3)
-    assert second.key_count == 11
+    assert first.retired_at == 3
+    assert keys.count_keys() == {second.epoch: 11}
     assert keys.destroy_epochs(retired_before=2) == []
     assert len(keys.list_epochs()) == 2
     assert keys.destroy_epochs(retired_before=3) == []
@@ -237,7 +237,7 @@ def test_a_copy_from_before_a_destroyed_epoch_is_closed(tmp_path: Path) -> None:
     keys.destroy_epochs(retired_before=1)
     vault.close()
     old = KeyFile(tmp_path / "copy.db", MasterKeyFile(tmp_path / "master-key"))
-    with pytest.raises(SettingsError, match=r"lacks epoch 1 \(2 keys\)"):
+    with pytest.raises(SettingsError, match="lacks epoch 1,"):
         old.open(identity)
 
 

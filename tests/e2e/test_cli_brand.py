@@ -115,3 +115,25 @@ def test_a_server_refuses_to_start_on_a_brand_that_is_not_in_order(tmp_path: Pat
     missing = run_kept("serve", "--brand", BRAND, "--data", tmp_path / "data2", "--port", "0")
     assert missing.code == 1
     assert "HARBOUR_" in missing.err
+
+
+def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    """Any file of this machine could else be sent to customers as a text."""
+    brand = tmp_path / "brand"
+    shutil.copytree(BRAND, brand)
+    (tmp_path / "secret").write_text("not for customers")
+    (brand / "templates" / "welcome.de.liquid").symlink_to(tmp_path / "secret")
+    done = run_kept("serve", "--brand", brand, "--data", tmp_path / "data", "--port", "0")
+    assert done.code == 1
+    assert "welcome.de.liquid: this is a link that leads out of the folder" in done.err
+    assert "not for customers" not in done.err + done.out
+
+
+def test_a_folder_that_names_the_servers_own_secret_is_not_served(tmp_path: Path) -> None:
+    """Whoever edits it could have the operator's token sent to them as a password."""
+    brand, data = tmp_path / "brand", tmp_path / "data"
+    shutil.copytree(BRAND, brand)
+    change(brand / "sources.yaml", "env:HARBOUR_SHOP_KEY", f"file:{data}/admin-token")
+    done = run_kept("serve", "--brand", brand, "--data", data, "--port", "0")
+    assert done.code == 1
+    assert "names a secret of the server's own" in done.err

@@ -78,9 +78,7 @@ def test_what_is_put_right_is_seen_at_once_and_stays_right(kept_server: Served) 
     assert told.startswith("trait.first_name is put right.")
     assert kept_server.ask("till", user)["name"] == "Ana"
     identify = {"userId": user, "traits": {"first_name": "Anna"}}
-    kept_server.ok(
-        kept_server.http.post("/v1/identify", json=identify, headers=bearer(SHOP_KEY))
-    )
+    kept_server.ok(kept_server.http.post("/v1/identify", json=identify, headers=bearer(SHOP_KEY)))
     assert kept_server.ask("till", user)["name"] == "Ana"
     body = {
         "identifier": f"user_id:{user}", "confirmed_by": "x", "because": "y", "trait": "shoe_size",

@@ -18,7 +18,11 @@ from tests.e2e.ferrowen import EXAMPLE, Ferrowen, serve_ferrowen
 from tests.e2e.served import Served, new_id
 
 BRAND = load_brand(read_folder(EXAMPLE))
-CONSIDERATE = {"entity": "connections", "purpose": "considerate", "wording": "considerate_2018"}
+CONSIDERATE: dict[str, Any] = {
+    "entity": "connections",
+    "purpose": "considerate",
+    "wording": "considerate_2018",
+}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +36,11 @@ def customer(ferrowen: Ferrowen, **traits: str) -> str:
     """Return a customer who has told much, and allowed the shop to send offers."""
     user = new_id("vera")
     ferrowen.know(user, zone="Etc/GMT", allows=("shop_marketing",), **traits)
-    bill = {"bill_id": f"B-{user}", "amount": 42.9, "due_at": "2027-01-01T09:00:00Z"}
+    bill: dict[str, Any] = {
+        "bill_id": f"B-{user}",
+        "amount": 42.9,
+        "due_at": "2027-01-01T09:00:00Z",
+    }
     ferrowen.say("billing", "Bill Issued", user, **bill)
     return user
 
@@ -124,6 +132,7 @@ def test_the_page_is_behind_a_signed_link(ferrowen: Ferrowen) -> None:
     assert "Wie werden meine Daten genutzt?" in page.text
     assert f"{user}@mail.example" not in page.text
     assert "Correio Claro, Lda." in page.text
+    assert "zehn Jahre für das Finanzamt" in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert "<script" not in page.text
     plain = httpx.get(link_for(ferrowen.served, user, personal=True))

@@ -92,9 +92,11 @@ def test_forget_me(tmp_path: Path) -> None:
         assert before
         assert all(name.startswith("data/outbox/") for name in before), before
 
-        receipt = json.loads(
-            ok("forget", f"email:{MAIL}", "--data", served.data, "--confirmed-by", "came in person")
-        )
+        proof = tmp_path / "proof.json"
+        told = ("--data", served.data, "--confirmed-by", "came in person", "--proof", proof)
+        receipt = json.loads(ok("forget", f"email:{MAIL}", *told))
+        key = served.admin("GET", f"/erasures/{receipt['request_id']}").json()["key"]
+        assert "erasure" in ok("verify-receipt", proof, "--key", key)
         assert receipt["erased"]["events"] >= 3
         assert receipt["identity_confirmed_by"] == "came in person"
         served.wait_for(lambda: _is_complete(served, receipt["request_id"]))

@@ -82,9 +82,7 @@ class World:
             case "order":
                 self.signal(who, "Order Completed", total=5, note=value)
             case "consent":
-                self.signal(
-                    who, "Consent Given", entity="shop", purpose="marketing", wording=value
-                )
+                self.signal(who, "Consent Given", entity="shop", purpose="marketing", wording=value)
             case "page":
                 self.signal(who, "Page Viewed", url=value, anonymous_id=f"{value}-cookie")
             case _:
@@ -169,7 +167,9 @@ def test_pages_leave_nothing_out_and_hold_nothing_twice(page: int, count: int) -
         one.event.message_id for one in stored
     ]
     rows = world.stage.store.read_decisions(sorted(ana.parts), newest=999)
-    assert [one["decision_id"] for one in document["decisions"]] == [row.decision_id for row in rows]
+    assert [one["decision_id"] for one in document["decisions"]] == [
+        row.decision_id for row in rows
+    ]
     for name in ("events", "decisions"):
         table = list(csv.reader(io.StringIO(files[f"{name}.csv"])))
         assert len(table) == len(document[name]) + 1
@@ -220,4 +220,6 @@ def test_no_cell_is_a_formula() -> None:
         for name, text in files.items():
             if name.endswith(".csv"):
                 cells = [cell for row in csv.reader(io.StringIO(text)) for cell in row]
-                assert not [c for c in cells if c.startswith(("=", "+", "-", "@", "\t", "\r"))], name
+                assert not [c for c in cells if c.startswith(("=", "+", "-", "@", "\t", "\r"))], (
+                    name
+                )

@@ -22,10 +22,12 @@ ENTITIES: Final = {"lamp_offer": "shop", "chair_offer": "bank", "first_order_tha
 def judge(world: World) -> list[str]:
     """Return everything that was promised and not kept, each with its guarantee."""
     events = world.store.load_events(after=0, limit=1_000_000)
+    # What was erased since counted when it was there.
+    heard = sorted([*events, *world.erased_events], key=lambda stored: stored.sequence)
     return [
         *_stopped(world),
-        *_stopped_what_was_queued(world, events),
-        *_consented(world, events),
+        *_stopped_what_was_queued(world, heard),
+        *_consented(world, heard),
         *_not_too_much(world),
         *_quiet(world),
         *_once(world),
@@ -35,6 +37,7 @@ def judge(world: World) -> list[str]:
         *_kept(world, events),
         *_grouped(world),
         *_closed(world),
+        *_forgotten(world, events),
     ]
 
 
@@ -206,7 +209,9 @@ def _kept(world: World, events: list[StoredEvent]) -> Iterator[str]:
     keys = [stored.event.event_key for stored in events if _is_told(stored.event)]
     if len(keys) != len(set(keys)):
         yield "G9: an event is in the stream twice"
-    missing = {one.event_key for one in world.answered} - set(keys)
+    gone = {part_id for erased in world.erased for part_id in erased.part_ids}
+    answered = {one.event_key for one in world.answered if not one.part_ids & gone}
+    missing = answered - set(keys)
     if missing:
         yield f"G9: {len(missing)} acknowledged events are gone"
     plan = world.engine.plan
@@ -226,8 +231,8 @@ def _is_told(event: Event) -> bool:
 
 def _grouped(world: World) -> Iterator[str]:
     """G10: whoever is together is what all evidence, looked at afresh, puts together."""
-    count = world.store.read_counts()["parts"]
-    ids = list(range(1, count + 1))
+    gone = sum(len(erased.part_ids) for erased in world.erased)
+    ids = list(range(1, world.store.read_counts()["parts"] + gone + 1))
     parts = {part.part_id: part for part in world.store.load_parts(ids)}
     afresh = group(parts, world.store.load_links(ids), world.engine.bundle.namespaces).groups
     now: dict[int, set[int]] = {}
@@ -235,6 +240,24 @@ def _grouped(world: World) -> Iterator[str]:
         now.setdefault(part.customer_id, set()).add(part.part_id)
     if {frozenset(members) for members in now.values()} != set(afresh):
         yield "G10: customers are not what the evidence says"
+
+
+def _forgotten(world: World, events: list[StoredEvent]) -> Iterator[str]:
+    """G11: nothing of the forgotten is left, nothing more begins to leave, and nothing late comes back."""
+    for erased in world.erased:
+        parts = sorted(erased.part_ids)
+        if world.store.load_parts(parts) or world.store.load_states(parts):
+            yield f"G11: parts forgotten at step {erased.step} are there"
+        if world.store.load_part_messages(parts) or world.store.read_decisions(parts, newest=1):
+            yield f"G11: messages or decisions of step {erased.step} are there"
+        for left in world.left:
+            if left.step > erased.step and left.part_ids & erased.part_ids:
+                yield f"G11: {left.message.message_id} left after its customer was forgotten"
+        for stored in events:
+            event = stored.event
+            is_late = stored.sequence > erased.sequence and event.occurred_at < erased.at
+            if is_late and erased.identifiers & set(event.identifiers):
+                yield f"G11: event {stored.sequence} brings somebody back"
 
 
 def _closed(world: World) -> Iterator[str]:

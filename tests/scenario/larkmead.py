@@ -28,6 +28,13 @@ _TEXTS: Final = {
         zone: zone
         name: first_name
         history: 3650 days
+        legal_holds:
+          invoices:
+            law: Commercial Code, article 40
+            events: [Bill Issued]
+            fields: [trait.first_name]
+            keep: 3650 days
+            told: {en: We must keep your bills for ten years.}
         """,
     "sources.yaml": """
         namespaces:

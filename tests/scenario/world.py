@@ -33,7 +33,7 @@ from kept.flows.learn import learn
 from kept.flows.recover import recover
 from kept.flows.regroup import merge, unmerge
 from kept.flows.tick import housekeep, tick
-from kept.ports import Store
+from kept.ports import Store, StoredEvent
 from tests.scenario.larkmead import compile_larkmead
 from tests.scenario.sayings import CHANNELS, SAYINGS
 
@@ -85,6 +85,17 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: frozenset[str]
 
 
+class Erased(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody was forgotten: by these parts they were known."""
+
+    step: int
+    at: int
+    sequence: int
+    """The newest event at that moment."""
+    part_ids: frozenset[int]
+    identifiers: frozenset[Identifier]
+
+
 class World:
     """One seed's world."""
 
@@ -104,6 +115,8 @@ class World:
         self.log: list[Received] = []
         self.left: list[Left] = []
         self.answered: list[Answered] = []
+        self.erased: list[Erased] = []
+        self.erased_events: list[StoredEvent] = []
         self.answers_differed: list[str] = []
         self.crashes = 0
         self._sent: list[tuple[str, WireItem]] = []

@@ -4,6 +4,7 @@ A name may lead anywhere, and somewhere else a moment later. So the address is r
 address it has is judged, and the connection is made to the very one that was judged.
 """
 
+import re
 import socket
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final, TypeAlias
@@ -15,6 +16,8 @@ from kept.errors import SettingsError
 
 IpAddress: TypeAlias = IPv4Address | IPv6Address
 
+_HOST: Final = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]*:[0-9a-f:.]*")
+"""A name or an address; anything else would end up in a header and in a look-up as it is."""
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _NAT64_LOCAL: Final = IPv6Network("64:ff9b:1::/48")
 _COMPATIBLE: Final = IPv6Network("::/96")
@@ -52,7 +55,7 @@ def parse_target(url: str, *, allow_private: bool) -> Target:
         host = (parts.hostname or "").encode("idna").decode("ascii") if parts.hostname else ""
     except ValueError as error:
         raise SettingsError(f"the webhook's URL cannot be read: {error}") from error
-    if parts.scheme not in ("https", "http") or not host:
+    if parts.scheme not in ("https", "http") or not _HOST.fullmatch(host):
         raise SettingsError("a webhook's URL begins with https:// and a host")
     if parts.scheme == "http" and not allow_private:
         raise SettingsError(

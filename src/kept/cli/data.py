@@ -8,24 +8,11 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from kept.cli import history
 from kept.cli.client import call
+from kept.cli.options import MasterKey, MasterKeyToken
 from kept.cli.output import console, error_console
 from kept.runtime.backups import restore as restore_store
 
 Data = Annotated[Path, typer.Option(help="The data folder of the server.", envvar="KEPT_DATA")]
-MasterKey = Annotated[
-    str,
-    typer.Option(
-        help="Where the master key is: file:PATH, env:NAME or transit:URL.",
-        envvar="KEPT_MASTER_KEY",
-    ),
-]
-MasterKeyToken = Annotated[
-    str,
-    typer.Option(
-        help="What a key service is shown: env:NAME or file:PATH.", envvar="KEPT_MASTER_KEY_TOKEN"
-    ),
-]
-
 vault_app = typer.Typer(
     no_args_is_help=True, help="The master key that everything is sealed under."
 )

@@ -8,6 +8,7 @@ an import came.
 import csv
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -24,6 +25,8 @@ from kept.core.touchpoint_item import Rejected
 from kept.errors import InputError
 
 ROWS_A_REQUEST: Final = 500
+LINE_BYTES_MAX: Final = 1_000_000
+"""A longer line of a file is no event, and is not held in memory to find that out."""
 
 
 class MappingFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,8 +82,7 @@ def open_file(path: Path, mapping: Path | None) -> Reading:
         raise InputError(message)
     mappings: tuple[CompiledMapping, ...] = ()
     if mapping is not None:
-        text = mapping.read_text(encoding="utf-8")
-        declared = load_struct(text, mapping.name, MappingFile).mappings
+        declared = load_struct(_read_text(mapping), mapping.name, MappingFile).mappings
         mappings = tuple(CompiledMapping(one, object_keys=frozenset()) for one in declared)
     elif path.suffix not in (".jsonl", ".ndjson"):
         message = f"{path.name} has columns; say with --mapping what they mean"
@@ -94,29 +96,73 @@ def open_file(path: Path, mapping: Path | None) -> Reading:
     )
 
 
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise InputError(f"{path} cannot be read; is it there, and a text in UTF-8?") from None
+
+
 def _read_jsonl(path: Path) -> Iterator[Any]:
     with path.open("rb") as file:
-        for line in file:
-            if line.strip():
-                try:
-                    yield msgspec.json.decode(line)
-                except msgspec.DecodeError as error:
-                    yield Refused(row=0, code="event.not_json", detail=str(error))
+        while line := file.readline(LINE_BYTES_MAX + 1):
+            if len(line) > LINE_BYTES_MAX:
+                while line and not line.endswith(b"\n"):
+                    line = file.readline(LINE_BYTES_MAX)
+                detail = f"the line has more than {LINE_BYTES_MAX} bytes"
+                yield Refused(row=0, code="event.too_large", detail=detail)
+            elif line.strip():
+                yield _decode_line(line)
+
+
+def _decode_line(line: bytes) -> Any:
+    try:
+        return msgspec.json.decode(line)
+    except msgspec.DecodeError as error:
+        return Refused(row=0, code="event.not_json", detail=str(error))
+    except UnicodeDecodeError:
+        return Refused(row=0, code="event.bad_text", detail="the line is not UTF-8")
+    except RecursionError:
+        return Refused(row=0, code="event.too_deep", detail="values stand too deep in each other")
 
 
 def _read_csv(path: Path) -> Iterator[Any]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        yield from csv.DictReader(file)
+    row_number = 0
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for row in csv.DictReader(file):
+                row_number += 1
+                yield row
+    except (csv.Error, UnicodeDecodeError) as error:
+        what = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise InputError(
+            f"{path.name} cannot be read after row {row_number}: {what}; mend it and begin again, "
+            "for what was taken already counts once"
+        ) from None
+
+
+@contextmanager
+def _open_parquet(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database for one file; nothing is fetched from elsewhere to read it."""
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    try:
+        with duckdb.connect(config=settings) as connection:
+            yield connection
+    except duckdb.Error:
+        raise InputError(f"{path.name} cannot be read as Parquet; is it whole?") from None
 
 
 def _count_parquet(path: Path) -> int:
-    with duckdb.connect() as connection:
+    with _open_parquet(path) as connection:
         counted = connection.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchone()
     return int(counted[0]) if counted else 0
 
 
 def _read_parquet(path: Path) -> Iterator[Any]:
-    with duckdb.connect() as connection:
+    with _open_parquet(path) as connection:
         cursor = connection.execute("SELECT * FROM read_parquet(?)", [str(path)])
         names = [column[0] for column in cursor.description or ()]
         while rows := cursor.fetchmany(ROWS_A_REQUEST):

@@ -6,7 +6,18 @@ from collections.abc import Callable
 import typer
 
 from kept import __version__
-from kept.cli import access, brand, data, data_map, demo, operate, privacy, read_history, serve
+from kept.cli import (
+    access,
+    brand,
+    consent_log,
+    data,
+    data_map,
+    demo,
+    operate,
+    privacy,
+    read_history,
+    serve,
+)
 from kept.cli.output import error_console
 from kept.errors import InvalidBrandError, KeptError, SettingsError
 from kept.runtime import Runtime
@@ -28,6 +39,7 @@ data.add_to(app)
 privacy.add_to(app)
 read_history.add_to(app)
 access.add_to(app)
+consent_log.add_to(app)
 
 
 @app.command("version")

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from kept.cli.client import call
-from kept.cli.output import console
+from kept.cli.output import console, error_console
 
 Data = Annotated[Path, typer.Option(help="The data folder of the server.", envvar="KEPT_DATA")]
 Request = Annotated[str, typer.Argument(help="The id that stands in the receipt.")]
@@ -20,6 +21,7 @@ def add_to(app: typer.Typer) -> None:
     erasures_app.command("list")(list_erasures)
     erasures_app.command("show")(show_erasure)
     erasures_app.command("confirm")(confirm_erasure)
+    erasures_app.command("held")(show_held)
     app.add_typer(erasures_app, name="erasures")
 
 
@@ -36,6 +38,10 @@ def forget(
     internal: Annotated[
         bool, typer.Option("--internal", help="Do not tell recipients outside.")
     ] = False,
+    proof: Annotated[
+        Path | None,
+        typer.Option(help="Where to write the signed record that `kept verify-receipt` verifies."),
+    ] = None,
 ) -> None:
     """Forget a customer everywhere, at once and for good, and print the receipt as JSON."""
     body = {
@@ -44,7 +50,11 @@ def forget(
         "is_suppressed": suppress,
         "is_forwarded": not internal,
     }
-    console.print_json(data=call(data, "POST", "/v1/admin/erasures", body)["receipt"])
+    told = call(data, "POST", "/v1/admin/erasures", body)
+    if proof is not None:
+        proof.write_bytes(msgspec.json.encode(told["proof"]))
+        error_console.print(f"{proof}: verified with the key {told['key']}", markup=False)
+    console.print_json(data=told["receipt"])
 
 
 def list_erasures(data: Data) -> None:
@@ -70,3 +80,13 @@ def confirm_erasure(
     path = f"/v1/admin/erasures/{request}/confirm"
     told = call(data, "POST", path, {"recipient": recipient})
     console.print_json(data=told["receipt"])
+
+
+def show_held(
+    request: Request,
+    data: Data,
+    because: Annotated[str, typer.Option(help="Why it is looked at; kept in the audit.")],
+) -> None:
+    """Print what a law obliges to keep after an erasure, as JSON."""
+    path = f"/v1/admin/erasures/{request}/held"
+    console.print_json(data=call(data, "POST", path, {"because": because})["records"])

@@ -93,12 +93,17 @@ def read_consents(event: Event, categories: Categories) -> list[tuple[str, Stamp
     said = dict(_SAID[event.name](event, categories)) if event.name in _SAID else {}
     if event.context.get("gpc") is True:
         said[GPC] = True
-    wording = event.properties.get("wording")
-    source = f"{event.source}#{wording}" if isinstance(wording, str) else event.source
+    wording = read_wording(event)
+    source = f"{event.source}#{wording}" if wording else event.source
     return [
         (key, Stamped(value, event.occurred_at, event.event_key, source))
         for key, value in said.items()
     ]
+
+
+def read_wording(event: Event) -> str:
+    """Return the name of the wording that was shown, empty where the event does not say it."""
+    return _text(event.properties, "wording")
 
 
 def _read_categories(event: Event, categories: Categories) -> Iterable[tuple[str, Any]]:

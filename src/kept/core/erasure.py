@@ -69,6 +69,8 @@ class ErasureRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Channels on which something had begun to leave when it was asked."""
     held: tuple[HeldNote, ...] = ()
     recipients: tuple[RecipientErasure, ...] = ()
+    log_index: int = -1
+    """The leaf of the consent log that records it."""
     are_files_erased: bool = False
     """Whether what was written into files of ours is gone: messages, and what tools were told."""
 

@@ -106,7 +106,7 @@ def _read_item(raw: Any, now: int) -> Feedback | str:
         return "it names no message: give `message_id` or `provider_id`"
     occurred_at = parse_instant(item.occurred_at) if item.occurred_at else now
     if occurred_at is None:
-        return f"`occurred_at` is no ISO 8601 instant: {item.occurred_at[:50]!r}"
+        return "`occurred_at` is no ISO 8601 instant, such as 2025-01-31T08:30:00Z"
     if item.type == "bounced" and not item.bounce:
         return "a bounce is `hard` or `soft`: give `bounce`"
     machine = item.type in ("opened", "clicked") and is_machine_opening(

@@ -17,7 +17,7 @@ from kept.core.touchpoint_item import EVENT_BYTES_MAX, Rejected, WireItem, check
 
 TEXT_LENGTH_MAX: Final = 4_000
 """A longer text (a mail with all that it answers) is cut: its end is not worth the event."""
-SEARCHED_LENGTH_MAX: Final = 10_000
+SEARCHED_LENGTH_MAX: Final = 2_000
 
 Document: TypeAlias = dict[str, Any]
 """What paths walk through: `body`, `headers` and `query`."""

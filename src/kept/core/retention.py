@@ -84,7 +84,8 @@ def limits_of(brand: Brand, data: DataMap) -> Limits:
     for name in (DECISIONS, MESSAGES, QUARANTINE):
         text = getattr(file.records, name)
         because = f"records.{name}" if text else "history"
-        found[name] = Limit(duration=parse_duration(text or file.history), because=because)
+        duration = min(history, parse_duration(text or file.history))
+        found[name] = Limit(duration=duration, because=because)
     return Limits(version=brand.version, by_name=found)
 
 

@@ -12,6 +12,7 @@ import msgspec
 from kept.core.decision import Brake
 from kept.errors import InputError, NotFoundError
 from kept.flows.engine import Engine
+from kept.flows.note_in_log import note_operator
 
 SETTING: Final = "brakes"
 SCOPES: Final = ("all", "action", "channel", "purpose", "region", "cohort")
@@ -45,7 +46,7 @@ def pause(engine: Engine, text: str, *, actor: str, because: str, now: int) -> B
     brake = Brake(brake=text, scope=scope, name=name, since=now, actor=actor, because=because)
     _put(engine, (*engine.controls.brakes, brake))
     detail = {"scope": text, "because": because}
-    engine.store.append_audit(at=now, actor=actor, verb="pause", detail=detail)
+    note_operator(engine.store, "approval", actor=actor, verb="pause", detail=detail, now=now)
     engine.tell("paused", scope=text)
     return brake
 
@@ -59,7 +60,10 @@ def resume(engine: Engine, text: str, *, actor: str, now: int) -> Brake:
     for brake in engine.controls.brakes:
         if brake.brake == text:
             _put(engine, tuple(other for other in engine.controls.brakes if other != brake))
-            engine.store.append_audit(at=now, actor=actor, verb="resume", detail={"scope": text})
+            detail = {"scope": text}
+            note_operator(
+                engine.store, "approval", actor=actor, verb="resume", detail=detail, now=now
+            )
             engine.tell("resumed", scope=text)
             return brake
     paused = ", ".join(brake.brake for brake in engine.controls.brakes) or "nothing"

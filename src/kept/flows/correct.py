@@ -17,6 +17,7 @@ from kept.core.event import CORRECTED, SOURCE_SELF, Event, Identifier
 from kept.core.fold.fold import fold_event
 from kept.core.identity import Link, Part
 from kept.core.readers import UNREADABLE, reader_for
+from kept.core.retention import is_proof
 from kept.core.scopes import TRAIT_PREFIX
 from kept.core.state import Stamped, State
 from kept.core.values import HOUR
@@ -29,7 +30,7 @@ from kept.flows.regroup import parse_identifier
 from kept.flows.resolve import take_evidence
 from kept.flows.restrict import find_known
 from kept.flows.retain import take_states
-from kept.flows.staff_access import note_staff_access, require_words
+from kept.flows.staff_access import note_staff_change, require_words
 from kept.ports import StoredEvent
 
 EVENTS_A_PAGE: Final = 1_000
@@ -98,7 +99,7 @@ def correct(
             what = _correct_identifier(engine, customer, wanted, now)
     home = engine.customers.home_of(engine.store.load_parts([customer.own_part])[0])
     withdrawn = react(engine, home, now)
-    note_staff_access(
+    note_staff_change(
         engine,
         home,
         "correct",
@@ -239,6 +240,10 @@ def _correct_event(engine: Engine, customer: Customer, wanted: Correction, now: 
     event = stored.event
     if event.source == SOURCE_SELF:
         raise InputError("what Kept itself did cannot be put right, it happened")
+    if is_proof(event):
+        raise InputError(
+            "what was allowed or refused stays on record; let the customer say it anew"
+        )
     if wanted.property not in event.properties:
         known = ", ".join(sorted(event.properties)) or "none"
         raise NotFoundError(f"the event has no property {wanted.property[:100]!r}; it has {known}")

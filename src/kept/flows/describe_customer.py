@@ -7,11 +7,12 @@ import msgspec
 from kept.core.decision import Request
 from kept.core.event import Identifier
 from kept.core.identity import Link, Part
-from kept.core.mask import mask_text, mask_value
+from kept.core.mask import HIDDEN, mask_text, mask_value
 from kept.core.values import format_instant
 from kept.errors import NotFoundError
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine, open_messages_of
+from kept.flows.note_in_log import note_operator
 from kept.flows.resolve import find_customer
 
 CONTACTS_SHOWN: Final = 20
@@ -86,6 +87,26 @@ class CustomerView(msgspec.Struct, frozen=True, kw_only=True):
     suggestions: tuple[Suggestion, ...]
 
 
+def show_customer(engine: Engine, identifier: Identifier, *, actor: str, now: int) -> CustomerView:
+    """Return the customer that an identifier leads to, and record who looked.
+
+    Raises:
+        NotFoundError: nobody has this identifier.
+    """
+    view = describe_customer(engine, identifier, now)
+    own_part = engine.customers.get(view.customer_id).own_part
+    note_operator(
+        engine.store,
+        "staff_access",
+        actor=actor,
+        verb="find_customer",
+        detail={},
+        now=now,
+        part_id=own_part,
+    )
+    return view
+
+
 def describe_customer(engine: Engine, identifier: Identifier, now: int) -> CustomerView:
     """Return the customer that an identifier leads to.
 
@@ -98,12 +119,17 @@ def describe_customer(engine: Engine, identifier: Identifier, now: int) -> Custo
     state = customer.total(engine.plan)
     look = engine.look(customer, Request(open_messages=open_messages_of(customer)), now)
     contacts = sorted(state.contacts.values(), key=lambda one: one.attempt_at, reverse=True)
+    declared = engine.bundle.brand.facts.traits
+    sensitive = {name for name, trait in declared.items() if trait.sensitive}
     decisions = engine.store.read_decisions(sorted(customer.parts), newest=DECISIONS_SHOWN)
     return CustomerView(
         customer_id=customer.customer_id,
         cohort=look.cohort or "",
         parts=tuple(_part(part) for part in customer.parts.values()),
-        traits={name: mask_value(said.value) for name, said in sorted(state.traits.items())},
+        traits={
+            name: HIDDEN if name in sensitive else mask_value(said.value)
+            for name, said in sorted(state.traits.items())
+        },
         objects={kind: len(found) for kind, found in sorted(state.objects.items())},
         consents={scope: said.value for scope, said in sorted(state.consents.items())},
         closed={

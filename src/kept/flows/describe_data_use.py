@@ -27,6 +27,7 @@ from kept.core.values import DAY, format_instant, moment_of, parse_instant
 from kept.errors import InputError, NotFoundError
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine
+from kept.flows.note_in_log import note_operator
 from kept.flows.resolve import find_customer
 
 VALUES_SHOWN: Final = 50
@@ -236,7 +237,15 @@ def _note_disclosure(
     if not because.strip():
         raise InputError("say in `because` why; it is written into the audit")
     detail = {"customer": customer.customer_id, "because": because}
-    engine.store.append_audit(at=now, actor=actor, verb=verb, detail=detail)
+    note_operator(
+        engine.store,
+        "staff_access",
+        actor=actor,
+        verb=verb,
+        detail=detail,
+        now=now,
+        part_id=customer.own_part,
+    )
 
 
 # -- what is held

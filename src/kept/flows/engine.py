@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from kept.core.bundle import Bundle
+from kept.core.checkpoint import KeyPeriod
 from kept.core.consent import CONSENT_EVENTS
 from kept.core.decide import (
     decide,
@@ -29,6 +30,7 @@ from kept.core.suppression import changed_scopes, speaks_of_permission, wishes_o
 from kept.core.values import HOUR
 from kept.flows.customers import Customer, Customers, Standing
 from kept.flows.guard import keep_stop
+from kept.flows.note_in_log import note_consent
 from kept.flows.note_regrouped import note_regrouped
 from kept.ports import Store
 
@@ -61,6 +63,8 @@ class Engine:
         self.shadow = shadow
         self.is_live = True
         """Whether messages and tools are really reached; otherwise all of it becomes files."""
+        self.log_periods: tuple[KeyPeriod, ...] = ()
+        """The public keys of the consent log, oldest first; empty until `sign_log.open_log`."""
         self.may_be_due = False
         """Whether a message may be due that the last look at what is due did not see."""
         self.unforgotten: set[tuple[tuple[Identifier, ...], int]] = set()
@@ -181,6 +185,17 @@ class Engine:
     def fold(self, customer: Customer, part_id: int, event: Event, *, silent: bool = False) -> None:
         """Add an event to the stream and to its customer; history (`silent`) wakes nobody."""
         sequence = self.store.append_event(part_id, event)
+        speaks_of_consent = event.name in CONSENT_EVENTS or "gpc" in event.context
+        if speaks_of_consent:
+            note_consent(
+                self.store,
+                customer.parts[part_id],
+                event,
+                sequence=sequence,
+                before=customer.states[part_id].consents,
+                brand=self.bundle.brand,
+                categories=self.plan.categories,
+            )
         if self.customers.regrouped:
             self.note_regrouped(event.received_at, silent=silent)
         is_news = not silent and speaks_of_permission(event)
@@ -200,7 +215,7 @@ class Engine:
             or standing.decision.facts.known_since_import
         ):
             customer.standing = None
-        if event.name in CONSENT_EVENTS or "gpc" in event.context:
+        if speaks_of_consent:
             customer.standing = None
             keep_stop(self.store, self.plan, part_id, event)
         self.customers.mark_dirty(part_id, sequence)

@@ -19,6 +19,7 @@ from kept.core.template.render import Line, Situation
 from kept.core.values import format_instant
 from kept.errors import NotFoundError
 from kept.flows.engine import Engine, decode_trace
+from kept.flows.note_in_log import note_operator
 
 
 class Consideration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -61,8 +62,8 @@ class Recalled(msgspec.Struct, frozen=True, kw_only=True):
     """Its folder, where it is not."""
 
 
-def recall_decision(engine: Engine, decision_id: int) -> Recalled:
-    """Look a decision up, and the brand that made it.
+def recall_decision(engine: Engine, decision_id: int, *, actor: str, now: int) -> Recalled:
+    """Look a decision up, and the brand that made it, and record who looked.
 
     Raises:
         NotFoundError: there is no such decision, or its brand was not kept.
@@ -70,6 +71,16 @@ def recall_decision(engine: Engine, decision_id: int) -> Recalled:
     row = engine.store.read_decision(decision_id)
     if row is None:
         raise NotFoundError(f"there is no decision {decision_id}")
+    detail = {"decision_id": decision_id}
+    note_operator(
+        engine.store,
+        "staff_access",
+        actor=actor,
+        verb="explain",
+        detail=detail,
+        now=now,
+        part_id=row.part_id,
+    )
     decision = decode_trace(row.trace)
     if decision.brand_version == engine.bundle.policy.version:
         return Recalled(decision=decision, bundle=engine.bundle, texts={})

@@ -21,8 +21,11 @@ from kept.flows.engine import Engine
 from kept.flows.erasure_records import save_record
 from kept.flows.guard import Erased, keep_erasure
 from kept.flows.legal_holds import hold_records
+from kept.flows.note_in_log import note_in_log, note_operator
+from kept.flows.react import react
 from kept.flows.recipients import find_recipients
 from kept.flows.resolve import find_customer, take_evidence
+from kept.ports import Store
 
 UNFORGOTTEN_MAX: Final = 100_000
 """Ways of naming somebody that are known to be of nobody forgotten, before they are looked up anew."""
@@ -59,9 +62,22 @@ def forget(engine: Engine, wanted: Identifier, wish: Wish, now: int) -> ErasureR
     number = engine.store.next_request_number()
     if customer is not None:
         record = _erase(engine, customer, record, number, wish, now)
+    detail = {
+        "request": wish.request_id,
+        "confirmed_by": wish.confirmed_by,
+        "erased": {
+            "events": record.event_count,
+            "decisions": record.decision_count,
+            "messages": record.message_count,
+        },
+        # By their numbers the consent log tells what was forgotten from what was damaged.
+        "parts": sorted(customer.parts) if customer else [],
+    }
+    index = note_operator(
+        engine.store, "erasure", actor=wish.actor, verb="forget", detail=detail, now=now
+    )
+    record = msgspec.structs.replace(record, log_index=index)
     save_record(engine.store, record, number=number)
-    detail = {"request": wish.request_id, "confirmed_by": wish.confirmed_by}
-    engine.store.append_audit(at=now, actor=wish.actor, verb="forget", detail=detail)
     engine.counts["forgotten", ""] += 1
     return record
 
@@ -82,8 +98,11 @@ def _erase(
     leaving = [one for one in messages if one.state in IN_FLIGHT_STATES]
     withdrawn = sum(one.is_open for one in messages) - len(leaving)
     engine.customers.forget(customer)
+    neighbours = _neighbours(engine.store, part_ids)
     counts = engine.store.erase_parts(part_ids)
     _erase_quarantined(engine, record.identifiers)
+    for other in _regroup(engine, neighbours, now):
+        react(engine, other, now)
     return msgspec.structs.replace(
         record,
         message_ids=tuple(one.message_id for one in messages),
@@ -95,6 +114,24 @@ def _erase(
         held=held,
         recipients=recipients,
     )
+
+
+def _neighbours(store: Store, part_ids: Sequence[int]) -> set[int]:
+    """Return parts of others that evidence led to, and that it did not join."""
+    ends = {end for link in store.load_links(part_ids) for end in (link.part_a, link.part_b)}
+    return ends - set(part_ids)
+
+
+def _regroup(engine: Engine, part_ids: set[int], now: int) -> list[Customer]:
+    """Look afresh at who is who among those who are left: limits may not be exceeded any more."""
+    if not part_ids:
+        return []
+    changed = take_evidence(
+        engine.customers, engine.store, [], engine.bundle.namespaces, begun=part_ids
+    )
+    if engine.customers.regrouped:
+        engine.note_regrouped(now)
+    return changed
 
 
 def bury(
@@ -109,21 +146,22 @@ def bury(
     engine.unforgotten.clear()
 
 
-def forget_again(engine: Engine, erased: Erased) -> None:
+def forget_again(engine: Engine, erased: Erased, now: int) -> None:
     """Forget an identifier once more, in a store that came from a backup of before."""
     store, customers = engine.store, engine.customers
     part = store.find_part_by_key(erased.key)
     if part is not None:
         customer = customers.home_of(part)
-        left = sorted(set(customer.parts) - {part.part_id})
+        left = set(customer.parts) - {part.part_id}
         for message in list(customer.messages.values()):
             if message.part_id == part.part_id:
                 customer.messages.pop(message.message_id)
         customers.forget(customer)
+        neighbours = _neighbours(store, [part.part_id]) | left
         store.erase_parts([part.part_id])
         _erase_quarantined(engine, [part.identifier])
-        if left:
-            take_evidence(customers, store, [], engine.bundle.namespaces, begun=set(left))
+        _regroup(engine, neighbours, now)
+        note_in_log(store, "erasure", now=now, detail={"parts": [part.part_id]})
     store.save_tombstone(erased.key, until=erased.until, is_suppressed=erased.is_suppressed)
     keep_erasure(store, erased.key, until=erased.until, is_suppressed=erased.is_suppressed)
     engine.unforgotten.clear()

@@ -77,19 +77,15 @@ def ingest(
         # An event that nothing is decided by leaves the answer that stands.
         if standing is None or event.name in influences or now >= standing.until:
             touched[customer.customer_id] = customer, part_id
-    kept = leave_out_named(engine, rejected, now)
-    forgotten += len(rejected) - len(kept)
-    for one in kept:
-        engine.store.quarantine(
-            source=source, received_at=now, code=one.code, detail=one.detail, payload=one.payload
-        )
+    quarantined = _quarantine(engine, rejected, source=source, now=now)
+    forgotten += len(rejected) - quarantined
     if not silent and (events or rejected):
         engine.heard_at[source] = now
     accepted = len(living) - duplicates
     engine.counts["events", source] += accepted
     engine.counts["duplicates", source] += duplicates
     engine.counts["of_the_forgotten", source] += forgotten
-    engine.counts["quarantined", source] += len(kept)
+    engine.counts["quarantined", source] += quarantined
     in_flight: list[InFlight] = []
     withdrawn: list[str] = []
     if touched and not silent:
@@ -101,10 +97,20 @@ def ingest(
         accepted=accepted,
         duplicates=duplicates,
         forgotten=forgotten,
-        quarantined=len(kept),
+        quarantined=quarantined,
         in_flight=tuple(in_flight),
         withdrawn=tuple(withdrawn),
     )
+
+
+def _quarantine(engine: Engine, rejected: Sequence[Rejected], *, source: str, now: int) -> int:
+    """Keep what could not be taken, unless it names somebody forgotten; return how much it was."""
+    kept = leave_out_named(engine, rejected, now)
+    for one in kept:
+        engine.store.quarantine(
+            source=source, received_at=now, code=one.code, detail=one.detail, payload=one.payload
+        )
+    return len(kept)
 
 
 def claim(engine: Engine, event: Event) -> bool:

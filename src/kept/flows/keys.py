@@ -7,6 +7,7 @@ import msgspec
 from kept.core.keys import hash_key
 from kept.errors import NotFoundError
 from kept.flows.engine import Engine
+from kept.flows.note_in_log import note_operator
 from kept.ports import Store
 
 KEYS_SETTING: Final = "keys"
@@ -33,7 +34,7 @@ def add_key(engine: Engine, source: str, key: str, *, actor: str, now: int) -> N
     keys = load_keys(engine.store) | {hash_key(key): source}
     engine.store.save_setting(KEYS_SETTING, msgspec.json.encode(keys))
     detail = {"source": source, "key": hash_key(key)[:8]}
-    engine.store.append_audit(at=now, actor=actor, verb="add_key", detail=detail)
+    note_operator(engine.store, "approval", actor=actor, verb="add_key", detail=detail, now=now)
 
 
 def revoke_keys(engine: Engine, source: str, *, actor: str, now: int) -> int:
@@ -42,5 +43,5 @@ def revoke_keys(engine: Engine, source: str, *, actor: str, now: int) -> int:
     left = {key: owner for key, owner in keys.items() if owner != source}
     engine.store.save_setting(KEYS_SETTING, msgspec.json.encode(left))
     detail = {"source": source, "count": len(keys) - len(left)}
-    engine.store.append_audit(at=now, actor=actor, verb="revoke_keys", detail=detail)
+    note_operator(engine.store, "approval", actor=actor, verb="revoke_keys", detail=detail, now=now)
     return len(keys) - len(left)

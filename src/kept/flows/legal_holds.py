@@ -10,7 +10,10 @@ from kept.core.brand.units import parse_duration
 from kept.core.erasure import HeldNote
 from kept.core.event import Event
 from kept.core.state import Stamped
+from kept.errors import NotFoundError
 from kept.flows.engine import Engine
+from kept.flows.erasure_records import ERASURE
+from kept.flows.note_in_log import note_operator
 from kept.ports import HeldRecord
 from kept.retention_port import retained_number
 
@@ -49,6 +52,24 @@ def hold_records(
                 )
             )
     return tuple(notes)
+
+
+def read_held(
+    engine: Engine, request_id: str, *, actor: str, because: str, now: int
+) -> list[HeldRecord]:
+    """Return what is held after an erasure, for whoever the law lets ask; who asked is kept.
+
+    Raises:
+        NotFoundError: there is no such erasure.
+    """
+    row = engine.store.load_request(request_id)
+    if row is None or row.kind != ERASURE:
+        raise NotFoundError(f"there is no erasure {request_id[:100]!r}")
+    detail = {"request": request_id, "because": because}
+    note_operator(
+        engine.store, "staff_access", actor=actor, verb="read_held", detail=detail, now=now
+    )
+    return engine.store.load_held_records(row.number)
 
 
 def hold_past_its_time(

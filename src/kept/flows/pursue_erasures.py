@@ -18,6 +18,7 @@ from kept.core.message import Accepted, SendResult
 from kept.errors import ConflictError, NotFoundError
 from kept.flows.engine import Engine
 from kept.flows.erasure_records import ERASURE, read_record, save_record
+from kept.flows.note_in_log import note_operator
 from kept.flows.regulate import REGULATION, continue_regulation
 from kept.ports import RequestRow
 
@@ -97,7 +98,9 @@ def confirm(
     if one.state == "confirmed":
         raise ConflictError(f"{recipient} has confirmed {request_id} already")
     detail = {"request": request_id, "recipient": recipient}
-    engine.store.append_audit(at=now, actor=actor, verb="confirm_erasure", detail=detail)
+    note_operator(
+        engine.store, "approval", actor=actor, verb="confirm_erasure", detail=detail, now=now
+    )
     return _save(engine, row, record, note_confirmed(one, now))
 
 

@@ -6,6 +6,7 @@ from kept.core.event import Event
 from kept.errors import ConflictError, NotFoundError
 from kept.flows.engine import Engine
 from kept.flows.ingest import Ingested, ingest
+from kept.flows.note_in_log import note_operator
 from kept.ports import Quarantined, Store
 
 
@@ -34,7 +35,7 @@ def replay(
     taken = ingest(engine, events, [], source=item.source, now=now)
     engine.store.set_quarantine_state(quarantine_id, "replayed")
     detail = {"quarantine_id": quarantine_id, "accepted": taken.accepted}
-    engine.store.append_audit(at=now, actor=actor, verb="replay", detail=detail)
+    note_operator(engine.store, "approval", actor=actor, verb="replay", detail=detail, now=now)
     return taken
 
 
@@ -48,7 +49,7 @@ def drop(engine: Engine, quarantine_id: int, *, actor: str, now: int) -> None:
     _held(engine, quarantine_id)
     engine.store.set_quarantine_state(quarantine_id, "dropped")
     detail = {"quarantine_id": quarantine_id}
-    engine.store.append_audit(at=now, actor=actor, verb="drop", detail=detail)
+    note_operator(engine.store, "approval", actor=actor, verb="drop", detail=detail, now=now)
 
 
 def _held(engine: Engine, quarantine_id: int) -> Quarantined:

@@ -19,6 +19,7 @@ from kept.core.values import format_instant
 from kept.errors import InputError, NotFoundError
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine, decode_trace
+from kept.flows.note_in_log import note_operator
 
 ROWS_MAX: Final = 2_000
 """At most this many events or decisions are looked at in one page, so that nobody else waits."""
@@ -208,4 +209,6 @@ def _note_reading(
     }
     if wanted.because:
         detail["because"] = wanted.because
-    engine.store.append_audit(at=now, actor=actor, verb="read_history", detail=detail)
+    note_operator(
+        engine.store, "staff_access", actor=actor, verb="read_history", detail=detail, now=now
+    )

@@ -5,6 +5,7 @@ from kept.core.identity import Link, Part
 from kept.errors import ConflictError, InputError, NotFoundError
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine
+from kept.flows.note_in_log import note_operator
 from kept.flows.react import react
 from kept.flows.resolve import separate, take_evidence
 
@@ -84,4 +85,4 @@ def _follow(
     for customer in changed:
         react(engine, customer, now)
     detail = {"parts": sorted(part.part_id for part in parts), "changed": len(changed)}
-    engine.store.append_audit(at=now, actor=actor, verb=verb, detail=detail)
+    note_operator(engine.store, "approval", actor=actor, verb=verb, detail=detail, now=now)

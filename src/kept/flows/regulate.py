@@ -13,6 +13,7 @@ from kept.errors import NotFoundError
 from kept.flows.engine import Engine
 from kept.flows.erasure_records import ERASURE, read_record
 from kept.flows.forget import Wish, bury, forget
+from kept.flows.note_in_log import note_operator
 from kept.flows.resolve import find_customer
 from kept.ports import RequestRow
 
@@ -68,7 +69,9 @@ def begin_regulation(engine: Engine, regulation: Regulation, now: int) -> None:
         "subjects": regulation.subject_count,
         "confirmed_by": regulation.confirmed_by,
     }
-    engine.store.append_audit(at=now, actor=regulation.actor, verb="regulate", detail=detail)
+    note_operator(
+        engine.store, "approval", actor=regulation.actor, verb="regulate", detail=detail, now=now
+    )
 
 
 def continue_regulation(engine: Engine, row: RequestRow, now: int) -> None:

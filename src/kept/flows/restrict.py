@@ -16,7 +16,7 @@ from kept.flows.engine import Engine
 from kept.flows.react import react
 from kept.flows.recipients import find_recipients
 from kept.flows.resolve import find_customer
-from kept.flows.staff_access import note_staff_access, require_words
+from kept.flows.staff_access import note_staff_change, require_words
 
 
 class RestrictionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +56,7 @@ def restrict(
     told = {"because": because}
     event = engine.append_own(customer, customer.own_part, RESTRICTED, told, now)
     withdrawn = react(engine, customer, now)
-    note_staff_access(
+    note_staff_change(
         engine,
         customer,
         "restrict",
@@ -98,7 +98,7 @@ def lift_restriction(
     for part_id in _restricting_parts(customer):
         engine.append_own(customer, part_id, RESTRICTION_LIFTED, {}, at)
     react(engine, customer, now)
-    note_staff_access(
+    note_staff_change(
         engine, customer, "lift_restriction", actor=actor, now=now, informed_by=informed_by
     )
     return RestrictionView(

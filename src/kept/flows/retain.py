@@ -34,6 +34,7 @@ from kept.flows.customers import Customer
 from kept.flows.engine import Engine
 from kept.flows.forget import bury
 from kept.flows.legal_holds import hold_past_its_time
+from kept.flows.note_in_log import note_in_log, note_operator
 from kept.ports import StateRow, Store, StoredEvent
 
 ROUND: Final = DAY
@@ -138,7 +139,9 @@ def approve_retention(engine: Engine, *, actor: str, because: str, now: int) -> 
         "shortened": list(shortened(agreement.applied, agreement.waiting)),
         "because": because,
     }
-    engine.store.append_audit(at=now, actor=actor, verb="approve_retention", detail=detail)
+    note_operator(
+        engine.store, "approval", actor=actor, verb="approve_retention", detail=detail, now=now
+    )
     approved = msgspec.structs.replace(agreement, is_approved=True)
     progress = msgspec.structs.replace(progress, agreement=approved)
     engine.store.save_setting(RETENTION_SETTING, _encode(progress))
@@ -315,10 +318,10 @@ def _let_go(engine: Engine, customer: Customer, folding: Folding, now: int) -> N
             left = rest
             going.append(part_id)
     if going:
-        _drop_parts(engine, customer, going)
+        _drop_parts(engine, customer, going, now)
 
 
-def _drop_parts(engine: Engine, customer: Customer, part_ids: list[int]) -> None:
+def _drop_parts(engine: Engine, customer: Customer, part_ids: list[int], now: int) -> None:
     mark = engine.store.load_mark()
     rows = [
         StateRow(
@@ -333,6 +336,7 @@ def _drop_parts(engine: Engine, customer: Customer, part_ids: list[int]) -> None
     engine.store.save_states(rows, mark=mark)
     engine.customers.forget(customer)
     engine.store.erase_parts(part_ids)
+    note_in_log(engine.store, "erasure", now=now, detail={"parts": part_ids})
 
 
 def _erase_all(engine: Engine, customer: Customer, now: int) -> None:
@@ -346,5 +350,7 @@ def _erase_all(engine: Engine, customer: Customer, now: int) -> None:
         # As of last midnight: what happens today is of somebody who has come back.
         bury(engine, refusing, until=end_of_day(now) - DAY, is_suppressed=False)
     engine.customers.forget(customer)
-    engine.store.erase_parts(sorted(customer.parts))
+    part_ids = sorted(customer.parts)
+    engine.store.erase_parts(part_ids)
+    note_in_log(engine.store, "erasure", now=now, detail={"parts": part_ids})
     engine.counts["let_go", ""] += 1

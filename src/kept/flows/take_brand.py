@@ -17,6 +17,7 @@ from kept.core.facts import stale_fact_indexes
 from kept.core.fold.compile import definition_of
 from kept.core.fold.fold import FoldPlan, fold_event
 from kept.flows.engine import Engine
+from kept.flows.note_in_log import note_operator
 from kept.ports import BrandRow, Store
 
 SLOTS_SETTING: Final = "slots"
@@ -136,7 +137,6 @@ def take(engine: Engine, preparation: Preparation, now: int) -> None:
     engine.store.save_setting(SLOTS_SETTING, msgspec.json.encode(preparation.slots))
     row = BrandRow(version=bundle.policy.version, in_force_at=now, texts=preparation.texts)
     engine.store.save_brand(row)
-    engine.store.append_audit(
-        at=now, actor="kept", verb="take_brand", detail={"version": bundle.policy.version}
-    )
+    detail = {"version": bundle.policy.version}
+    note_operator(engine.store, "approval", actor="kept", verb="take_brand", detail=detail, now=now)
     engine.tell("brand", version=bundle.policy.version)

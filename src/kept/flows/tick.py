@@ -18,6 +18,7 @@ from kept.flows.deliver import settle_unclear
 from kept.flows.engine import Engine, open_messages_of, standing_of
 from kept.flows.import_events import settle_import
 from kept.flows.react import react
+from kept.flows.sign_log import sign_if_due
 
 WAKES_A_TICK: Final = 500
 FLUSHED_A_TICK: Final = 500
@@ -26,6 +27,9 @@ CLAIMS_KEPT: Final = 8 * DAY
 HEARD_SETTING: Final = "heard_at"
 CLAIMS_DROPPED: Final = 50_000
 """How many old de-duplication keys one round of housekeeping drops."""
+
+HELD_DROPPED: Final = 100
+"""Of how many erasures one round of housekeeping drops what no law obliges to keep any longer."""
 
 
 def tick(engine: Engine, now: int) -> int:
@@ -143,6 +147,9 @@ def _watch_sources(engine: Engine, now: int) -> None:
 
 
 def housekeep(engine: Engine, now: int) -> None:
-    """Do what need not be done often: note who was heard when, drop old de-duplication keys."""
+    """Do what need not be done often: note who was heard when, drop old keys, sign the log."""
     engine.store.save_setting(HEARD_SETTING, msgspec.json.encode(engine.heard_at))
     engine.store.forget_claims(before_hour=(now - CLAIMS_KEPT) // HOUR, limit=CLAIMS_DROPPED)
+    engine.store.drop_held_records(now=now, limit=HELD_DROPPED)
+    engine.store.drop_emptied_events()
+    sign_if_due(engine, now)

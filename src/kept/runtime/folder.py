@@ -6,7 +6,9 @@ from typing import Final
 from kept.core.brand.load import decode_texts, load_brand
 from kept.core.brand.model import Brand
 from kept.core.check import check_folder, errors_of
-from kept.errors import InvalidBrandError, SettingsError
+from kept.errors import InvalidBrandError, Problem, SettingsError
+from kept.runtime.own_secrets import find_own
+from kept.settings import Settings
 
 _ENDINGS: Final = (".yaml", ".liquid")
 _LEFT_OUT: Final = ("history", "stories")
@@ -17,24 +19,29 @@ def read_folder(folder: Path) -> dict[str, str]:
 
     Raises:
         SettingsError: there is no such folder.
-        InvalidBrandError: a file is not UTF-8 text.
+        InvalidBrandError: a file is not UTF-8 text, or stands somewhere else.
     """
     if not folder.is_dir():
         message = f"there is no brand folder {folder}; `kept init {folder}` writes one"
         raise SettingsError(message)
-    return decode_texts(
-        {
-            name: path.read_bytes()
-            for path in sorted(folder.rglob("*"))
-            if path.suffix in _ENDINGS
-            and path.is_file()
-            and (name := path.relative_to(folder).as_posix()).split("/")[0] not in _LEFT_OUT
-        }
-    )
+    paths = {
+        name: path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in _ENDINGS
+        and path.is_file()
+        and (name := path.relative_to(folder).as_posix()).split("/")[0] not in _LEFT_OUT
+    }
+    home = folder.resolve()
+    # What a link leads to could be any file of this machine, and would be sent as a text.
+    outside = [name for name, path in paths.items() if not path.resolve().is_relative_to(home)]
+    if outside:
+        message = "this is a link that leads out of the folder"
+        raise InvalidBrandError([Problem(file=name, message=message) for name in outside])
+    return decode_texts({name: path.read_bytes() for name, path in paths.items()})
 
 
-def load_checked(texts: dict[str, str]) -> Brand:
-    """Return the brand in a folder that nothing is wrong with.
+def load_checked(texts: dict[str, str], *, settings: Settings | None = None) -> Brand:
+    """Return the brand in a folder that nothing is wrong with, nor for a server of these settings.
 
     Raises:
         InvalidBrandError: with everything that is wrong with it.
@@ -42,7 +49,11 @@ def load_checked(texts: dict[str, str]) -> Brand:
     errors = errors_of(check_folder(texts))
     if errors:
         raise InvalidBrandError(errors)
-    return load_brand(texts)
+    brand = load_brand(texts)
+    own = [] if settings is None else find_own(brand, texts, settings)
+    if own:
+        raise InvalidBrandError(own)
+    return brand
 
 
 def stamp_of(folder: Path) -> tuple[tuple[str, int, int], ...]:

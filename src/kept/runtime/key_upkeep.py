@@ -49,6 +49,10 @@ class KeyUpkeep:
         """Return the epochs in use."""
         return self._find_keys().list_epochs()
 
+    def count_keys(self) -> dict[int, int]:
+        """Return how many keys each epoch wraps."""
+        return self._find_keys().count_keys()
+
     def rotate(self) -> int:
         """Begin a new epoch now and wrap every key under it; return it.
 

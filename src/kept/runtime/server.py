@@ -23,6 +23,7 @@ from kept.flows import deliver, take_brand
 from kept.flows.engine import Engine
 from kept.flows.keys import ADMIN_SETTING, load_keys
 from kept.flows.recover import recover
+from kept.flows.sign_log import open_log
 from kept.ports import Channel, Notifier, Store
 from kept.runtime.channels import OUTBOX, build_channels
 from kept.runtime.collector import spare_collector
@@ -64,7 +65,7 @@ class Runtime:
         self.problems: tuple[Problem, ...] = ()
         """Why the folder as it is now was not taken up; empty while it is in force."""
         self._texts = read_folder(settings.brand)
-        self._brand = load_checked(self._texts)
+        self._brand = load_checked(self._texts, settings=settings)
         self.is_ready = False
         self._was_open = False
         self._begun: list[tuple[Message, Outgoing]] = []
@@ -166,6 +167,7 @@ class Runtime:
             engine.is_live = is_live(self.settings)
             now = self.clock.now()
             with store.transaction():
+                open_log(engine, now)
                 recover(engine, now, is_start=not self._was_open)
             for source in self.bundle.stale_after:
                 # A source that was never heard is given its time from now on.
@@ -283,7 +285,7 @@ class Runtime:
         """Take up the folder as it is now, or refuse it as a whole and say why."""
         try:
             texts = read_folder(self.settings.brand)
-            brand = load_checked(texts)
+            brand = load_checked(texts, settings=self.settings)
         except InvalidBrandError as error:
             self.problems = error.problems
             _log.warning("the changed brand folder is refused: %d problem(s)", len(error.problems))

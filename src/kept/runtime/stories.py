@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from kept.core.brand.load import load_struct
+from kept.core.brand.load import decode_texts, load_struct
 from kept.core.bundle import Bundle
 from kept.core.story import Story
 from kept.errors import InvalidBrandError, Problem
@@ -35,7 +35,8 @@ def read_stories(folder: Path) -> dict[str, Story]:
     for path in sorted((folder / FOLDER).glob("*.yaml")):
         name = f"{FOLDER}/{path.name}"
         try:
-            stories[name] = load_struct(path.read_text(encoding="utf-8"), name, Story)
+            text = decode_texts({name: path.read_bytes()})[name]
+            stories[name] = load_struct(text, name, Story)
         except InvalidBrandError as error:
             problems += error.problems
     if problems:

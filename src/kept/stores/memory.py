@@ -14,6 +14,7 @@ from kept.core.identity import Link, Part
 from kept.core.message import Message, MessageState
 from kept.core.values import NEVER
 from kept.errors import StoreError
+from kept.log_port import EventRow
 from kept.ports import (
     AuditEntry,
     BrandRow,
@@ -24,6 +25,7 @@ from kept.ports import (
     StateRow,
     StoredEvent,
 )
+from kept.stores.memory_log import MemoryLog
 from kept.stores.memory_requests import MemoryRequests, lookup_key
 from kept.stores.memory_retention import MemoryRetention
 
@@ -52,6 +54,20 @@ class MemoryStore(MemoryRequests, MemoryRetention):
         self._notices: dict[int, Notice] = {}
         self._last_notice = 0
         self._mark = 0
+        self._take_log(MemoryLog(self._noted))
+
+    def _take_log(self, log: MemoryLog) -> None:
+        self._forget_leaves = log.forget
+        self.append_leaf = log.append_leaf
+        self.log_size = log.log_size
+        self.save_log_hash = log.save_log_hash
+        self.save_checkpoint = log.save_checkpoint
+        self.read_log_hashes = log.read_log_hashes
+        self.read_leaves = log.read_leaves
+        self.read_part_leaves = log.read_part_leaves
+        self.read_checkpoints = log.read_checkpoints
+        self.read_newest_checkpoint = log.read_newest_checkpoint
+        self.load_witness = log.load_witness
 
     def close(self) -> None:
         """Do nothing: there is nothing to release."""
@@ -87,6 +103,13 @@ class MemoryStore(MemoryRequests, MemoryRetention):
         else:
             places = sorted(sequence for sequence in self._events if sequence > after)[:limit]
         return [self._events[sequence] for sequence in places]
+
+    def read_events(self, *, after: int, limit: int) -> list[EventRow]:
+        """Return events in stream order from `after` (exclusive)."""
+        return [
+            EventRow(sequence=one.sequence, part_id=one.part_id, event=one.event)
+            for one in self.load_events(after=after, limit=limit)
+        ]
 
     def load_part_events(
         self, part_ids: Sequence[int], *, newest: int = 0, after: int = 0, limit: int = 0
@@ -397,6 +420,7 @@ class MemoryStore(MemoryRequests, MemoryRetention):
             self._drop(self._notices, notice_id)
         for part_id in gone:
             self._drop(self._states, part_id)
+        self._forget_leaves(gone)
         return ErasedCounts(events=len(events), decisions=len(decisions), messages=len(messages))
 
     def erase_quarantined(self, quarantine_ids: Sequence[int]) -> None:

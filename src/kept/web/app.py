@@ -110,7 +110,8 @@ class Application:
             if answer is None:
                 return None
             media_type, body = answer
-            status, headers = 200, [(b"content-type", media_type)]
+            # A picture from a cache would tell us of nothing, and what is said of one is for nobody else.
+            status, headers = 200, [(b"content-type", media_type), (b"cache-control", b"no-store")]
         except KeptError as error:
             problem = problems.problem_of(error, request_id=own.decode("latin-1"))
             status, body, headers = problem.status, _encode(problem), problems.headers_of(problem)

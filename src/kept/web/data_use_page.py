@@ -81,6 +81,7 @@ def _groups_of(use: DataUse, brand: Brand, words: dict[str, str]) -> Iterator[di
 
 
 def _field(field: HeldField, brand: Brand, words: dict[str, str]) -> dict[str, Any]:
+    holds = brand.brand.legal_holds
     return {
         "name": _name_of(field.field),
         "sensitive": field.sensitive,
@@ -90,6 +91,12 @@ def _field(field: HeldField, brand: Brand, words: dict[str, str]) -> dict[str, A
         "uses": [_use(use, brand, words) for use in field.uses],
         "shared": list(_shares(field.shared, words)),
         "until": "; ".join(dict.fromkeys(_until(field))),
+        "obliged": [
+            told.get(words["language"]) or next(iter(told.values()), "")
+            for keep in field.kept
+            if keep.hold in holds
+            for told in [holds[keep.hold].told]
+        ],
     }
 
 

@@ -108,10 +108,10 @@ def _admit(front: Front, question: Question, caller: Caller) -> Question:
     placements = front.runtime.bundle.policy.placements
     placement = placements.get(question.placement)
     if placement is None:
-        known = ", ".join(sorted(placements))
-        raise NotFoundError(
-            f"there is no placement {question.placement[:100]!r}; brand.yaml has {known}"
-        )
+        message = f"there is no placement {question.placement[:100]!r} in brand.yaml"
+        if not caller.is_public:
+            message += f", which has {', '.join(sorted(placements))}"
+        raise NotFoundError(message)
     if not caller.is_public:
         return question
     if placement.kind != "inbound":

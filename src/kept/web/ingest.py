@@ -24,9 +24,6 @@ from kept.web.wire.routes import Route
 from kept.web.wire.sdk_settings import rudder_source_config, segment_settings
 from kept.web.wire.segment import parse_request, read_query
 
-PACKED_WEIGHT: Final = 10
-"""How much larger than it is a packed body is taken for."""
-_GZIP: Final = b"\x1f\x8b"
 _HOST: Final = re.compile(r"[\w.-]{1,253}(:\d{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:\d{1,5})?")
 _SPEAKERS: Final = frozenset({"browser", "server"})
 GIF: Final = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
@@ -62,7 +59,7 @@ async def take_events(
         if read is None:
             return None
         body = read
-    weight = len(body) * (PACKED_WEIGHT if body.startswith(_GZIP) else 1)
+    weight = len(body)
     front.begin(weight)
     try:
         runtime = front.runtime
@@ -75,6 +72,10 @@ async def take_events(
             touchpoints=runtime.bundle.touchpoints,
             received_at=runtime.clock.now(),
         )
+        # A few bytes of gzip unpack to a thousand times as many, and those are what waits.
+        unpacked = max(parsed.bytes_count - weight, 0)
+        front.begin(unpacked)
+        weight += unpacked
         kind = runtime.bundle.touchpoints[parsed.source].source.kind
         if kind not in _SPEAKERS:
             raise NotAllowedError(

@@ -15,7 +15,6 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
-    "x-content-type-options": "nosniff",
     # A link that unsubscribes must not be told to anybody else.
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",

@@ -9,6 +9,7 @@ from kept.flows.ask import ContactAnswer, ContactQuestion
 from kept.web import (
     callbacks,
     calls,
+    consent_log,
     data_use_page,
     decide,
     health,
@@ -34,6 +35,7 @@ from kept.web.admin import (
     upkeep,
     vault,
 )
+from kept.web.admin import consent_log as admin_log
 from kept.web.endpoints import BUSY, Call, Endpoint
 from kept.web.wire.routes import ROUTES, Route
 
@@ -186,6 +188,7 @@ ENDPOINTS: Final = (
     *inbox.ENDPOINTS,
     *calls.ENDPOINTS,
     *unsubscribe.ENDPOINTS,
+    *consent_log.ENDPOINTS,
     *brakes.ENDPOINTS,
     *keys.ENDPOINTS,
     *quarantine.ENDPOINTS,
@@ -196,6 +199,7 @@ ENDPOINTS: Final = (
     *data_use_page.ENDPOINTS,
     *retention.ENDPOINTS,
     *access.ENDPOINTS,
+    *admin_log.ENDPOINTS,
     *upkeep.ENDPOINTS,
     *vault.ENDPOINTS,
     *imports.ENDPOINTS,

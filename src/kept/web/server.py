@@ -124,6 +124,7 @@ def make_server(runtime: Runtime) -> Server:
         access_log=False,
         log_config=None,
         server_header=False,
+        headers=[("x-content-type-options", "nosniff")],
         proxy_headers=False,
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

@@ -232,6 +232,10 @@ _NEWS: Final = {
 }
 
 _ALERTS: Final = {
+    "log_broken": "The consent log does not continue what was signed of it. Nothing more is signed; "
+    "run `kept audit`.",
+    "log_renewed": "The consent log was restored from an older state; it goes on under a new name "
+    "and key, which customers need for new receipts.",
     "source_silent": "{source} has fallen silent; what rests on it counts as unknown.",
     "source_back": "{source} is heard again.",
     "refused": "{action} was refused by the provider of {channel}; it is tried on no channel again "

@@ -17,6 +17,7 @@ from kept.flows.describe_data_use import (
     follow_data_use_link,
     make_data_use_link,
 )
+from kept.flows.forget import Wish, forget
 from kept.flows.read_history import HistoryPage, HistoryWanted, read_history
 from kept.flows.stage import Stage
 from tests.scenario.apothecary import agree, stage_of_apothecary, tell
@@ -178,6 +179,25 @@ def test_nobody_gets_a_link_by_a_claim(stage: Stage) -> None:
 
 
 # -- reading history
+
+
+def test_nothing_is_shown_or_read_of_the_forgotten(stage: Stage) -> None:
+    """Neither by their identifier, nor by a link that was made before, nor in a reading."""
+    data = map_data(stage.engine.bundle.brand)
+    with stage.store.transaction():
+        made = make_data_use_link(
+            stage.engine, ANA, days=7, in_the_clear=False, because="asked", actor="olga", now=stage.now
+        )  # fmt: skip
+        wish = Wish(request_id="r-1", actor="olga", confirmed_by="letter", is_forwarded=False)
+        forget(stage.engine, ANA, wish, stage.now)
+    link = read_token(made.url.rpartition("/")[2], [stage.engine.secret], now=stage.now)
+    assert link is not None
+    with pytest.raises(NotFoundError):
+        use_of(stage)
+    with pytest.raises(NotFoundError):
+        follow_data_use_link(stage.engine, data, link, now=stage.now)
+    assert read(stage).events == ()
+    assert read(stage, what="decisions").decisions == ()
 
 
 def read(stage: Stage, purpose: str = "analysis", **rest: Any) -> HistoryPage:

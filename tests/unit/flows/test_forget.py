@@ -15,6 +15,7 @@ from kept.flows.ask import ContactQuestion
 from kept.flows.describe_customer import describe_customer
 from kept.flows.erasure_records import read_record
 from kept.flows.forget import Wish, forget
+from kept.flows.legal_holds import read_held
 from kept.flows.pursue_erasures import (
     OWN_FILES,
     confirm,
@@ -25,6 +26,7 @@ from kept.flows.pursue_erasures import (
 from kept.flows.recover import recover
 from kept.flows.regulate import Regulation, RegulationType, begin_regulation, load_regulation
 from kept.flows.stage import Stage
+from kept.flows.tick import housekeep
 from kept.stores.memory import MemoryStore
 from tests.scenario.larkmead import compile_larkmead
 from tests.unit.flows.test_guarantees import NOON, introduce, sent, tell
@@ -257,6 +259,35 @@ def test_a_recipient_that_does_not_answer_is_chased_and_the_operator_alarmed(tol
         confirm(told.engine, "r-1", "mailer", actor="officer", now=told.now)
     with pytest.raises(NotFoundError, match="not to 'nobody'"), told.store.transaction():
         confirm(told.engine, "r-1", "nobody", actor="officer", now=told.now)
+
+
+# -- what the law obliges to keep
+
+
+def test_what_a_law_keeps_is_sealed_apart_and_goes_in_time(stage: Stage) -> None:
+    """The bill and the name beside it, and nothing else; no decision is given it; it ends."""
+    introduce(stage)
+    bill = {"bill_id": "b-1", "amount": 40, "due_at": "2026-03-20T00:00:00Z"}
+    tell(stage, "Bill Issued", source="billing", properties=bill)
+    tell(stage, "Page Viewed")
+    record = erase(stage)
+    (note,) = record.held
+    assert (note.hold, note.record_count, note.until) == ("invoices", 1, stage.now + 3650 * DAY)
+    receipt = write_receipt(record, brand="Larkmead")["kept_by_law"]
+    assert receipt[0]["told"] == {"en": "We must keep your bills for ten years."}
+    with stage.store.transaction():
+        held = read_held(stage.engine, "r-1", actor="officer", because="tax audit", now=stage.now)
+    told = msgspec.json.decode(held[0].body)
+    assert told["event"]["properties"]["bill_id"] == "b-1"
+    assert told["traits"] == {"first_name": "Ana"}
+    assert stage.store.read_audit(newest=1)[0].detail == {
+        "request": "r-1",
+        "because": "tax audit",
+    }
+    stage.now = note.until
+    with stage.store.transaction():
+        housekeep(stage.engine, stage.now)
+    assert stage.store.load_held_records(1) == []
 
 
 # -- many at once

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kept.errors import StoreError
 from kept.web.endpoints import trace_id_of
 from kept.web.logs import JsonFormatter
 
@@ -33,6 +34,25 @@ def test_a_failure_carries_its_trace_in_one_line() -> None:
     error = ValueError("broken\nin two")
     told = line(exc_info=(type(error), error, None))
     assert "ValueError" in told["trace"]
+
+
+def test_a_trace_does_not_repeat_the_words_of_a_library() -> None:
+    """They quote what it worked on, such as a customer's address; ours quote no such thing."""
+    known: dict[str, int] = {}
+    address = "ana@mail.example"
+
+    def fail() -> None:
+        try:
+            known[address] += 1
+        except KeyError as error:
+            raise StoreError("the store cannot be read") from error
+
+    with pytest.raises(StoreError) as failed:
+        fail()
+    trace = line(exc_info=(failed.type, failed.value, failed.tb))["trace"]
+    assert address not in trace
+    assert "in fail" in trace
+    assert trace.index("KeyError") < trace.index("StoreError: the store cannot be read")
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_every_operation_says_who_may_what_comes_back_and_what_may_go_wrong(
     """Parameters of the path, the answer, and every problem."""
     operation = DOCUMENT["paths"][re.sub(r":\w+", "", endpoint.path)][endpoint.method.lower()]
     assert operation["summary"].endswith(".")
-    wanted = set(re.findall(r"\{(\w+)\}", endpoint.path))
+    wanted = set(re.findall(r"\{(\w+)(?::\w+)?\}", endpoint.path))
     found = {each["name"] for each in operation.get("parameters", ()) if each["in"] == "path"}
     assert found == wanted
     for scheme in operation["security"]:

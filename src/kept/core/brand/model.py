@@ -68,6 +68,7 @@ __all__ = [
     "Purpose",
     "QuietHours",
     "Recipient",
+    "Records",
     "Rhythm",
     "Scope",
     "Signature",
@@ -93,7 +94,9 @@ class LegalEntity(Entry, frozen=True, kw_only=True):
     contact: str
     """An e-mail address or telephone number that a person answers."""
     lawful_basis_notice: str = ""
-    """Where customers read how their data is used."""
+    """Where customers read how their data is used; receipts of consent name it."""
+    privacy_contact: str = ""
+    """Who answers questions about data, such as a data protection officer; by default `contact`."""
 
 
 class Placement(Entry, frozen=True, kw_only=True):
@@ -198,6 +201,8 @@ class Purpose(Entry, frozen=True, kw_only=True):
     """Whether a law obliges to it even for customers whose data is restricted (GDPR, article 18)."""
     keep: DurationText = ""
     """How long what serves this purpose alone is kept; empty means as long as its events."""
+    uses: tuple[str, ...] = ()
+    """What personal data it uses, in words that a customer understands; receipts list them."""
 
 
 class Channel(Entry, frozen=True, kw_only=True):
@@ -250,6 +255,8 @@ class ConsentFile(Entry, frozen=True, kw_only=True):
     """Category of a consent event -> (legal entity, purpose) that it speaks of."""
     recipients: dict[str, Recipient] = {}
     """Companies outside of the group that are given personal data, by name."""
+    how_to_withdraw: str = ""
+    """How a customer withdraws, in words that a customer understands; receipts say so."""
 
 
 # -- contact.yaml -------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """`brand.yaml`: the companies, the traits that describe a customer, and the placements."""
 
+import re
 from typing import Final
 
 from kept.core.brand.model import Placement
@@ -13,6 +14,7 @@ FILE: Final = "brand.yaml"
 ROLES: Final = ("region", "locale", "zone", "name")
 """Keys of `brand.yaml` that name a trait."""
 CONTROL_PERCENT_MAX: Final = 50
+_ADDRESS: Final = re.compile(r"https://\S+")
 
 
 def check_company(report: Report) -> None:
@@ -27,6 +29,12 @@ def check_company(report: Report) -> None:
         report.error(FILE, ("time_zone",), message, suggest_name(brand.time_zone, zone_names()))
     if not brand.legal_entities:
         report.error(FILE, ("legal_entities",), "there is no legal entity", "name the company")
+    for name, entity in brand.legal_entities.items():
+        notice = entity.lawful_basis_notice
+        if notice and not _ADDRESS.fullmatch(notice):
+            message = f"`{notice}` is no address that a customer can open"
+            path = ("legal_entities", name, "lawful_basis_notice")
+            report.error(FILE, path, message, "write one that begins with https://")
     for role in ROLES:
         _check_role(report, role, getattr(brand, role))
     if not 0 <= brand.universal_control_percent <= CONTROL_PERCENT_MAX:

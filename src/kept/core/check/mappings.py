@@ -5,34 +5,15 @@ from typing import Final
 
 from kept.core.brand.model import Mapping, Source
 from kept.core.brand.positions import KeyPath
+from kept.core.check.patterns import check_pattern
 from kept.core.check.report import Report
 from kept.core.check.secrecy import check_reference
 
 FILE: Final = "sources.yaml"
 PATH_ROOTS: Final = ("body", "headers", "query")
 """What a mapping may take values from: the payload, and the request's headers and query."""
-PATTERN_LENGTH_MAX: Final = 300
 
 _PATH: Final = re.compile(r"(body|headers|query)(\.[^.\s]+)+")
-# (a+)+ and its like: a repeated group that ends in a repetition takes exponential time to fail.
-_RUNAWAY: Final = re.compile(r"[+*}]\)[+*{]")
-
-
-def check_pattern(report: Report, path: KeyPath, pattern: str) -> None:
-    """Check a regular expression: that it is one, and that no text makes it run for hours."""
-    if len(pattern) > PATTERN_LENGTH_MAX:
-        message = f"a regular expression of {len(pattern)} characters"
-        report.error(FILE, path, message, f"at most {PATTERN_LENGTH_MAX} are taken")
-        return
-    try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        message = f"`{pattern}` is not a regular expression: {error}"
-        report.error(FILE, path, message, "put a backslash before what is meant as text")
-        return
-    if _RUNAWAY.search(pattern):
-        message = f"`{pattern}` repeats a repetition, which some texts make run for hours"
-        report.error(FILE, path, message, "repeat only once: `(a+)+` is `a+`")
 
 
 def check_webhook(report: Report, path: KeyPath, name: str, source: Source) -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from kept.core.brand.model import Brand, LegalHold, Recipient
+from kept.core.brand.model import Brand, LegalHold, Recipient, Records
 from kept.core.brand.positions import KeyPath
 from kept.core.brand.units import parse_duration
 from kept.core.check.events import supply_of
@@ -94,7 +94,7 @@ def _check_retention(report: Report) -> None:
         _check_within(report, COMPANY, path, text, history=history)
     for name in ("decisions", "messages", "quarantine"):
         text = getattr(brand.brand.records, name)
-        if text:
+        if text and text != getattr(Records(), name):
             _check_within(report, COMPANY, ("records", name), text, history=history)
     for name, purpose in brand.consent.purposes.items():
         if purpose.keep:

@@ -7,7 +7,8 @@ from kept.core.brand.model import Namespace, Rhythm, Source
 from kept.core.brand.positions import KeyPath
 from kept.core.brand.units import parse_duration
 from kept.core.check.events import ANY_EVENT
-from kept.core.check.mappings import check_pattern, check_webhook
+from kept.core.check.mappings import check_webhook
+from kept.core.check.patterns import check_pattern
 from kept.core.check.report import Report
 from kept.core.check.secrecy import check_reference
 from kept.core.check.tools import check_tool
@@ -50,7 +51,7 @@ def _check_namespace(report: Report, name: str, namespace: Namespace) -> None:
         known = facts.objects
         report.refer(FILE, (*path, "object"), namespace.object, what="kind of object", known=known)
     for index, pattern in enumerate(namespace.blocked):
-        check_pattern(report, (*path, "blocked", index), pattern)
+        check_pattern(report, (*path, "blocked", index), pattern, searched=False)
 
 
 def _check_source(report: Report, name: str, source: Source) -> None:

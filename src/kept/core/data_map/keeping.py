@@ -22,7 +22,7 @@ def kept_for(brand: Brand, field: DataField) -> tuple[Keep, ...]:
     if needed and len(needed) == len(purposes):
         limit = min(limit, _longest(needed), key=_length)
     held = [
-        Keep(duration=hold.keep, because=f"legal hold {name}: {hold.law}")
+        Keep(duration=hold.keep, because=f"legal hold {name}: {hold.law}", hold=name)
         for name, hold in brand.brand.legal_holds.items()
         if field.field in hold.fields or any(event in hold.events for event in events)
     ]

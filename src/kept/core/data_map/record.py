@@ -50,6 +50,8 @@ class Keep(msgspec.Struct, frozen=True, kw_only=True, order=True):
     duration: str
     """As the brand folder writes it, such as `1095 days`."""
     because: str
+    hold: str = ""
+    """The legal hold that says so, if one does."""
 
 
 class DataField(msgspec.Struct, frozen=True, kw_only=True):

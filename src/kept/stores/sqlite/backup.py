@@ -107,11 +107,7 @@ def restore_backup(
             _check_keys(keys, service)
         sync_file(partial)
         added = _merge_stops(folder, stops)
-        for name in (DATABASE_NAME, KEYS_NAME):
-            for suffix in ("-wal", "-shm", ""):
-                old = folder / (name + suffix)
-                if old.exists():
-                    old.rename(folder / (f"{name}.replaced" + suffix))
+        _put_aside(folder)
         if has_keys:
             keys.rename(folder / KEYS_NAME)
         partial.rename(database)
@@ -126,6 +122,15 @@ def restore_backup(
             keys.unlink(missing_ok=True)
         lock.release()
     return added
+
+
+def _put_aside(folder: Path) -> None:
+    """Give the store that is there, and its keys, other names."""
+    for name in (DATABASE_NAME, KEYS_NAME):
+        for suffix in ("-wal", "-shm", ""):
+            old = folder / (name + suffix)
+            if old.exists():
+                old.rename(folder / (f"{name}.replaced" + suffix))
 
 
 def _check_keys(path: Path, service: KeyService | None) -> None:

@@ -1,7 +1,7 @@
 """Forgetting in SQLite: rows are removed, keys are destroyed, tombstones and requests are kept."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, LiteralString
+from typing import Any, Final, LiteralString
 
 from kept.core.event import Identifier
 from kept.ports import (
@@ -11,18 +11,19 @@ from kept.ports import (
     RequestRow,
     Tombstone,
     Vault,
-    hold_part,
-    request_part,
 )
+from kept.retention_port import hold_part, request_part
 from kept.stores.codecs import pack_ids
 from kept.stores.sqlite.derived import STATES_MARK
 from kept.stores.sqlite.records import Records
 from kept.stores.sqlite.session import Session
 from kept.stores.sqlite.stream import Stream
 
+_LAST_IDS: Final = (("last part", "find_last_part"), ("last decision", "find_last_decision"))
 _BY_PARTS: tuple[LiteralString, ...] = (
     "delete_states",
     "delete_notices",
+    "empty_leaves",
     "delete_links",
     # Both read `parts`, which goes last.
     "delete_wakes",
@@ -62,8 +63,8 @@ class Erasure:
         session.flush()
         packed = pack_ids(part_ids)
         # While the newest are still there: their ids are not given again.
-        for name in ("last part", "last decision"):
-            last = session.fetch_one(queries[f"find_{name.replace(' ', '_')}"])[0]
+        for name, find in _LAST_IDS:
+            (last,) = session.fetch_one(queries[find])
             session.write(queries["save_mark"], (name, last))
         events = self._stream.forget(part_ids, mark=self._load_mark())
         decisions = self._records.forget(part_ids)

@@ -10,6 +10,7 @@ from kept.errors import SettingsError
 DATABASE_NAME: Final = "kept.db"
 KEYS_NAME: Final = "vault.db"
 GUARD_NAME: Final = "optouts.log"
+WITNESS_NAME: Final = "log.checkpoint"
 LOCK_NAME: Final = "lock"
 
 

@@ -50,7 +50,6 @@ class EpochStatus(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int
     begun_at: int
     retired_at: int
-    key_count: int
     is_there: bool
     """Whether the key service still has it."""
 
@@ -116,17 +115,14 @@ class KeyFile:
     def _take_up_epochs(self) -> None:
         """Unwrap the secret of every epoch that the service still has; begin the newest if need be."""
         there = self.service.list_epochs()
-        stored = dict(self._fetch("load_epochs"))
-        for epoch, wrapped in stored.items():
+        lost = []
+        for epoch, wrapped, retired_at in self._fetch("load_epochs"):
             if epoch in there:
                 self._wrappers[epoch] = AESGCM(self.service.unwrap(epoch, wrapped))
-        lost = [
-            (epoch, count)
-            for epoch, count in self._fetch("count_keys")
-            if epoch not in self._wrappers
-        ]
+            elif not retired_at:
+                lost.append(epoch)
         if lost:
-            told = ", ".join(f"epoch {epoch} ({count} keys)" for epoch, count in lost)
+            told = " and ".join(f"epoch {epoch}" for epoch in lost)
             raise SettingsError(
                 f"the master key in {self.service.place} lacks {told}, under which keys in "
                 f"{self.path} are wrapped; give it back. If it was destroyed, as it is for backups "
@@ -198,14 +194,15 @@ class KeyFile:
             rows = self._fetch("list_epochs")
         return [
             EpochStatus(
-                epoch=epoch,
-                begun_at=begun_at,
-                retired_at=retired_at,
-                key_count=count,
-                is_there=epoch in there,
+                epoch=epoch, begun_at=begun_at, retired_at=retired_at, is_there=epoch in there
             )
-            for epoch, begun_at, retired_at, count in rows
+            for epoch, begun_at, retired_at in rows
         ]
+
+    def count_keys(self) -> dict[int, int]:
+        """Return how many keys each epoch wraps; looks through all of them."""
+        with self._lock:
+            return dict(self._fetch("count_keys"))
 
     def rotate(self) -> int:
         """Begin a new epoch of the master key, and return it; old keys are wrapped anew by `rewrap`.
@@ -225,6 +222,9 @@ class KeyFile:
         When none is left, the older epochs are retired.
         """
         self.settle()
+        if not self._fetch("find_unretired_epoch", (self._newest,)):
+            # Nothing is wrapped under an older one, and nobody need look through all keys for it.
+            return 0
         with self._lock:
             rows = self._fetch("find_old_keys", (self._rewrapped_to, self._newest, limit))
             secrets = self._fetch("find_old_secrets", (self._newest,))

@@ -13,9 +13,16 @@ from kept.stores.sqlite.backup import back_up
 from kept.stores.sqlite.checkpoints import Checkpoints
 from kept.stores.sqlite.claims import Claims
 from kept.stores.sqlite.connections import Readers, open_reader, translate
+from kept.stores.sqlite.consent_log import ConsentLog
 from kept.stores.sqlite.derived import Derived
 from kept.stores.sqlite.erasure import Erasure
-from kept.stores.sqlite.folder import DATABASE_NAME, GUARD_NAME, KEYS_NAME, FolderLock
+from kept.stores.sqlite.folder import (
+    DATABASE_NAME,
+    GUARD_NAME,
+    KEYS_NAME,
+    WITNESS_NAME,
+    FolderLock,
+)
 from kept.stores.sqlite.guards import Guards
 from kept.stores.sqlite.identity import Identity
 from kept.stores.sqlite.messages import Messages
@@ -25,6 +32,7 @@ from kept.stores.sqlite.records import Records
 from kept.stores.sqlite.session import Session
 from kept.stores.sqlite.stream import Stream
 from kept.stores.sqlite.vault import NewKeys, take_up_vault
+from kept.stores.sqlite.witness import Witness
 
 _FILES: Final = (
     "stream",
@@ -35,6 +43,7 @@ _FILES: Final = (
     "notices",
     "erasure",
     "retention",
+    "consent_log",
 )
 
 
@@ -62,11 +71,12 @@ class SqliteStore:
             self._readers = readers = Readers(path)
             opened.callback(readers.close)
             claims = Claims(session, queries)
-            stream = Stream(session, vault, queries)
+            stream = Stream(session, readers, vault=vault, queries=queries)
             identity = Identity(session, vault, queries)
             records = Records(session, readers, vault=vault, queries=queries)
             erasure = Erasure(session, stream, records, vault=vault, queries=queries)
             guards = Guards(session, folder / GUARD_NAME, queries=queries)
+            witness = Witness(folder / WITNESS_NAME)
             checkpoints = Checkpoints(session)
             opened.callback(checkpoints.stop)
             self._opened = opened.pop_all()
@@ -78,6 +88,7 @@ class SqliteStore:
             erasure,
             guards,
             checkpoints,
+            witness,
             # Last: whatever the others sealed may have made a key.
             NewKeys(vault),
         )
@@ -94,6 +105,8 @@ class SqliteStore:
         self._take_records(records)
         self._take_notices(Notices(session, queries))
         self._take_erasure(erasure)
+        self._take_log(ConsentLog(session, readers, witness, vault=vault, queries=queries))
+        self.load_witness = witness.load_witness
 
     def close(self) -> None:
         """Release the store; what was acknowledged is durable already."""
@@ -115,6 +128,7 @@ class SqliteStore:
         self.load_events = stream.load_events
         self.load_part_events = stream.load_part_events
         self.replace_event = stream.replace_event
+        self.read_events = stream.read_events
 
     def _take_identity(self, identity: Identity) -> None:
         self.find_parts = identity.find_parts
@@ -186,6 +200,17 @@ class SqliteStore:
         self.load_held_records = erasure.load_held_records
         self.drop_held_records = erasure.drop_held_records
         self.drop_emptied_events = erasure.drop_emptied_events
+
+    def _take_log(self, log: ConsentLog) -> None:
+        self.append_leaf = log.append_leaf
+        self.log_size = log.log_size
+        self.save_log_hash = log.save_log_hash
+        self.save_checkpoint = log.save_checkpoint
+        self.read_log_hashes = log.read_log_hashes
+        self.read_leaves = log.read_leaves
+        self.read_part_leaves = log.read_part_leaves
+        self.read_checkpoints = log.read_checkpoints
+        self.read_newest_checkpoint = log.read_newest_checkpoint
 
 
 def _load_queries() -> dict[str, LiteralString]:

@@ -3,10 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import LiteralString
 
+import msgspec
+
 from kept.core.event import Event
-from kept.errors import StoreError
+from kept.errors import ForgottenError, StoreError
+from kept.log_port import EventRow
 from kept.ports import StoredEvent, Vault
 from kept.stores.codecs import decode_event, encode_event, pack_ids
+from kept.stores.sqlite.connections import Readers
 from kept.stores.sqlite.derived import STATES_MARK
 from kept.stores.sqlite.part_index import KIND_EVENT, PartIndex
 from kept.stores.sqlite.session import Session
@@ -16,10 +20,16 @@ class Stream:
     """Events in the order in which they were taken; the sequence is counted in memory."""
 
     def __init__(
-        self, session: Session, vault: Vault, queries: Mapping[str, LiteralString]
+        self,
+        session: Session,
+        readers: Readers,
+        *,
+        vault: Vault,
+        queries: Mapping[str, LiteralString],
     ) -> None:
         """Find the end of the stream and make sure that none of its last events is missing."""
         self._session = session
+        self._readers = readers
         self._seal = vault.seal
         self._open = vault.open
         self._insert = queries["insert_event"]
@@ -93,6 +103,21 @@ class Stream:
         packed = pack_ids(sequences)
         self._session.write(self._delete, (packed, mark))
         self._session.write(self._empty, (packed, mark))
+
+    def read_events(self, *, after: int, limit: int) -> list[EventRow]:
+        """Return committed events in stream order from `after`, also those that cannot be opened."""
+        return [
+            EventRow(
+                sequence=sequence, part_id=part_id, event=self._try_open(part_id, body, sequence)
+            )
+            for sequence, part_id, body in self._readers.fetch(self._load, (after, limit))
+        ]
+
+    def _try_open(self, part_id: int, body: bytes, sequence: int) -> Event | None:
+        try:
+            return decode_event(self._open(part_id, "event", body, sequence))
+        except (StoreError, ForgottenError, msgspec.MsgspecError):
+            return None
 
     def flush(self) -> None:
         """Write the events that this transaction has appended so far, and a piece of the index."""

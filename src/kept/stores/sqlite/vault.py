@@ -18,12 +18,12 @@ from kept.stores.vault.plain import PlainVault
 
 _log = logging.getLogger("kept.stores")
 CHUNK: Final = 2_000
-_SEALED: Final[tuple[tuple[str, Record], ...]] = (
-    ("events", "event"),
-    ("states", "state"),
-    ("messages", "message"),
-    ("decisions", "decision"),
-    ("quarantine", "quarantine"),
+_SEALED: Final[tuple[tuple[Record, str, str], ...]] = (
+    ("event", "load_events", "seal_events"),
+    ("state", "load_states", "seal_states"),
+    ("message", "load_messages", "seal_messages"),
+    ("decision", "load_decisions", "seal_decisions"),
+    ("quarantine", "load_quarantine", "seal_quarantine"),
 )
 
 
@@ -69,8 +69,8 @@ def take_up_vault(session: Session, vault: Vault, *, guard: Path) -> None:
 def _seal_store(session: Session, vault: Vault, queries: Mapping[str, LiteralString]) -> None:
     """Seal every record; begun again after a crash, it passes over what is sealed already."""
     count = _seal_identifiers(session, vault, queries)
-    for table, record in _SEALED:
-        for rows in _chunks(session, queries[f"load_{table}"]):
+    for record, load, seal in _SEALED:
+        for rows in _chunks(session, queries[load]):
             plain = PlainVault()
             with session.transaction():
                 for key, part_id, record_id, body in rows:
@@ -78,7 +78,7 @@ def _seal_store(session: Session, vault: Vault, queries: Mapping[str, LiteralStr
                         continue
                     content = plain.open(part_id, record, body, record_id)
                     sealed = vault.seal(part_id, record, content, record_id)
-                    session.write(queries[f"seal_{table}"], (sealed, key))
+                    session.write(queries[seal], (sealed, key))
                     count += 1
                 vault.settle()
             session.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()

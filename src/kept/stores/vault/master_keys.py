@@ -6,6 +6,7 @@ read by nobody, in no backup.
 """
 
 import os
+import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from pathlib import Path
@@ -21,6 +22,7 @@ from kept.stores.files import sync_file, sync_folder
 MASTER_KEY_NAME: Final = "master-key"
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
+_EPOCH: Final = re.compile(r"[1-9][0-9]{0,9}")
 
 
 class MasterKeyText:
@@ -128,7 +130,7 @@ def _parse(text: str, *, place: str) -> dict[int, bytes]:
             key = b64decode(packed, validate=True)
         except (Base64Error, ValueError):
             key = b""
-        if not (epoch.isascii() and epoch.isdigit() and 0 < int(epoch) < 1 << 31):
+        if not (_EPOCH.fullmatch(epoch) and int(epoch) < 1 << 31):
             wrong.append(f"line {number} does not begin with the number of an epoch")
         elif len(key) != KEY_BYTES:
             wrong.append(f"line {number} does not hold {KEY_BYTES} bytes in base64")

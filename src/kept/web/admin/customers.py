@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from kept.flows.describe_customer import CustomerView, describe_customer
+from kept.flows.describe_customer import CustomerView, show_customer
 from kept.flows.regroup import merge, parse_identifier, unmerge
 from kept.web.endpoints import BUSY, Call, Endpoint
 
@@ -31,8 +31,10 @@ class Regrouped(msgspec.Struct, frozen=True, kw_only=True):
 
 async def find_customer(call: Call) -> CustomerView:
     """Return a customer, masked, with whom evidence points to besides."""
-    wanted = parse_identifier(call.body.identifier)
-    return await call.front.runtime.ask(lambda engine, now: describe_customer(engine, wanted, now))
+    wanted, actor = parse_identifier(call.body.identifier), call.caller.actor
+    return await call.front.runtime.ask(
+        lambda engine, now: show_customer(engine, wanted, actor=actor, now=now)
+    )
 
 
 async def merge_customers(call: Call) -> Regrouped:

@@ -9,9 +9,9 @@ from kept.web.endpoints import BUSY, Call, Endpoint
 
 async def show_decision(call: Call) -> DecisionExplained:
     """Explain a decision to staff and to the customer, and prove it by making it again."""
-    decision_id = call.number("decision_id")
+    decision_id, actor = call.number("decision_id"), call.caller.actor
     recalled = await call.front.runtime.ask(
-        lambda engine, now: recall_decision(engine, decision_id)
+        lambda engine, now: recall_decision(engine, decision_id, actor=actor, now=now)
     )
     # An old brand is compiled for this, which takes longer than a request may hold the others up.
     return await asyncio.to_thread(explain_decision, recalled)

@@ -7,11 +7,13 @@ import msgspec
 from kept.clock import new_id
 from kept.core.erasure import ErasureRecord, write_receipt
 from kept.core.event import Identifier
+from kept.core.receipt import ConsentReceipt
 from kept.core.values import format_instant
 from kept.errors import InputError, NotFoundError
 from kept.flows.engine import Engine
 from kept.flows.erasure_records import ERASURE, read_record
 from kept.flows.forget import Wish, forget
+from kept.flows.legal_holds import read_held
 from kept.flows.pursue_erasures import confirm
 from kept.flows.regroup import parse_identifier
 from kept.flows.regulate import (
@@ -21,6 +23,7 @@ from kept.flows.regulate import (
     begin_regulation,
     load_regulation,
 )
+from kept.flows.write_receipts import prove_record
 from kept.web.endpoints import BUSY, Call, Endpoint
 
 REASON_LENGTH_MIN: Final = 8
@@ -62,12 +65,37 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """What the customer keeps: what was erased, what is left and why, who has confirmed."""
 
     receipt: dict[str, Any]
+    proof: ConsentReceipt
+    """The record of the erasure in the consent log, signed; `kept verify-receipt` verifies it offline."""
+    key: str
+    """The key that it is verified with, as `NAME+ID+BASE64`."""
 
 
 class Confirmed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """That a recipient has erased, as it told a person."""
 
     recipient: str
+
+
+class HeldWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why what a law obliges to keep is looked at."""
+
+    because: Reason
+
+
+class HeldShown(msgspec.Struct, frozen=True, kw_only=True):
+    """One record that a law obliges to keep."""
+
+    hold: str
+    until: str
+    record: Any
+    """The event, and the traits that the law wants beside it."""
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """What is held after an erasure."""
+
+    records: tuple[HeldShown, ...]
 
 
 class RegulationWanted(
@@ -123,7 +151,7 @@ async def erase(call: Call) -> Receipt:
     )
     record = await runtime.ask(lambda engine, now: forget(engine, wanted, wish, now))
     runtime.erasures.wake()
-    return _receipt(call, record)
+    return await _receipt(call, record)
 
 
 async def list_erasures(call: Call) -> Erasures:
@@ -151,7 +179,7 @@ async def show_receipt(call: Call) -> Receipt:
     """Return the receipt of an erasure as it stands now."""
     request_id = call.text("request")
     record = await call.front.runtime.ask(lambda engine, now: _load(engine, request_id))
-    return _receipt(call, record)
+    return await _receipt(call, record)
 
 
 async def confirm_recipient(call: Call) -> Receipt:
@@ -160,7 +188,25 @@ async def confirm_recipient(call: Call) -> Receipt:
     record = await call.front.runtime.ask(
         lambda engine, now: confirm(engine, request_id, recipient, actor=actor, now=now)
     )
-    return _receipt(call, record)
+    return await _receipt(call, record)
+
+
+async def show_held(call: Call) -> Held:
+    """Return what a law obliges to keep after an erasure; who asked, and why, is kept."""
+    request_id, because, actor = call.text("request"), call.body.because, call.caller.actor
+    records = await call.front.runtime.ask(
+        lambda engine, now: read_held(engine, request_id, actor=actor, because=because, now=now)
+    )
+    return Held(
+        records=tuple(
+            HeldShown(
+                hold=one.hold,
+                until=format_instant(one.until),
+                record=msgspec.json.decode(one.body),
+            )
+            for one in records
+        )
+    )
 
 
 async def regulate(call: Call) -> RegulationBegun:
@@ -211,9 +257,11 @@ def _load(engine: Engine, request_id: str) -> ErasureRecord:
     return read_record(row)
 
 
-def _receipt(call: Call, record: ErasureRecord) -> Receipt:
-    brand = call.front.runtime.bundle.brand.brand.brand
-    return Receipt(receipt=write_receipt(record, brand=brand))
+async def _receipt(call: Call, record: ErasureRecord) -> Receipt:
+    runtime = call.front.runtime
+    key, proof = await runtime.ask(lambda engine, now: prove_record(engine, record.log_index, now))
+    told = write_receipt(record, brand=runtime.bundle.brand.brand.brand)
+    return Receipt(receipt=told, proof=proof, key=key)
 
 
 ENDPOINTS: Final = (
@@ -262,6 +310,18 @@ ENDPOINTS: Final = (
         body=Confirmed,
         answer=Receipt,
         statuses=(404, 409, *BUSY),
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/admin/erasures/{request}/held",
+        name="showHeld",
+        summary="Show what a law obliges to keep after an erasure; needs a reason, which is kept.",
+        handler=show_held,
+        tag="Privacy",
+        who="operator",
+        body=HeldWanted,
+        answer=Held,
+        statuses=(404, *BUSY),
     ),
     Endpoint(
         method="POST",

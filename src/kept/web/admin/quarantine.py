@@ -1,12 +1,13 @@
 """Events that could not be taken, over HTTP: look, mend, replay, drop."""
 
 import asyncio
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from kept.core.values import format_instant
 from kept.errors import ConflictError, InvalidEventError
+from kept.flows.note_in_log import note_operator
 from kept.flows.quarantine import drop, find_quarantined, replay
 from kept.ports import Quarantined
 from kept.web.endpoints import BUSY, Call, Endpoint
@@ -18,7 +19,7 @@ ITEMS_MAX: Final = 200
 class QuarantineQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which part of the list."""
 
-    after: int = 0
+    after: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = 0
     """The last id of the part before."""
     limit: int = 50
     state: Literal["held", "replayed", "dropped", ""] = "held"
@@ -70,7 +71,8 @@ async def list_quarantine(call: Call) -> Quarantine:
     query: QuarantineQuery = call.query
     store = call.front.runtime.writer.engine.store
     limit = max(1, min(query.limit, ITEMS_MAX))
-    found = await asyncio.to_thread(store.read_quarantine, after=max(query.after, 0), limit=limit)
+    found = await asyncio.to_thread(store.read_quarantine, after=query.after, limit=limit)
+    await _note_read(call, [item.quarantine_id for item in found])
     return Quarantine(
         items=tuple(_view(item) for item in found if query.state in ("", item.state)),
         next_after=found[-1].quarantine_id if len(found) == limit else 0,
@@ -79,7 +81,26 @@ async def list_quarantine(call: Call) -> Quarantine:
 
 async def show_quarantined(call: Call) -> QuarantinedView:
     """Return one event that could not be taken."""
-    return _view(await _find(call))
+    item = await _find(call)
+    await _note_read(call, [item.quarantine_id])
+    return _view(item)
+
+
+async def _note_read(call: Call, ids: list[int]) -> None:
+    """Record that somebody read payloads, which may hold anybody's data."""
+    if not ids:
+        return
+    actor, detail = call.caller.actor, {"first": ids[0], "last": ids[-1]}
+    await call.front.runtime.ask(
+        lambda engine, now: note_operator(
+            engine.store,
+            "staff_access",
+            actor=actor,
+            verb="read_quarantine",
+            detail=detail,
+            now=now,
+        )
+    )
 
 
 async def replay_quarantined(call: Call) -> Replayed:

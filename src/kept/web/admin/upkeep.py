@@ -9,6 +9,7 @@ import msgspec
 
 from kept.core.values import format_instant, moment_of
 from kept.errors import ConflictError, InputError, Problem, StoreError
+from kept.flows.note_in_log import note_operator
 from kept.ports import Store
 from kept.web.endpoints import BUSY, Call, Endpoint
 
@@ -68,8 +69,8 @@ async def reload_brand(call: Call) -> Reloaded:
     version = runtime.bundle.policy.version
     detail = {"version": version, "problems": len(problems)}
     await runtime.ask(
-        lambda engine, now: engine.store.append_audit(
-            at=now, actor=actor, verb="reload", detail=detail
+        lambda engine, now: note_operator(
+            engine.store, "approval", actor=actor, verb="reload", detail=detail, now=now
         )
     )
     return Reloaded(is_in_force=not problems, version=version, problems=problems)
@@ -83,9 +84,10 @@ async def make_backup(call: Call) -> BackupMade:
         raise InputError("a backup's name has letters, digits, dots, dashes and underscores only")
     path = runtime.settings.data / BACKUPS / f"{name}.sqlite"
     size = await asyncio.to_thread(_write_backup, runtime.writer.engine.store, path)
+    detail = {"file": path.name}
     await runtime.ask(
-        lambda engine, now: engine.store.append_audit(
-            at=now, actor=actor, verb="backup", detail={"file": path.name}
+        lambda engine, now: note_operator(
+            engine.store, "staff_access", actor=actor, verb="backup", detail=detail, now=now
         )
     )
     return BackupMade(file=f"{BACKUPS}/{path.name}", size=size)

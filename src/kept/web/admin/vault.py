@@ -6,6 +6,8 @@ from typing import Final
 import msgspec
 
 from kept.core.values import format_instant
+from kept.errors import ConflictError, SettingsError
+from kept.flows.note_in_log import note_operator
 from kept.stores.sqlite.key_file import EpochStatus
 from kept.web.endpoints import BUSY, Call, Endpoint
 
@@ -28,29 +30,34 @@ class Epochs(msgspec.Struct, frozen=True, kw_only=True):
 
 async def show_epochs(call: Call) -> Epochs:
     """Return the epochs of the master key."""
-    found = await asyncio.to_thread(call.front.runtime.key_upkeep.list_epochs)
-    return Epochs(epochs=tuple(_show(one) for one in found))
+    upkeep = call.front.runtime.key_upkeep
+    found = await asyncio.to_thread(upkeep.list_epochs)
+    counts = await asyncio.to_thread(upkeep.count_keys)
+    return Epochs(epochs=tuple(_show(one, counts.get(one.epoch, 0)) for one in found))
 
 
 async def rotate(call: Call) -> Epochs:
     """Begin a new epoch and wrap every key under it."""
     runtime, actor = call.front.runtime, call.caller.actor
-    epoch = await asyncio.to_thread(runtime.key_upkeep.rotate)
+    try:
+        epoch = await asyncio.to_thread(runtime.key_upkeep.rotate)
+    except SettingsError as error:
+        raise ConflictError(str(error)) from error
     detail = {"epoch": epoch}
     await runtime.ask(
-        lambda engine, now: engine.store.append_audit(
-            at=now, actor=actor, verb="rotate_master_key", detail=detail
+        lambda engine, now: note_operator(
+            engine.store, "approval", actor=actor, verb="rotate_master_key", detail=detail, now=now
         )
     )
     return await show_epochs(call)
 
 
-def _show(one: EpochStatus) -> Epoch:
+def _show(one: EpochStatus, key_count: int) -> Epoch:
     return Epoch(
         epoch=one.epoch,
         begun_at=format_instant(one.begun_at) if one.begun_at else "",
         retired_at=format_instant(one.retired_at) if one.retired_at else "",
-        key_count=one.key_count,
+        key_count=key_count,
     )
 
 

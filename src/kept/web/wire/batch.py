@@ -41,6 +41,8 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
     events: list[Event]
     rejected: list[Rejected]
     ignored_count: int = 0
+    bytes_count: int = 0
+    """How large the request was once it was unpacked."""
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):

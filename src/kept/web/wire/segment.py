@@ -80,7 +80,7 @@ def parse_request(
     parsed = parse_batch(batch, touchpoint, received_at=received_at, gpc=read_gpc(headers))
     if is_single:
         _refuse_unreadable(parsed)
-    return parsed
+    return msgspec.structs.replace(parsed, bytes_count=len(text))
 
 
 def _date_batch(batch: Batch, named: Mapping[bytes, bytes]) -> Batch:

@@ -44,6 +44,14 @@ B, F, C, S = "brand.yaml", "facts.yaml", "consent.yaml", "sources.yaml"
             "50",
         ),
         (B, "name: first_name", "history: 0 days", "history:", "no history", ""),
+        (
+            B,
+            "contact: hello@shop",
+            "lawful_basis_notice: our site, contact: hello@shop",
+            "lawful_basis_notice:",
+            "no address that a customer can open",
+            "https://",
+        ),
         (C, "  news_1:", "  News 1:", "News 1:", "not a plain name", "`news_1`"),
         (
             C,

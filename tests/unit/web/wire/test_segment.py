@@ -333,3 +333,11 @@ def test_huge_integers_wait_alone() -> None:
     assert codes(parsed) == ["event.bad_number"] * 3
     assert [each.field for each in parsed.rejected] == ["userId", "properties.n", "timestamp"]
     assert [names(event) for event in parsed.events] == [["anonymous_id:a1"]]
+
+
+def test_a_packed_request_weighs_what_it_unpacks_to() -> None:
+    """A few bytes of gzip would else wait for the writer by the thousand."""
+    body = json.dumps({"batch": [{"type": "track", "event": "A", "userId": "u", "x": "y" * 9_000}]})
+    packed = gzip.compress(body.encode())
+    assert len(packed) < 200
+    assert post("/v1/batch", packed).bytes_count == len(body)

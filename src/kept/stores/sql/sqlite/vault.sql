@@ -32,18 +32,19 @@ INSERT INTO vault (identity) VALUES (?);
 
 -- load_epochs --
 -- Return each epoch's wrapped secret.
-SELECT epoch, wrapped FROM epochs ORDER BY epoch;
+SELECT epoch, wrapped, retired_at FROM epochs ORDER BY epoch;
 
 -- count_keys --
--- Return how many keys and secrets are wrapped under each epoch.
-SELECT epoch, count(*) FROM (SELECT epoch FROM part_keys UNION ALL SELECT epoch FROM secrets)
-GROUP BY epoch ORDER BY epoch;
+-- Return how many keys are wrapped under each epoch.
+SELECT epoch, count(*) FROM part_keys GROUP BY epoch ORDER BY epoch;
 
 -- list_epochs --
--- Return the epochs with how many keys each wraps.
-SELECT e.epoch, e.begun_at, e.retired_at,
-    (SELECT count(*) FROM part_keys AS k WHERE k.epoch = e.epoch)
-FROM epochs AS e ORDER BY e.epoch;
+-- Return the epochs.
+SELECT epoch, begun_at, retired_at FROM epochs ORDER BY epoch;
+
+-- find_unretired_epoch --
+-- Return a row if an older epoch may still wrap keys, or the newest is not dated yet.
+SELECT 1 FROM epochs WHERE (epoch < ?1 AND retired_at = 0) OR begun_at = 0;
 
 -- insert_epoch --
 -- Begin an epoch.
