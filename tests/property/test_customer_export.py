@@ -174,6 +174,9 @@ def test_pages_leave_nothing_out_and_hold_nothing_twice(page: int, count: int) -
         table = list(csv.reader(io.StringIO(files[f"{name}.csv"])))
         assert len(table) == len(document[name]) + 1
         assert f"{len(document[name])}" in files["README.txt"]
+    for one in document["decisions"][:page]:
+        assert one["decided_at"] in files["README.txt"]
+        assert one["reasons"][0] in files["README.txt"]
 
 
 def test_what_was_claimed_and_never_proven_stands_apart() -> None:

@@ -5,6 +5,7 @@ from typing import Final
 
 from kept.core.customer_export import (
     ExportedConsent,
+    ExportedDecision,
     ExportedRecipient,
     ExportedUse,
     ExportedValue,
@@ -26,6 +27,8 @@ _MORE: Final[dict[str, dict[str, str]]] = {
         "said_yes": "yes, since",
         "said_no": "no, since",
         "messages": "Messages to you",
+        "decisions": "What we decided lately, and why",
+        "silence": "We said nothing",
         "law": "Kept because a law obliges us",
         "counts": "Events: {events}. Decisions: {decisions}.",
         "none": "Nothing.",
@@ -47,6 +50,8 @@ _MORE: Final[dict[str, dict[str, str]]] = {
         "said_yes": "ja, seit",
         "said_no": "nein, seit",
         "messages": "Nachrichten an Sie",
+        "decisions": "Was wir zuletzt entschieden haben, und warum",
+        "silence": "Wir haben nichts gesagt",
         "law": "Aufbewahrt, weil ein Gesetz uns verpflichtet",
         "counts": "Ereignisse: {events}. Entscheidungen: {decisions}.",
         "none": "Nichts.",
@@ -65,6 +70,8 @@ _MORE: Final[dict[str, dict[str, str]]] = {
         "said_yes": "sim, desde",
         "said_no": "não, desde",
         "messages": "Mensagens para si",
+        "decisions": "O que decidimos ultimamente, e porquê",
+        "silence": "Não dissemos nada",
         "law": "Guardado porque uma lei nos obriga",
         "counts": "Acontecimentos: {events}. Decisões: {decisions}.",
         "none": "Nada.",
@@ -74,8 +81,14 @@ _MORE: Final[dict[str, dict[str, str]]] = {
 _WIDTH: Final = 72
 
 
-def write_text(head: ExportHead, *, event_count: int, decision_count: int) -> str:
-    """Return the text, in the language of the head or in English."""
+def write_text(
+    head: ExportHead,
+    *,
+    event_count: int,
+    decision_count: int,
+    decisions: Iterable[ExportedDecision] = (),
+) -> str:
+    """Return the text, in the language of the head or in English; `decisions` are the newest."""
     language = head.locale.partition("-")[0].lower()
     language = language if language in _MORE else "en"
     words: Mapping[str, str] = WORDS[language] | _MORE[language]
@@ -96,6 +109,7 @@ def write_text(head: ExportHead, *, event_count: int, decision_count: int) -> st
         lines += _section(words[kind], _fields(values, uses, recipients, words), words)
     lines += _section(words["consents"], _consents(head.consents, words), words)
     lines += _section(words["messages"], _messages(head, words), words)
+    lines += _section(words["decisions"], _decisions(decisions, words), words)
     if head.claimed:
         lines += _section(words["claimed"], _fields(head.claimed, {}, {}, words), words)
     if head.held_by_law:
@@ -166,6 +180,12 @@ def _consents(consents: Iterable[ExportedConsent], words: Mapping[str, str]) -> 
             said = words["said_yes"] if said else words["said_no"]
         text = f' "{one.text}"' if one.text else ""
         yield f"* {names or one.scope}: {said} {one.said_at} ({one.source}){text}"
+
+
+def _decisions(decisions: Iterable[ExportedDecision], words: Mapping[str, str]) -> Iterator[str]:
+    for one in decisions:
+        what = ", ".join(one.chosen) or words["silence"]
+        yield f"* {one.decided_at} {one.placement}: {what}. {' '.join(one.reasons)}"
 
 
 def _messages(head: ExportHead, words: Mapping[str, str]) -> Iterator[str]:

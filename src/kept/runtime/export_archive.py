@@ -30,6 +30,8 @@ from kept.errors import InvalidBrandError
 from kept.flows.engine import Engine
 from kept.flows.export_customer import Export, export_decision, read_decisions, read_events
 
+DECISIONS_TOLD: Final = 30
+"""How many decisions the text for a person tells of; the tables have all of them."""
 JSON_NAME: Final = "customer.json"
 TEXT_NAME: Final = "README.txt"
 _DATED: Final = (1980, 1, 1, 0, 0, 0)
@@ -73,6 +75,7 @@ class Archive:
         self._submit = submit
         self._bundles: dict[str, Bundle | None] = {bundle.policy.version: bundle}
         self._counts = {"events": 0, "decisions": 0}
+        self._newest: list[ExportedDecision] = []
 
     def write(self) -> Iterator[bytes]:
         """Yield the archive piece by piece."""
@@ -108,7 +111,10 @@ class Archive:
         yield "events.csv", self._table(ExportedEvent, self._event_pages())
         yield "decisions.csv", self._table(ExportedDecision, self._decision_pages())
         text = write_text(
-            head, event_count=self._counts["events"], decision_count=self._counts["decisions"]
+            head,
+            event_count=self._counts["events"],
+            decision_count=self._counts["decisions"],
+            decisions=self._newest,
         )
         yield TEXT_NAME, (text,)
 
@@ -154,10 +160,12 @@ class Archive:
                 lambda engine, now: read_decisions(engine, self._export, before=start)  # noqa: B023
             ).result()
             locale = self._export.head.locale
-            yield [
+            told = [
                 export_decision(decision, self._bundle_of(decision.brand_version), locale)
                 for decision in page
             ]
+            self._newest = self._newest or told[:DECISIONS_TOLD]
+            yield told
             if not before:
                 return
 
