@@ -39,7 +39,9 @@ from kept.ports import StateRow, Store, StoredEvent
 
 ROUND: Final = DAY
 """Everybody is looked at once in so long: something may be kept so much longer than its limit."""
-EVENTS_A_PIECE: Final = 500
+EVENTS_A_PIECE: Final = 200
+FINISHING_COSTS: Final = 25
+"""Exchanging or erasing a state takes about as long as reading so many events."""
 CUSTOMERS_A_PIECE: Final = 50
 ROWS_A_PIECE: Final = 500
 RETENTION_SETTING: Final = "retention"
@@ -185,7 +187,8 @@ def _look_at_some(
             break
         if customer_id:
             progress = msgspec.structs.replace(progress, after=customer_id)
-            customer = engine.customers.get(customer_id)
+            # A round passes everybody, and must not push those out of memory who are busy.
+            customer = engine.customers.look_at(customer_id)
             # The restriction may be for a claim that needs just what would be removed.
             if is_restricted(customer.total(engine.plan).consents):
                 room -= 1
@@ -202,6 +205,7 @@ def _look_at_some(
             return msgspec.structs.replace(progress, again=again)
         if folding.removed or not folding.busy:
             _finish(engine, folding, now)
+            room -= FINISHING_COSTS
         folding = None
         progress = msgspec.structs.replace(progress, again=())
     else:
