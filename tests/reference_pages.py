@@ -86,6 +86,9 @@ def setting_tables() -> str:
     lines = ["## Settings", "", "| setting | option | variable | what it says | else |"]
     lines.append("|---|---|---|---|---|")
     for field in msgspec.structs.fields(settings.Settings):
+        if field.name == "staff":
+            # These come from the environment alone, and have a table of their own.
+            continue
         option = options[field.name]
         names = ", ".join(f"`{each}`" for each in (*option.opts, *option.secondary_opts))
         variable = f"`{option.envvar}`" if option.envvar else ""
@@ -93,6 +96,10 @@ def setting_tables() -> str:
         lines.append(
             f"| `{field.name}` | {names} | {variable} | {meanings[field.name]} | {default} |"
         )
+    lines += ["", "## Settings of staff", "", "| variable | what it says | else |", "|---|---|---|"]
+    for field in msgspec.structs.fields(settings.StaffSettings):
+        variable = f"`KEPT_{field.name.upper()}`"
+        lines.append(f"| {variable} | {meanings[field.name]} | {_written(field.default)} |")
     lines += ["", "## Limits", "", "| limit | is | what it says |", "|---|---|---|"]
     for name, value in vars(settings).items():
         if name.isupper() and not name.startswith("_"):
@@ -112,9 +119,9 @@ def _amount(value: object) -> str:
 def _meanings() -> dict[str, str]:
     """Return what stands below each setting and limit in the source."""
     tree = ast.parse(inspect.getsource(settings))
-    (struct,) = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    structs = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     found: dict[str, str] = {}
-    for body in (tree.body, struct.body):
+    for body in (tree.body, *(struct.body for struct in structs)):
         for node, after in pairwise(body):
             if (
                 isinstance(node, ast.AnnAssign)
@@ -133,8 +140,9 @@ _WHO: Final = {
     "server": "a source that is no browser, by its write key",
     "customer": "a customer, by a pass, or a source for them",
     "signer": "whoever can sign",
-    "watcher": "anyone on this machine; else the operator",
-    "operator": "the operator, by the token",
+    "watcher": "anyone on this machine; else staff or a token with `{needs}`",
+    "operator": "staff or a token with `{needs}`",
+    "person": "whoever signed in",
 }
 
 
@@ -144,7 +152,7 @@ def http_tables() -> str:
     for tag in dict.fromkeys(each.tag for each in ENDPOINTS):
         lines += [f"## {tag}", "", "| route | what it does | who may |", "|---|---|---|"]
         lines += [
-            f"| `{each.method} {each.path}` | {each.summary} | {_WHO[each.who]} |"
+            f"| `{each.method} {each.path}` | {each.summary} | {_WHO[each.who].format(needs=each.needs)} |"
             for each in ENDPOINTS
             if each.tag == tag
         ]

@@ -31,9 +31,11 @@ MAY_TALK: Final = {
     "src/kept/channels/smtp.py": "speaks with the relay that the operator named",
     "src/kept/channels/webhook.py": "judges, then posts",
     "src/kept/cli/client.py": "calls the operator's own server",
+    "src/kept/cli/consent_log.py": "reads the log of a server that the operator names",
     "src/kept/cli/demo.py": "calls the demo's own server",
     "src/kept/cli/living.py": "calls the demo's own server",
     "src/kept/stores/vault/transit.py": "asks the key service that the operator named",
+    "src/kept/web/provider.py": "asks the identity provider that the operator named",
     "src/kept/web/server.py": "listens",
 }
 """Who may open a connection, and to where. A new one goes through channels/address.py."""

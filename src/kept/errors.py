@@ -12,6 +12,7 @@ KeptError
   |   + NotAllowedError
   |   |   + UnknownCallerError   nobody knows who asks
   |   + OverloadedError    says when to come back
+  |   |   + TooOftenError    asked more often than anybody may
   + OutsideError           the world failed, may be retried  -> 503
   |   + StoreError
   |   |   + DiskFullError
@@ -138,6 +139,12 @@ class OverloadedError(InputError):
         """Say when it is worth trying again."""
         self.retry_after_seconds = retry_after_seconds
         super().__init__(message)
+
+
+class TooOftenError(OverloadedError):
+    """The caller asks more often than anybody may; the same request is welcome later."""
+
+    code: ClassVar[str] = "too_often"
 
 
 class OutsideError(KeptError):

@@ -14,6 +14,7 @@ from kept.core.event import Event, Identifier
 from kept.core.identity import Link, Part
 from kept.core.message import Message, Outgoing, SendResult
 from kept.log_port import LogStore
+from kept.ports_access import AccessStore, AuditEntry
 from kept.retention_port import Retention
 
 
@@ -53,16 +54,6 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     payload: bytes
     state: Literal["held", "replayed", "dropped"] = "held"
-
-
-class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operator did: a brake, a key, a replay, an unmerge."""
-
-    entry_id: int
-    at: int
-    actor: str
-    verb: str
-    detail: dict[str, Any]
 
 
 class BrandRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,7 +119,7 @@ class HeldRecord(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-class Store(LogStore, Retention, Protocol):
+class Store(LogStore, AccessStore, Retention, Protocol):
     """One brand's durable memory: the stream, identity, messages, and what is derived from them.
 
     There is one writer. Everything inside `transaction()` becomes durable together, before it
@@ -391,6 +382,7 @@ Record: TypeAlias = Literal[
     "request",
     "held",
     "consent_record",
+    "staff",
 ]
 """The kinds of stored records."""
 

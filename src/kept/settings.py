@@ -49,6 +49,85 @@ WRITE_BEHIND_BACKLOG: Final = 20_000
 """How many changed states may wait, which bounds what a start must fold again."""
 
 
+SIGN_INS_PER_SECOND: Final = 0.5
+"""Attempts to sign in from one address, for long."""
+SIGN_INS_AT_ONCE: Final = 60
+"""Attempts to sign in from one address, at once; the same holds for invitations and new passwords."""
+STRANGERS_PER_SECOND: Final = 5.0
+"""Requests with a wrong token or cookie that one address may make for long."""
+STRANGERS_AT_ONCE: Final = 300
+"""The same, at once."""
+OPERATOR_CALLS_PER_SECOND: Final = 100.0
+"""Requests to the admin API that one session or token may make for long."""
+OPERATOR_CALLS_AT_ONCE: Final = 500
+"""The same, at once."""
+UNMASKINGS_PER_SECOND: Final = 0.05
+"""How often one person or tool may unmask values, for long: three a minute."""
+UNMASKINGS_AT_ONCE: Final = 30
+"""The same, at once."""
+PASSWORDS_AT_ONCE: Final = 2
+"""Passwords that are hashed at once; each takes 19 MiB and a moment of a core."""
+SESSIONS_MAX: Final = 20
+"""Browsers in which one person is signed in; the one unused for longest is signed out."""
+FAILURES_MAX: Final = 10_000
+"""Accounts and addresses whose failed sign-ins are remembered; of more, the oldest are forgotten."""
+PROVIDER_TIMEOUT_SECONDS: Final = 10.0
+"""How long an identity provider may take to answer."""
+PROVIDER_KEYS_SECONDS: Final = 3600.0
+"""How long what an identity provider says of itself, and its keys, are taken as they were."""
+PROVIDER_REST_SECONDS: Final = 30.0
+"""How often a key that is not known makes us ask the identity provider for its keys."""
+SIGN_IN_SECONDS: Final = 600.0
+"""How long somebody may take at the identity provider."""
+SIGN_INS_OPEN_MAX: Final = 1_000
+"""People who may be at the identity provider at once."""
+
+
+class StaffSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How people who work with Kept sign in; from environment variables only."""
+
+    session_idle_minutes: int = 30
+    """After how many minutes without use a session ends."""
+    session_hours: int = 12
+    """After how many hours a session ends, however it was used."""
+    local_accounts: bool = True
+    """Whether accounts with a password of their own may sign in."""
+    trusted_proxies: str = ""
+    """Networks, with commas between, whose `X-Forwarded-For` is believed."""
+    oidc_issuer: str = ""
+    """The identity provider, by the address that it names itself by; empty for none."""
+    oidc_client_id: str = ""
+    """What the identity provider knows Kept by."""
+    oidc_client_secret: str = ""
+    """The secret shared with it, as `env:NAME` or `file:PATH`; without one, PKCE alone proves us."""
+    oidc_scopes: str = "openid email profile"
+    """What Kept asks the identity provider for."""
+    oidc_role_claim: str = "groups"
+    """The claim that says what somebody is."""
+    oidc_roles: str = ""
+    """What its values mean: `value=role;value=role`. Whoever has none of them has no access."""
+    oidc_name: str = "your identity provider"
+    """What the sign-in page calls it."""
+
+
+def read_staff_settings(environment: Mapping[str, str] = os.environ) -> StaffSettings:
+    """Return the settings of staff, each from `KEPT_` and its name in capitals.
+
+    Raises:
+        SettingsError: a value cannot be used.
+    """
+    given = {
+        field.name: value
+        for field in msgspec.structs.fields(StaffSettings)
+        if (value := environment.get(f"KEPT_{field.name.upper()}", ""))
+    }
+    try:
+        return msgspec.convert(given, StaffSettings, strict=False)
+    except msgspec.ValidationError as error:
+        message = f"a setting of staff (KEPT_ and its name in capitals) cannot be used: {error}"
+        raise SettingsError(message) from None
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """One server's settings."""
 
@@ -76,6 +155,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a key service is shown, as `env:NAME` or `file:PATH`."""
     backup_days: int = 30
     """After so many days nobody can read a backup any more; within two thirds of them it can be."""
+    staff: StaffSettings = StaffSettings()
+    """How people who work with Kept sign in."""
 
     @property
     def own_url(self) -> str:

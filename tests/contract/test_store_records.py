@@ -2,7 +2,8 @@
 
 import pytest
 
-from kept.ports import AuditEntry, BrandRow, DecisionRow, Quarantined, Store
+from kept.ports import BrandRow, DecisionRow, Quarantined, Store
+from kept.ports_access import AuditEntry
 from tests.contract.conftest import Stores
 from tests.contract.values import NOW, ODD_TEXTS
 

@@ -20,7 +20,7 @@ def test_a_start_names_all_that_is_missing_at_once(tmp_path: Path) -> None:
 
     assert done.code != 0
     named = re.findall(
-        r"^(source|channel) (\w+): `[\w.]+`: the environment variable (\w+) is not set$",
+        r"^(source|channel|recipient) (\w+): `[\w.]+`: the environment variable (\w+) is not set$",
         done.err,
         re.MULTILINE,
     )
@@ -94,7 +94,7 @@ def test_what_cannot_be_paused_is_said(kept_server: Served) -> None:
 
 def test_a_write_key_is_shown_once_and_ends_when_it_is_revoked(own_server: Served) -> None:
     """The key works at once, its text is nowhere in the data folder, and revoked it opens nothing."""
-    key = ok("key", "create", "counter", "--data", own_server.data).strip()
+    key = ok("key", "add", "counter", "--data", own_server.data).strip()
     user = new_id("user")
     own_server.track("Order Completed", user, key=key, total=3)
     kept = b"".join(path.read_bytes() for path in own_server.data.rglob("*") if path.is_file())

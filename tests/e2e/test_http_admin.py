@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kept.settings import UNMASKINGS_AT_ONCE
 from kept.web.routes import ENDPOINTS
 from tests.e2e.served import SHOP_KEY, Served, bearer, new_id, problem
 
@@ -87,9 +88,11 @@ def test_a_key_is_shown_once_and_works_until_it_is_revoked(own_server: Served) -
     assert own_server.http.post("/v1/track", json=body, headers=bearer(made)).is_success
     listed = own_server.admin("GET", "/keys")
     assert made not in listed.text
-    assert {"source": "shop", "kind": "server", "count": 1, "is_declared": True} in own_server.ok(
-        listed
-    )["sources"]
+    told = own_server.ok(listed)
+    shop = {"source": "shop", "kind": "server", "count": 1, "is_declared": True}
+    assert shop in told["sources"]
+    assert told["keys"][0]["made_by"] == "admin:test"
+    assert told["keys"][0]["used_at"]
     for file in own_server.data.rglob("*"):
         assert not file.is_file() or made.encode() not in file.read_bytes()
     assert own_server.ok(own_server.admin("DELETE", "/keys/shop"))["count"] == 1
@@ -110,8 +113,11 @@ def put_aside(server: Served) -> Any:
     bad = {"type": "track", "event": "Nobody Knows", "userId": user, "messageId": new_id("m")}
     answer = server.http.post("/v1/batch", json={"batch": [bad]}, headers=bearer(SHOP_KEY))
     assert server.ok(answer)["quarantined"] == 1
-    items = server.ok(server.admin("GET", "/quarantine?limit=200"))["items"]
-    return next(item for item in items if user in item["payload"])
+    listed = server.admin("GET", "/quarantine?limit=200")
+    assert user not in listed.text
+    item = server.ok(listed)["items"][-1]
+    assert "Nobody Knows" in item["payload"]
+    return item
 
 
 def test_a_bad_event_is_seen_mended_and_taken(kept_server: Served) -> None:
@@ -121,7 +127,13 @@ def test_a_bad_event_is_seen_mended_and_taken(kept_server: Served) -> None:
     path = f"/quarantine/{item['quarantine_id']}"
     assert kept_server.ok(kept_server.admin("GET", path)) == item
     problem(kept_server.admin("POST", f"{path}/replay", {}), 400, "event.invalid")
-    mended = item["payload"].replace("Nobody Knows", "Account Opened")
+    masked = {"payload": item["payload"]}
+    problem(kept_server.admin("POST", f"{path}/replay", masked), 400, "input")
+    problem(kept_server.admin("POST", f"{path}/unmask", {"reason": "why"}), 400, "input")
+    shown = kept_server.admin("POST", f"{path}/unmask", {"reason": "to mend what the shop sent"})
+    noted = audit(kept_server, "unmask")[0]
+    assert noted["detail"]["fields"] == ["payload"]
+    mended = kept_server.ok(shown)["payload"].replace("Nobody Knows", "Account Opened")
     answer = kept_server.admin("POST", f"{path}/replay", {"payload": mended})
     assert kept_server.ok(answer)["accepted"] == 1
     user = json.loads(mended)["batch"][0]["userId"]
@@ -176,6 +188,125 @@ def test_a_customer_is_shown_masked(kept_server: Served) -> None:
         "not_found",
     )
     problem(kept_server.admin("POST", "/customers/find", {"identifier": "x"}), 400, "input")
+
+
+REASON = "she asked us on the phone to read it back"
+
+
+def test_values_are_shown_for_a_reason_and_it_is_kept_who_saw_them(own_server: Served) -> None:
+    """Those that were asked for, and no other; the record holds no value."""
+    user = own_server.introduce(first_name="Benedita", phone="+351912345699")
+    wanted = {"identifier": f"user_id:{user}", "fields": ["first_name", "identifier.phone"]}
+    for reason in ("", "test", " " * 40, "x" * 501):
+        answer = own_server.admin("POST", "/customers/unmask", wanted | {"reason": reason})
+        problem(answer, 400, "input")
+    shown = own_server.ok(
+        own_server.admin("POST", "/customers/unmask", wanted | {"reason": REASON})
+    )
+    assert shown["values"] == {"first_name": "Benedita", "identifier.phone": ["+351912345699"]}
+    (noted,) = audit(own_server, "unmask")
+    assert noted["actor"] == "admin:test"
+    assert noted["detail"].pop("part")
+    assert noted["detail"] == {
+        "what": "customer", "fields": ["first_name", "identifier.phone"], "reason": REASON,
+    }  # fmt: skip
+    email = {"identifier": f"email:{user}@mail.example"}
+    told = own_server.ok(own_server.admin("POST", "/customers/accesses", email))
+    (access,) = told["accesses"]
+    assert (access["entry_id"], access["reason"]) == (shown["entry_id"], REASON)
+    unknown = wanted | {"fields": ["shoe_size"], "reason": REASON}
+    problem(own_server.admin("POST", "/customers/unmask", unknown), 404, "not_found")
+    nobody = wanted | {"identifier": "user_id:nobody-at-all", "reason": REASON}
+    problem(own_server.admin("POST", "/customers/unmask", nobody), 404, "not_found")
+    assert len(audit(own_server, "unmask")) == 1
+
+
+def test_nobody_unmasks_a_customer_base(own_server: Served) -> None:
+    """Who asks too often is told when to come back."""
+    user = own_server.introduce()
+    wanted = {"identifier": f"user_id:{user}", "fields": ["first_name"], "reason": REASON}
+    codes = [
+        own_server.admin("POST", "/customers/unmask", wanted).status_code
+        for _ in range(UNMASKINGS_AT_ONCE + 1)
+    ]
+    assert codes == [200] * UNMASKINGS_AT_ONCE + [429]
+    refused = own_server.admin("POST", "/customers/unmask", wanted)
+    assert int(refused.headers["retry-after"]) >= 1
+
+
+def test_an_explanation_names_nobody_unless_it_is_unmasked(own_server: Served) -> None:
+    """Neither the keys of their objects nor their values; it comes out the same either way."""
+    user = own_server.introduce(first_name="Benedita")
+    own_server.track("Bill Issued", user, bill_id="BILL-4711", amount=5)
+    newest = find(own_server, user)["decisions"][0]["decision_id"]
+    masked = own_server.admin("GET", f"/decisions/{newest}")
+    assert "BILL-4711" not in masked.text
+    full = own_server.admin("POST", f"/decisions/{newest}/unmask", {"reason": REASON})
+    assert "BILL-4711" in full.text
+    assert own_server.ok(masked)["replays_alike"] is own_server.ok(full)["replays_alike"] is True
+    (noted,) = audit(own_server, "unmask")
+    assert noted["detail"]["what"] == f"decision/{newest}"
+
+
+# -- write keys
+
+
+def test_a_rotated_key_gives_way_to_the_new_one(own_server: Served) -> None:
+    """The old one is good for the grace that was given, with the same restrictions as the new."""
+    wanted = {"source": "shop", "events": ["Account Opened"], "asks": False}
+    old = own_server.ok(own_server.admin("POST", "/keys", wanted))
+    path = f"/keys/{old['key_id']}/rotate"
+    new = own_server.ok(own_server.admin("POST", path, {"grace_seconds": 3600}))
+    assert new["key"] != old["key"]
+    for made in (old, new):
+        body = {"userId": new_id("user"), "event": "Account Opened"}
+        taken = own_server.http.post("/v1/track", json=body, headers=bearer(made["key"]))
+        assert own_server.ok(taken)["quarantined"] == 0
+        other = own_server.http.post(
+            "/v1/track", json=body | {"event": "Order Completed"}, headers=bearer(made["key"])
+        )
+        assert own_server.ok(other)["quarantined"] == 1
+    gone = own_server.ok(
+        own_server.admin("POST", f"/keys/{new['key_id']}/rotate", {"grace_seconds": 0})
+    )
+    body = {"userId": new_id("user"), "event": "Account Opened"}
+    answer = own_server.http.post("/v1/track", json=body, headers=bearer(new["key"]))
+    problem(answer, 401, "unknown_caller")
+    assert own_server.http.post("/v1/track", json=body, headers=bearer(gone["key"])).is_success
+    dead = own_server.ok(own_server.admin("GET", "/keys"))["keys"]
+    assert [each["is_dead"] for each in dead].count(True) == 1
+    own_server.ok(own_server.admin("POST", f"/keys/{gone['key_id']}/revoke"))
+    answer = own_server.http.post("/v1/track", json=body, headers=bearer(gone["key"]))
+    problem(answer, 401, "unknown_caller")
+
+
+def test_a_restricted_key_is_refused_wherever_a_key_is_shown(own_server: Served) -> None:
+    """By page, by network, and for anything that is no event."""
+    http, ok = own_server.http, own_server.ok
+    elsewhere = {"source": "shop", "networks": ["10.0.0.0/8"]}
+    far = ok(own_server.admin("POST", "/keys", elsewhere))["key"]
+    event = {"userId": new_id("user"), "event": "Account Opened"}
+    question = {"placement": "till", "identifiers": {"user_id": "u"}}
+    for answer in (
+        http.post("/v1/track", json=event, headers=bearer(far)),
+        http.post("/v1/batch", json={"batch": [event | {"type": "track"}], "writeKey": far}),
+        http.post("/v1/decide", json=question, headers=bearer(far)),
+        http.get("/v1/suppressions", headers=bearer(far)),
+        http.get("/sourceConfig", params={"writeKey": far}),
+        http.get(f"/v1/projects/{far}/settings"),
+        http.get("/v1/pixel/track", params={"writeKey": far, "data": ""}),
+    ):
+        problem(answer, 403, "not_allowed")
+    pages = {"source": "site", "origins": ["https://one.example"]}
+    page = ok(own_server.admin("POST", "/keys", pages))["key"]
+    foreign = bearer(page) | {"origin": "https://two.example"}
+    problem(http.post("/v1/page", json={"anonymousId": "a"}, headers=foreign), 403, "not_allowed")
+    silent = ok(own_server.admin("POST", "/keys", {"source": "shop", "asks": False}))["key"]
+    problem(http.post("/v1/decide", json=question, headers=bearer(silent)), 403, "not_allowed")
+    assert http.post("/v1/track", json=event, headers=bearer(silent)).is_success
+    for wrong in ({"origins": ["one.example"]}, {"events": ["Moon Landed"]}, {"networks": ["x"]}):
+        problem(own_server.admin("POST", "/keys", {"source": "shop"} | wrong), 400, "input")
+    problem(own_server.admin("POST", "/keys/nothing/rotate", {}), 404, "not_found")
 
 
 def test_two_people_are_told_apart_and_joined_again(kept_server: Served) -> None:

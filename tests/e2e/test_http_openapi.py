@@ -19,6 +19,7 @@ from kept.web.endpoints import Endpoint
 from kept.web.openapi import statuses_of
 from kept.web.problems import HttpProblem
 from kept.web.routes import ENDPOINTS
+from tests.e2e.people import PASSWORD, Browser, invite, signed_in
 from tests.e2e.served import (
     DESK_SECRET,
     DIALLER_KEY,
@@ -209,6 +210,73 @@ def show_decision(server: Served) -> httpx.Response:
     return server.admin("GET", f"/decisions/{told['decision_id']}")
 
 
+REASON = {"reason": "to see whether the answer is as documented"}
+
+
+def unmask(server: Served) -> httpx.Response:
+    """Unmask a value of a customer."""
+    wanted = {"identifier": f"user_id:{server.introduce()}", "fields": ["first_name"], **REASON}
+    return server.admin("POST", "/customers/unmask", wanted)
+
+
+def list_accesses(server: Served) -> httpx.Response:
+    """List who saw values of a customer whom somebody looked at."""
+    wanted = {"identifier": f"user_id:{server.introduce()}"}
+    server.ok(server.admin("POST", "/customers/unmask", wanted | {"fields": ["zone"]} | REASON))
+    return server.admin("POST", "/customers/accesses", wanted)
+
+
+def unmask_decision(server: Served) -> httpx.Response:
+    """Explain a decision in full."""
+    told = server.ask("till", server.introduce())
+    return server.admin("POST", f"/decisions/{told['decision_id']}/unmask", REASON)
+
+
+def key_of(server: Served) -> str:
+    """Return the id of a key that was just made."""
+    return str(server.ok(server.admin("POST", "/keys", {"source": "counter"}))["key_id"])
+
+
+def token_of(server: Served) -> dict[str, Any]:
+    """Return an API token that was just made."""
+    wanted = {"name": new_id("token"), "scopes": ["status"]}
+    return dict(server.ok(server.admin("POST", "/tokens", wanted)))
+
+
+def on_staff(verb: str, body: Any = None) -> Make:
+    """Return a call about somebody who was just invited."""
+
+    def make(server: Served) -> httpx.Response:
+        wanted = {"name": new_id("staff"), "roles": ["viewer"]}
+        staff = server.ok(server.admin("POST", "/staff", wanted))["staff"]
+        return server.admin("POST", f"/staff/{staff['staff_id']}/{verb}", body)
+
+    return make
+
+
+def revoke_admin_token(server: Served) -> httpx.Response:
+    """Revoke the admin token of a server of its own, which others do not need."""
+    with TemporaryDirectory() as folder, serve(Path(folder)) as own:
+        signed_in(own, "admin")
+        return own.admin("POST", "/admin-token/revoke")
+
+
+def accept_invitation(server: Served) -> httpx.Response:
+    """Choose a first password."""
+    _, path = invite(server, "viewer")
+    return Browser(server).post(path, {"new": PASSWORD, "again": PASSWORD})
+
+
+def as_person(path: str, fields: dict[str, str] | None = None) -> Make:
+    """Return a call of somebody who signed in: to see a page, or to post the account's form."""
+
+    def make(server: Served) -> httpx.Response:
+        person = signed_in(server, "viewer")
+        return person.show(path) if fields is None else person.post(path, fields, page="/account")
+
+    return make
+
+
 WHO = {"user_id": "u"}
 CONTACT = {"identifiers": WHO, "entity": "shop", "purpose": "marketing", "channel": "email"}
 
@@ -245,7 +313,29 @@ def show_regulation(server: Served) -> httpx.Response:
     return server.http.get(f"/v1/regulations/{regulation}", headers=bearer(server.token))
 
 
+def lift_restriction(server: Served) -> httpx.Response:
+    """Restrict somebody and lift it again."""
+    wanted = known(server, because="a dispute", confirmed_by="a passport")
+    server.ok(server.admin("POST", "/customers/restrict", wanted))
+    told = {"identifier": wanted["identifier"], "informed_by": "a letter"}
+    return server.admin("POST", "/customers/lift-restriction", told)
+
+
 CALLS: dict[str, Make] = {
+    "showRetention": admin("GET", "/retention"),
+    "approveRetention": admin("POST", "/retention/approve", {"because": "looked at it"}),
+    "exportCustomer": lambda server: server.admin(
+        "POST", "/customers/export", known(server, confirmed_by="a passport")
+    ),
+    "correctCustomer": lambda server: server.admin(
+        "POST",
+        "/customers/correct",
+        known(server, confirmed_by="x", because="y", trait="first_name", value="Ana"),
+    ),
+    "restrictCustomer": lambda server: server.admin(
+        "POST", "/customers/restrict", known(server, because="a dispute", confirmed_by="x")
+    ),
+    "liftRestriction": lift_restriction,
     "eraseCustomer": lambda server: server.admin(
         "POST", "/erasures", known(server, confirmed_by="they came in person")
     ),
@@ -281,6 +371,39 @@ CALLS: dict[str, Make] = {
     "listBrakes": admin("GET", "/brakes"),
     "pause": pause,
     "resume": resume,
+    "unmaskCustomer": unmask,
+    "listAccesses": list_accesses,
+    "unmaskDecision": unmask_decision,
+    "unmaskQuarantined": lambda server: server.admin(
+        "POST", f"/quarantine/{quarantined(server)}/unmask", REASON
+    ),
+    "rotateKey": lambda server: server.admin("POST", f"/keys/{key_of(server)}/rotate", {}),
+    "revokeKey": lambda server: server.admin("POST", f"/keys/{key_of(server)}/revoke"),
+    "listTokens": lambda server: (token_of(server), server.admin("GET", "/tokens"))[1],
+    "makeToken": lambda server: server.admin(
+        "POST", "/tokens", {"name": new_id("token"), "scopes": ["status"]}
+    ),
+    "revokeToken": lambda server: server.admin("DELETE", f"/tokens/{token_of(server)['name']}"),
+    "revokeAdminToken": revoke_admin_token,
+    "listStaff": lambda server: (invite(server, "agent"), server.admin("GET", "/staff"))[1],
+    "inviteStaff": lambda server: server.admin(
+        "POST", "/staff", {"name": new_id("staff"), "roles": ["viewer"]}
+    ),
+    "changeRoles": on_staff("roles", {"roles": ["agent"]}),
+    "disableStaff": on_staff("disable"),
+    "enableStaff": on_staff("enable"),
+    "resetStaff": on_staff("reset"),
+    "showMe": as_person("/v1/me"),
+    "showSignIn": get("/sign-in"),
+    "signIn": lambda server: Browser(server).sign_in(signed_in(server, "viewer").name),
+    "showInvitation": lambda server: server.http.get(invite(server, "viewer")[1]),
+    "acceptInvitation": accept_invitation,
+    "signOut": as_person("/sign-out", {}),
+    "showAccount": as_person("/account"),
+    "endSession": as_person("/account/sessions/end", {"session": "others"}),
+    "changePassword": as_person(
+        "/account/password", {"old": PASSWORD, "new": PASSWORD, "again": PASSWORD}
+    ),
     "listKeys": admin("GET", "/keys"),
     "makeKey": admin("POST", "/keys", {"source": "counter"}),
     "revokeKeys": admin("DELETE", "/keys/counter"),
@@ -321,9 +444,14 @@ CALLS: dict[str, Make] = {
 } | {each.name: send(each) for each in ENDPOINTS if each.name.startswith("send")}
 
 
+WITH_A_PROVIDER = {"goToProvider", "comeBackFromProvider"}
+"""Tried in tests/suites/test_sign_in_provider.py, with a real identity provider."""
+TRIED = [each for each in ENDPOINTS if each.name not in WITH_A_PROVIDER]
+
+
 def test_there_is_a_call_for_every_route() -> None:
     """A route that is added is tried here, or this fails."""
-    assert set(CALLS) == {each.name for each in ENDPOINTS}
+    assert set(CALLS) == {each.name for each in TRIED}
 
 
 def test_the_document_is_that_of_the_running_routes(kept_server: Served) -> None:
@@ -343,13 +471,16 @@ def fits(annotation: Any, told: Any) -> bool:
     return bool(msgspec.json.decode(msgspec.json.encode(read)) == told)
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda each: each.name)
+@pytest.mark.parametrize("endpoint", TRIED, ids=lambda each: each.name)
 def test_every_documented_route_answers_as_documented(
     kept_server: Served, endpoint: Endpoint
 ) -> None:
     """Status, media type, and the very shape of the answer."""
     answer = CALLS[endpoint.name](kept_server)
-    assert answer.status_code == 200, answer.text
+    assert answer.status_code == endpoint.success, answer.text
+    if endpoint.success != 200:
+        assert answer.headers["location"].startswith("/")
+        return
     media_type = answer.headers["content-type"].partition(";")[0]
     assert endpoint.media_type in ("*/*", media_type)
     if endpoint.answer is not None and endpoint.name not in ("readSettings", "readSourceConfig"):

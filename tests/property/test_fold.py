@@ -21,7 +21,14 @@ from kept.core.event import (
     Event,
 )
 from kept.core.fold import forgetting
-from kept.core.fold.aggregate import OVERFLOWING
+from kept.core.fold.aggregate import (
+    OVERFLOWING,
+    Windowed,
+    WindowedCount,
+    as_is,
+    count_fold,
+    plus,
+)
 from kept.core.fold.fold import (
     FoldPlan,
     add_states,
@@ -309,3 +316,17 @@ def case_of(number: int, *, at: int, name: str = "Case Opened") -> Event:
         received_at=NOW,
         properties={"case_id": f"k{number}", "topic": "a"},
     )
+
+
+@given(st.lists(st.integers(-8, 8), max_size=20), st.integers(-8, 12))
+def test_the_short_way_of_counting_is_the_long_one(hours: list[int], later: int) -> None:
+    """Early, late or dated ahead: a windowed count folds and reads as every windowed aggregate does."""
+    short = WindowedCount(grain=HOUR, buckets=4)
+    long = Windowed(count_fold, plus, as_is, 0, grain=HOUR, buckets=4)
+    one: Any = None
+    other: Any = None
+    for key, hour in enumerate(hours):
+        one = short.fold(one, None, NOW + hour * HOUR, key)
+        other = long.fold(other, None, NOW + hour * HOUR, key)
+    assert one == other
+    assert short.look(one, NOW + later * HOUR) == long.look(other, NOW + later * HOUR)

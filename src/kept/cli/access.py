@@ -1,177 +1,302 @@
-"""Commands that answer a customer's request: hand over, put right, restrict; and how long data is kept."""
+"""Commands about who may do what: staff, API tokens, write keys of sources."""
 
-import json
-import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, TypeAlias
+from urllib.parse import quote
 
 import typer
 from rich.table import Table
 
-from kept.cli.client import call, download
+from kept.cli.client import call
+from kept.cli.options import MasterKey, MasterKeyToken
 from kept.cli.output import console
-from kept.errors import InputError
+from kept.errors import NotFoundError
+from kept.runtime.backups import renew_admin_token
+from kept.runtime.server import ADMIN_TOKEN_FILE
 
+DAY_SECONDS = 86_400
 Data = Annotated[Path, typer.Option(help="The data folder of the server.", envvar="KEPT_DATA")]
-Who = Annotated[str, typer.Argument(help="An identifier, such as user_id:ana.")]
-ConfirmedBy = Annotated[str, typer.Option(help="How it was made sure who asks.")]
-Because = Annotated[str, typer.Option(help="Why, for the audit; no value belongs here.")]
+Name = Annotated[str, typer.Argument(help="What they sign in with, or their number.")]
+Roles = Annotated[
+    list[str],
+    typer.Argument(
+        help="One or several of viewer, agent, supervisor, policy_owner, privacy_officer, admin."
+    ),
+]
+Source = Annotated[str, typer.Argument(help="A source of sources.yaml.")]
+KeyId = Annotated[str, typer.Argument(help="As `kept key list` shows it.")]
+Networks = Annotated[
+    list[str] | None,
+    typer.Option("--network", help="Where it may be used from, such as 10.0.0.0/8; repeatable."),
+]
+
+staff_app = typer.Typer(no_args_is_help=True, help="People who work with Kept.")
+token_app = typer.Typer(no_args_is_help=True, help="API tokens of tools.")
+key_app = typer.Typer(no_args_is_help=True, help="Write keys of sources.")
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the app."""
-    app.command("export")(export)
-    app.command("correct")(correct)
-    app.command("restrict")(restrict)
-    app.command("retention")(retention)
+    for name, group, commands in (
+        ("staff", staff_app, _STAFF),
+        ("token", token_app, _TOKEN),
+        ("key", key_app, _KEY),
+    ):
+        for command, function in commands.items():
+            group.command(command)(function)
+        app.add_typer(group, name=name)
 
 
-def export(
-    who: Who,
+# -- staff
+
+
+def add_staff(
+    name: Annotated[str, typer.Argument(help="What they sign in with, such as ana@example.com.")],
+    roles: Roles,
     data: Data,
-    out: Annotated[Path, typer.Option(help="A folder that is not there yet, or a FILE.zip.")],
-    confirmed_by: ConfirmedBy,
-    locale: Annotated[str, typer.Option(help="A language; by default the customer's.")] = "",
 ) -> None:
-    """Hand over everything that is held of a customer: a text to read, tables, and JSON."""
-    if out.exists():
-        raise InputError(f"{out} is there already; name a new file or folder")
-    body = {"identifier": who, "confirmed_by": confirmed_by, "locale": locale}
-    if out.suffix == ".zip":
-        download(data, "/v1/admin/customers/export", body, out)
-        names = zipfile.ZipFile(out).namelist()
-    else:
-        archive = out.with_name(f".{out.name}.zip")
-        try:
-            download(data, "/v1/admin/customers/export", body, archive)
-            out.mkdir(mode=0o700)
-            with zipfile.ZipFile(archive) as packed:
-                packed.extractall(out)
-                names = packed.namelist()
-        finally:
-            archive.unlink(missing_ok=True)
-    console.print(f"{out}: {len(names)} files. Begin with README.txt.", markup=False)
+    """Invite somebody: they set their password by the link that is printed. It is shown once."""
+    made = call(data, "POST", "/v1/admin/staff", {"name": name, "roles": roles})
+    _tell_invited(made)
 
 
-def correct(
-    who: Who,
-    data: Data,
-    confirmed_by: ConfirmedBy,
-    because: Because,
-    trait: Annotated[str, typer.Option(help="The trait that is wrong.")] = "",
-    object_: Annotated[
-        str, typer.Option("--object", help="KIND/KEY of the object that is wrong, with --field.")
-    ] = "",
-    field: Annotated[str, typer.Option(help="The field of the object.")] = "",
-    event: Annotated[
-        str, typer.Option(help="The message id of the event that is wrong, with --property.")
-    ] = "",
-    property_: Annotated[str, typer.Option("--property", help="The property of the event.")] = "",
-    value: Annotated[
-        str | None,
-        typer.Option(help="The right value, as JSON or as text; without one, there is none."),
-    ] = None,
-    wrong: Annotated[str, typer.Option(help="An identifier that is not the customer's.")] = "",
-    right: Annotated[str, typer.Option(help="The identifier that takes its place.")] = "",
-) -> None:
-    """Put one thing right; a source that repeats the wrong value does not bring it back."""
-    body: dict[str, Any] = {
-        "identifier": who,
-        "confirmed_by": confirmed_by,
-        "because": because,
-        "trait": trait,
-        "object": object_,
-        "field": field,
-        "event": event,
-        "property": property_,
-        "value": _value(value),
-        "wrong_identifier": wrong,
-        "right_identifier": right,
-    }
-    done = call(data, "POST", "/v1/admin/customers/correct", body)
-    console.print(f"{done['what']} is put right.", markup=False)
-    for share in done["recipients"]:
-        last = f", last on {share['last_at']}" if share["last_at"] else ""
-        console.print(
-            f"  Tell {share['recipient']} ({share['country']}), who is given it by "
-            f"{share['through']}{last}.",
-            markup=False,
-        )
-
-
-def _value(text: str | None) -> Any:
-    if text is None:
-        return None
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def restrict(
-    who: Who,
-    data: Data,
-    because: Annotated[str, typer.Option(help="Why, for the audit.")] = "",
-    confirmed_by: Annotated[str, typer.Option(help="How it was made sure who asks.")] = "",
-    lift: Annotated[bool, typer.Option("--lift", help="Use the data again.")] = False,
-    informed_by: Annotated[
-        str, typer.Option(help="With --lift: how the customer was told before.")
-    ] = "",
-) -> None:
-    """Keep a customer's data and use it for nothing but what a law obliges to; or lift that again."""
-    if lift:
-        body = {"identifier": who, "informed_by": informed_by}
-        call(data, "POST", "/v1/admin/customers/lift-restriction", body)
-        console.print(f"The data of {who} is used again.", markup=False)
-        return
-    body = {"identifier": who, "because": because, "confirmed_by": confirmed_by}
-    done = call(data, "POST", "/v1/admin/customers/restrict", body)
-    console.print(f"The data of {who} is kept and not used since {done['since']}.", markup=False)
-    console.print(f"{len(done['withdrawn'])} message(s) withdrawn.", markup=False)
-    for channel in done["in_flight"]:
-        console.print(f"  Something had begun to leave by {channel} before.", markup=False)
-    for recipient in done["recipients"]:
-        console.print(f"  Tell {recipient}, who has data of them too.", markup=False)
-
-
-def retention(
-    data: Data,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be removed, and change nothing.")
-    ] = False,
-    approve: Annotated[
-        bool, typer.Option("--approve", help="Apply limits that became shorter without waiting.")
-    ] = False,
-    because: Annotated[str, typer.Option(help="With --approve: why, for the audit.")] = "",
-) -> None:
-    """Show what is past its time, by kind and purpose; or approve limits that became shorter.
-
-    What is past its time is removed by the running server, everybody's once a day.
-    """
-    if approve and dry_run:
-        raise InputError("--dry-run shows, and --approve applies; give one")
-    if approve:
-        body = {"because": because}
-        done = call(data, "POST", "/v1/admin/retention/approve", body)
-        told = "The shorter limits are applied now." if done["approved"] else "No limit waits."
-        console.print(told, markup=False)
-        return
-    told = call(data, "GET", "/v1/admin/retention")
-    table = Table("what", "past its time", "oldest", "kept", "because", "for what")
-    for one in told["overdue"]:
-        waits = " (waits)" if one["is_waiting"] else ""
+def list_staff(data: Data) -> None:
+    """List staff, what they are, and when they last signed in."""
+    table = _table("number", "name", "roles", "signs in by", "last signed in", "")
+    for each in call(data, "GET", "/v1/admin/staff")["staff"]:
+        state = "" if each["is_enabled"] else "disabled"
         table.add_row(
-            one["what"],
-            str(one["count"]),
-            one["oldest"],
-            one["kept"] + waits,
-            one["because"],
-            ", ".join(one["purposes"]) or "nothing",
+            str(each["staff_id"]),
+            each["name"],
+            ", ".join(each["roles"]),
+            each["way"],
+            each["signed_in_at"] or "never",
+            state or ("invited" if each["is_invited"] else ""),
         )
-    console.print(table if told["overdue"] else "Nothing is past its time.")
-    if told["shortened"]:
-        console.print(
-            f"Shorter than what is applied, and waiting until {told['waits_until']} or for "
-            f"`kept retention --approve`: {', '.join(told['shortened'])}.",
-            markup=False,
+    console.print(table)
+
+
+def change_roles(who: Name, roles: Roles, data: Data) -> None:
+    """Give somebody other roles; they sign in anew."""
+    changed = _on_staff(data, who, "roles", {"roles": roles})
+    console.print(f"{changed['name']} is {', '.join(changed['roles'])} now.", markup=False)
+
+
+def disable_staff(who: Name, data: Data) -> None:
+    """Shut somebody out, at once."""
+    changed = _on_staff(data, who, "disable")
+    console.print(f"{changed['name']} is shut out.", markup=False)
+
+
+def enable_staff(who: Name, data: Data) -> None:
+    """Let somebody in again."""
+    changed = _on_staff(data, who, "enable")
+    console.print(f"{changed['name']} may sign in again.", markup=False)
+
+
+def reset_staff(who: Name, data: Data) -> None:
+    """Take a password away and invite to set a new one; lifts a lock-out. The link is shown once."""
+    _tell_invited(_on_staff(data, who, "reset"))
+
+
+def _on_staff(data: Path, who: str, verb: str, body: Any = None) -> Any:
+    for each in call(data, "GET", "/v1/admin/staff")["staff"]:
+        if who.lower() in (str(each["staff_id"]), each["name"]):
+            return call(data, "POST", f"/v1/admin/staff/{each['staff_id']}/{verb}", body)
+    raise NotFoundError(f"there is no member of staff {who!r}; `kept staff list` shows them")
+
+
+def _tell_invited(made: Any) -> None:
+    console.print(
+        f"{made['staff']['name']} sets a password here, once, until {made['good_until']}:",
+        markup=False,
+    )
+    console.print(made["invitation_url"], markup=False, highlight=False, soft_wrap=True)
+
+
+# -- tokens
+
+
+def add_token(
+    name: Annotated[str, typer.Argument(help="What the audit calls the tool.")],
+    data: Data,
+    scope: Annotated[list[str], typer.Option(help="What it may do; repeatable.")],
+    network: Networks = None,
+    days: Annotated[int, typer.Option(help="After how many days it dies; 0 for never.")] = 0,
+) -> None:
+    """Make an API token for a tool. It is shown once."""
+    wanted = {
+        "name": name,
+        "scopes": scope,
+        "networks": network or [],
+        "life_seconds": days * DAY_SECONDS,
+    }
+    made = call(data, "POST", "/v1/admin/tokens", wanted)
+    console.print(made["token"], markup=False, highlight=False, soft_wrap=True)
+
+
+def list_tokens(data: Data) -> None:
+    """List API tokens, what they may do, and when they were last used; never the tokens."""
+    told = call(data, "GET", "/v1/admin/tokens")
+    table = _table("name", "scopes", "from", "made", "by", "last used", "ends")
+    for each in told["tokens"]:
+        table.add_row(
+            each["name"],
+            ", ".join(each["scopes"]),
+            ", ".join(each["networks"]) or "anywhere",
+            each["made_at"],
+            each["made_by"],
+            each["used_at"] or "never",
+            _ending(each),
         )
+    console.print(table)
+    if told["has_admin_token"]:
+        console.print("The admin token of the first start is good as well.", markup=False)
+
+
+def revoke_token(
+    name: Annotated[str, typer.Argument(help="As `kept token list` shows it.")], data: Data
+) -> None:
+    """Take an API token away, at once."""
+    call(data, "DELETE", f"/v1/admin/tokens/{quote(name, safe='')}")
+    console.print(f"{name} opens nothing any more.", markup=False)
+
+
+def revoke_admin_token(data: Data) -> None:
+    """Take the admin token of the first start away, once somebody else can administer.
+
+    From then on commands that ask a server need an API token, in the variable KEPT_TOKEN.
+    """
+    call(data, "POST", "/v1/admin/admin-token/revoke")
+    (data / ADMIN_TOKEN_FILE).unlink(missing_ok=True)
+    console.print("The admin token opens nothing any more.", markup=False)
+
+
+def renew_admin(
+    data: Data, master_key: MasterKey = "", master_key_token: MasterKeyToken = ""
+) -> None:
+    """Let the next start write a new admin token: for when nobody can sign in any more.
+
+    No server may run on the folder. A token that was there before opens nothing any more.
+    """
+    renew_admin_token(data, master_key=master_key, master_key_token=master_key_token)
+    console.print(
+        f"The next `kept serve` writes a new token into {data / ADMIN_TOKEN_FILE}.", markup=False
+    )
+
+
+# -- keys
+
+
+def add_key(
+    source: Source,
+    data: Data,
+    origin: Annotated[
+        list[str] | None, typer.Option(help="A page that may use it; repeatable.")
+    ] = None,
+    event: Annotated[
+        list[str] | None,
+        typer.Option(help="The name or type of an event that it may send; repeatable."),
+    ] = None,
+    network: Networks = None,
+    asks: Annotated[
+        bool, typer.Option(help="Whether it may do more than send events: ask, fetch.")
+    ] = True,
+) -> None:
+    """Make a write key for a source. It is shown once."""
+    wanted = {
+        "source": source,
+        "origins": origin or [],
+        "events": event or [],
+        "networks": network or [],
+        "asks": asks,
+    }
+    made = call(data, "POST", "/v1/admin/keys", wanted)
+    console.print(made["key"], markup=False, highlight=False, soft_wrap=True)
+
+
+def list_keys(data: Data) -> None:
+    """List write keys, what they may do, and when they were last used; never the keys."""
+    told = call(data, "GET", "/v1/admin/keys")
+    table = _table("key", "source", "made", "by", "last used", "ends", "only")
+    for each in told["keys"]:
+        only = [*each["origins"], *each["events"], *each["networks"]]
+        table.add_row(
+            each["key_id"],
+            each["source"],
+            each["made_at"],
+            each["made_by"],
+            each["used_at"] or "never",
+            _ending(each),
+            ", ".join([*only, *([] if each["asks"] else ["events, no questions"])]),
+        )
+    console.print(table)
+    declared = [each["source"] for each in told["sources"] if each["is_declared"]]
+    if declared:
+        console.print(f"sources.yaml names a key for {', '.join(declared)}.", markup=False)
+
+
+def rotate_key(
+    key: KeyId,
+    data: Data,
+    grace_days: Annotated[
+        float, typer.Option(help="For how many days the old key stays good.")
+    ] = 7.0,
+) -> None:
+    """Make a key in the place of an old one, which stays good for a while and then dies by itself.
+
+    The new key has the restrictions of the old one. It is shown once.
+    """
+    body = {"grace_seconds": int(grace_days * DAY_SECONDS)}
+    made = call(data, "POST", f"/v1/admin/keys/{quote(key, safe='')}/rotate", body)
+    console.print(made["key"], markup=False, highlight=False, soft_wrap=True)
+
+
+def revoke_key(
+    source: Annotated[str, typer.Argument(help="A source of sources.yaml: all keys made for it.")],
+    data: Data,
+    key: Annotated[str, typer.Option(help="Only this key, as `kept key list` shows it.")] = "",
+) -> None:
+    """Take the write keys that were made for a source away, or one of them, at once."""
+    gone = (
+        call(data, "POST", f"/v1/admin/keys/{quote(key, safe='')}/revoke")
+        if key
+        else call(data, "DELETE", f"/v1/admin/keys/{quote(source, safe='')}")
+    )
+    console.print(f"{gone['source']} lost {gone['count']} key(s).", markup=False)
+
+
+def _ending(each: Any) -> str:
+    return f"dead since {each['ends_at']}" if each["is_dead"] else each["ends_at"] or "never"
+
+
+def _table(*names: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name, overflow="fold")
+    return table
+
+
+_Commands: TypeAlias = dict[str, Callable[..., None]]
+_STAFF: Final[_Commands] = {
+    "add": add_staff,
+    "list": list_staff,
+    "role": change_roles,
+    "disable": disable_staff,
+    "enable": enable_staff,
+    "reset": reset_staff,
+}
+_TOKEN: Final[_Commands] = {
+    "add": add_token,
+    "list": list_tokens,
+    "revoke": revoke_token,
+    "revoke-admin": revoke_admin_token,
+    "renew-admin": renew_admin,
+}
+_KEY: Final[_Commands] = {
+    "add": add_key,
+    "list": list_keys,
+    "rotate": rotate_key,
+    "revoke": revoke_key,
+}

@@ -10,22 +10,26 @@ from kept.errors import InputError, SettingsError
 from kept.runtime.server import ADDRESS_FILE, ADMIN_TOKEN_FILE
 
 TIMEOUT_SECONDS: Final = 60.0
+TOKEN_VARIABLE: Final = "KEPT_TOKEN"
 
 
 def call(data: Path, method: str, path: str, body: Any = None, *, key: str = "") -> Any:
     """Return what a running server answers to the operator (or, with a write key, to a source).
 
+    The operator is whoever holds the admin token of the data folder, or the API token that the
+    environment variable KEPT_TOKEN holds.
+
     Raises:
         SettingsError: no server has been started on this data folder, or it does not answer.
         InputError: the server refused, and why.
     """
-    address, token = _server_of(data)
+    address, token = _server_of(data, key)
     try:
         answer = httpx.request(
             method,
             address + path,
             json=body,
-            headers={"authorization": f"Bearer {key or token}"},
+            headers={"authorization": f"Bearer {token}"},
             timeout=TIMEOUT_SECONDS,
         )
     except httpx.HTTPError as error:
@@ -60,11 +64,12 @@ def download(data: Path, path: str, body: Any, target: Path) -> None:
         raise _silent(address, error) from error
 
 
-def _server_of(data: Path) -> tuple[str, str]:
-    """Return the address of the server of a data folder, and the operator's token."""
+def _server_of(data: Path, key: str = "") -> tuple[str, str]:
+    """Return the address of the server of a data folder, and what is shown to it."""
+    own = key or os.environ.get(TOKEN_VARIABLE, "")
     try:
         address = (data / ADDRESS_FILE).read_text(encoding="utf-8").strip()
-        token = (data / ADMIN_TOKEN_FILE).read_text(encoding="utf-8").strip()
+        token = own or (data / ADMIN_TOKEN_FILE).read_text(encoding="utf-8").strip()
     except OSError as error:
         message = (
             f"no server was started on {data} ({error.strerror}: {Path(error.filename).name}); "

@@ -1,4 +1,4 @@
-"""Commands for whoever runs a server: ask it, stop it, hear its reasons, hand out keys."""
+"""Commands for whoever runs a server: ask it, stop it, hear its reasons."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,8 +19,6 @@ Scope = Annotated[
 ]
 Who = Annotated[str, typer.Argument(help="An identifier, such as user_id:ana.")]
 
-key_app = typer.Typer(no_args_is_help=True, help="Write keys of sources.")
-
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the app."""
@@ -29,9 +27,6 @@ def add_to(app: typer.Typer) -> None:
     app.command("explain")(explain)
     app.command("decide")(decide)
     app.command("unmerge")(unmerge)
-    key_app.command("create")(create_key)
-    key_app.command("revoke")(revoke_key)
-    app.add_typer(key_app, name="key")
 
 
 def pause(
@@ -52,10 +47,19 @@ def resume(scope: Scope, data: Data) -> None:
 
 
 def explain(
-    decision: Annotated[int, typer.Argument(help="The decision's id.")], data: Data
+    decision: Annotated[int, typer.Argument(help="The decision's id.")],
+    data: Data,
+    unmask: Annotated[
+        str, typer.Option(help="Show values of the person, for this reason, which is kept.")
+    ] = "",
 ) -> None:
     """Say why a decision came out as it did, what would have changed it, and prove it."""
-    told = call(data, "GET", f"/v1/admin/decisions/{decision}")
+    path = f"/v1/admin/decisions/{decision}"
+    told = (
+        call(data, "POST", f"{path}/unmask", {"reason": unmask})
+        if unmask
+        else call(data, "GET", path)
+    )
     explained = told["explained"]
     lines = [
         f"Decision {told['decision_id']} at {told['decided_at']}, brand {told['brand_version']}",
@@ -114,19 +118,3 @@ def _identifier(text: str) -> tuple[str, str]:
         message = f"{text!r} is not an identifier; write namespace:value, such as user_id:ana"
         raise InputError(message)
     return namespace, value
-
-
-def create_key(
-    source: Annotated[str, typer.Argument(help="A source of sources.yaml.")], data: Data
-) -> None:
-    """Make a write key for a source. It is shown once."""
-    made = call(data, "POST", "/v1/admin/keys", {"source": source})
-    console.print(made["key"], markup=False, highlight=False)
-
-
-def revoke_key(
-    source: Annotated[str, typer.Argument(help="A source of sources.yaml.")], data: Data
-) -> None:
-    """Take all write keys of a source away."""
-    gone = call(data, "DELETE", f"/v1/admin/keys/{quote(source, safe='')}")
-    console.print(f"{source} lost {gone['count']} key(s).", markup=False)

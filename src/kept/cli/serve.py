@@ -7,7 +7,7 @@ import typer
 
 from kept.cli import options
 from kept.runtime import Runtime
-from kept.settings import Settings
+from kept.settings import Settings, read_staff_settings
 
 StartWeb = Callable[[Runtime], None]
 _start_web: list[StartWeb] = []
@@ -55,6 +55,7 @@ def serve(
             master_key=master_key,
             master_key_token=master_key_token,
             backup_days=backup_days,
+            staff=read_staff_settings(),
         )
     )
 

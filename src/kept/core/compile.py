@@ -185,6 +185,9 @@ def _fact_plan(brand: model.Brand, order: Order, fold_plan: FoldPlan) -> FactPla
         features_by_event={
             name: (*places, *of_any) for name, places in of_features.items() if name != "*"
         },
+        trait_places={
+            name: place for place, name in enumerate(order.traits, start=len(order.features))
+        },
         features_of_any=of_any,
         kinds_by_event=_places_by_event(kind.events for kind in brand.facts.objects.values()),
         guards=guards_of(brand),

@@ -17,10 +17,8 @@ from kept.core.decision import (
 )
 from kept.core.layers import Permission, Situation
 from kept.core.reason import (
-    AlreadyQueued,
     ChoiceLimited,
     FactUnknown,
-    Held,
     NoBasis,
     NotEligible,
     NotOfferedHere,
@@ -39,6 +37,7 @@ from kept.core.rules import (
     Unknown,
     Values,
 )
+from kept.core.standing import next_change_of_reasons, next_end_of_offers
 from kept.core.values import NEVER
 
 
@@ -410,13 +409,6 @@ def next_change_of(decision: Decision, policy: Policy) -> int:
     )
 
 
-def next_end_of_offers(decision: Decision, findings: Findings, policy: Policy) -> int:
-    """Return when something first expires, or has been the answer for long enough after it was sent."""
-    ends = [candidate.expires_at for candidate in findings.evaluation.candidates]
-    ends += [contact.attempt_at + policy.answer_stable for contact in decision.facts.contacts]
-    return min((at for at in ends if at > decision.decided_at), default=NEVER)
-
-
 def next_change_of_facts(decision: Decision, policy: Policy) -> int:
     """Return when a condition next turns by the mere passing of time."""
     facts, now = decision.facts, decision.decided_at
@@ -439,18 +431,3 @@ def find_next_change(
     """Return when a condition that reads one of the `changed` facts (a mask) next turns."""
     derived, _ = policy.derive(told, objects, 0, now, zone)
     return policy.next_change([*told, *derived], objects, changed, now, zone)
-
-
-def next_change_of_reasons(decision: Decision) -> int:
-    """Return when the first of the reasons against something ends."""
-    until = NEVER
-    for one in decision.considered:
-        reason = one.reason
-        # An action that is on its way already is looked at again when its message is settled.
-        if (
-            reason is not None
-            and decision.decided_at < reason.until < until
-            and not isinstance(reason, AlreadyQueued | Held)
-        ):
-            until = reason.until
-    return until

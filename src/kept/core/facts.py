@@ -7,7 +7,7 @@ unknown fact. Nothing else of the state reaches a decision.
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Final, cast
+from typing import Any, Final
 
 import msgspec
 
@@ -25,6 +25,7 @@ from kept.core.values import NEVER, Value
 
 TRAIT_PREFIX: Final = "trait."
 _NOTHING: Final[frozenset[str]] = frozenset()
+_NONE: Final[frozenset[int]] = frozenset()
 _NO_FIELD: Final = "\0"
 """The name of a field that nothing can set."""
 _TELLS_ANEW: Final = frozenset({MESSAGE_LEAVING, CHANNEL_CLOSED, CORRECTED})
@@ -51,6 +52,8 @@ class FactPlan(msgspec.Struct, frozen=True, kw_only=True):
     """How far back anything is known (µs): what was forgotten and is older is no loss."""
     features_by_event: dict[str, tuple[int, ...]]
     """Event -> the indexes of the features that it changes."""
+    trait_places: dict[str, int]
+    """Trait -> its index."""
     features_of_any: tuple[int, ...]
     """The indexes of the features that every event changes, also one that is named nowhere."""
     kinds_by_event: dict[str, tuple[int, ...]]
@@ -81,8 +84,8 @@ class View:
     """
 
     __slots__ = (
-        "_changed", "_hidden", "_kinds", "_objects", "_permissions", "_person", "_turned",
-        "_valid_from", "_values", "unknown", "valid_until",
+        "_changed", "_hidden", "_is_retold", "_kinds", "_objects", "_permissions", "_person",
+        "_turned", "_valid_from", "_values", "unknown", "valid_until",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -90,6 +93,7 @@ class View:
         self._values: Values = []
         self._objects: Rows = []
         self._person: Person | None = None
+        self._is_retold = False
         self._permissions: dict[tuple[str, str, bool], dict[int, Permission]] = {}
         self._changed: set[int] = set()
         self._kinds: set[int] = set()
@@ -103,11 +107,18 @@ class View:
     def note(self, plan: FactPlan, event: Event) -> None:
         """Note which facts an event changes; call it for every event that is folded."""
         name = event.name
-        if event.traits or name in _TELLS_ANEW or name in CONSENT_EVENTS or "gpc" in event.context:
+        is_consent = name in CONSENT_EVENTS or "gpc" in event.context
+        if is_consent or event.traits or name in _TELLS_ANEW:
             self._permissions.clear()
+        # An explicit consent may show or hide facts of a special category.
+        if name in _TELLS_ANEW or (is_consent and plan.guards):
             self.valid_until = 0
         if not self.valid_until:
             return
+        if event.traits:
+            self._is_retold = True
+            places = plan.trait_places
+            self._changed.update([places[told] for told in event.traits if told in places])
         features = plan.features_by_event.get(name, plan.features_of_any)
         if features:
             self._changed.update(features)
@@ -144,13 +155,18 @@ class View:
     def person(self, plan: FactPlan, state: State, identifiers: Mapping[str, str]) -> Person:
         """Return the rest, of the instant of the last `read`."""
         person = self._person
-        if person is None:
+        if person is None or self._is_retold:
+            before = person
             zone = _text_trait(state, plan.zone_trait)
             person = self._person = Person(
                 zone if zone is not None and find_zone(zone) is not None else None,
                 _text_trait(state, plan.region_trait),
                 _read_addresses(plan, state, identifiers),
             )
+            self._is_retold = False
+            if before is not None and before.zone != person.zone:
+                # Elsewhere it is another time of day.
+                self._turned = -1
         return person
 
     def permissions_for(self, policy: Policy, request: Request) -> dict[int, Permission] | None:
@@ -162,34 +178,44 @@ class View:
         return self._permissions.setdefault(key, {})
 
     def take_turned(self) -> int:
-        """Return the mask of facts and kinds of objects that were read anew since it was last asked."""
+        """Return the mask of facts and kinds of objects that changed since it was last asked."""
         turned, self._turned = self._turned, 0
         return turned
 
     def _read_again(self, plan: FactPlan, state: State, now: int) -> None:
-        unknown = set(self.unknown)
-        slots = state.features
+        unknown = frozenset(self.unknown) if self.unknown else _NONE
+        slots, values, feature_count = state.features, self._values, len(plan.features)
         for index in self._changed:
-            feature = plan.features[index]
-            slot = None if feature.name in self._hidden else slots.get(feature.fingerprint)
-            read, change = feature.aggregate.look(slot, now)
+            read: Any
+            if index >= feature_count:
+                read = _read_trait(plan.traits[index - feature_count], state, self._hidden)
+                change = NEVER
+            else:
+                feature = plan.features[index]
+                slot = None if feature.name in self._hidden else slots.get(feature.fingerprint)
+                read, change = feature.aggregate.look(slot, now)
             if read is OVERFLOWING:
-                unknown.add(index)
+                unknown = unknown | {index}
                 read = None
             elif unknown:
-                unknown.discard(index)
-            self._values[index] = cast("Value", read)
-            self._turned |= 1 << index
+                unknown = unknown - {index}
             self.valid_until = min(self.valid_until, change)
-        self.unknown = tuple(sorted(unknown)) if unknown else ()
+            before = values[index]
+            if read != before:
+                values[index] = read
+                self._turned |= 1 << index
+        if unknown or self.unknown:
+            self.unknown = tuple(sorted(unknown))
 
     def _read_objects_again(self, plan: FactPlan, state: State) -> None:
         # Who was given the rows before keeps them as they were.
         self._objects = list(self._objects)
         for place in self._kinds:
             kind, fields = plan.object_kinds[place], plan.object_fields[place]
-            self._objects[place] = _read_kind(kind, state.objects.get(kind), fields, self._hidden)
-            self._turned |= 1 << (plan.first_kind + place)
+            rows = _read_kind(kind, state.objects.get(kind), fields, self._hidden)
+            if rows != self._objects[place]:
+                self._objects[place] = rows
+                self._turned |= 1 << (plan.first_kind + place)
 
 
 def read_facts(
@@ -284,11 +310,13 @@ def _read_values(
             unknown.append(index)
             value = None
         values.append(value)  # type: ignore[arg-type]
-    traits = state.traits
-    for name in plan.traits:
-        told = None if hidden and f"{TRAIT_PREFIX}{name}" in hidden else traits.get(name)
-        values.append(None if told is None else told.value)
+    values += [_read_trait(name, state, hidden) for name in plan.traits]
     return values
+
+
+def _read_trait(name: str, state: State, hidden: frozenset[str]) -> Value:
+    told = None if hidden and f"{TRAIT_PREFIX}{name}" in hidden else state.traits.get(name)
+    return None if told is None else told.value
 
 
 def _read_objects(plan: FactPlan, state: State, hidden: frozenset[str]) -> Rows:

@@ -1,5 +1,6 @@
 """Values of people shortened: who knows them recognises them, and nobody else learns them."""
 
+from collections.abc import Collection
 from typing import Any, Final
 
 HIDDEN: Final = "•••"
@@ -28,3 +29,25 @@ def _ends(text: str) -> str:
     if len(text) <= _SHOWN_MIN:
         return HIDDEN
     return f"{text[0]}{HIDDEN}{text[-1]}"
+
+
+def mask_json(value: Any, *, kept: Collection[str] = ()) -> Any:
+    """Return a JSON value with its structure in full and every text and number in it masked.
+
+    Args:
+        value: what was decoded.
+        kept: names of members whose texts stay, for they say what it is and not of whom.
+    """
+    if isinstance(value, dict):
+        return {
+            name: each if name in kept and isinstance(each, str) else mask_json(each, kept=kept)
+            for name, each in value.items()
+        }
+    if isinstance(value, list):
+        return [mask_json(each, kept=kept) for each in value]
+    return mask_value(value)
+
+
+def is_masked(text: str) -> bool:
+    """Return whether something in a text was hidden by this module."""
+    return HIDDEN in text

@@ -125,7 +125,7 @@ class Findings(msgspec.Struct, frozen=True, gc=False):
     """What all conditions come to for one customer's facts: what the layers walk on.
 
     Two findings that are equal lead to the same decision, as long as nothing else that the layers
-    look at differs.
+    look at differs; see `standing.are_alike`.
     """
 
     cohort: str | None

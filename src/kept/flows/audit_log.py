@@ -20,7 +20,8 @@ from kept.core.values import format_instant
 from kept.errors import InputError
 from kept.flows.sign_log import list_checkpoints, public_keys
 from kept.log_port import EventRow, LeafRow
-from kept.ports import AuditEntry, Store
+from kept.ports import Store
+from kept.ports_access import AuditEntry
 
 FINDINGS_MAX: Final = 200
 UNREADABLE: Final = "cannot be read, and nothing says that its part was forgotten"

@@ -94,7 +94,7 @@ class Customer:
         self.findings: tuple[int, Findings] | None = None
         """What all conditions came to, and when, until something happens that they may read."""
         self.turn: tuple[Policy, int] | None = None
-        """When a condition next turns, and the policy that says so."""
+        """When a condition of a policy next turns by the passing of time, or has turned already."""
         self.wake_at = 0
 
     def total(self, plan: FoldPlan) -> State:

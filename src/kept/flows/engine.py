@@ -12,13 +12,7 @@ import msgspec
 from kept.core.bundle import Bundle
 from kept.core.checkpoint import KeyPeriod
 from kept.core.consent import CONSENT_EVENTS
-from kept.core.decide import (
-    decide,
-    evaluate,
-    mask_of,
-    next_change_of_reasons,
-    next_end_of_offers,
-)
+from kept.core.decide import decide, evaluate, find_next_change, mask_of
 from kept.core.decision import Controls, Decision, OpenMessage, Request
 from kept.core.event import SOURCE_SELF, Event, Identifier
 from kept.core.facts import find_address, read_facts
@@ -26,8 +20,14 @@ from kept.core.fold.fold import OWN_EVENTS, FoldPlan
 from kept.core.message import IN_FLIGHT_STATES, Message
 from kept.core.reason import Braked, FactUnknown, HoldUnknown
 from kept.core.rules import Findings, Policy
+from kept.core.standing import (
+    are_alike,
+    distinct_reasons,
+    next_change_of_reasons,
+    next_end_of_offers,
+)
 from kept.core.suppression import changed_scopes, speaks_of_permission, wishes_of
-from kept.core.values import HOUR
+from kept.core.values import HOUR, NEVER
 from kept.flows.customers import Customer, Customers, Standing
 from kept.flows.guard import keep_stop
 from kept.flows.note_in_log import note_consent
@@ -134,13 +134,48 @@ class Engine:
         answer out of force when it changes.
         """
         standing = customer.standing
-        return (
+        stands = (
             standing is not None
             and standing.findings is not None
             and now < standing.until
             and not any(message.expires_at <= now for message in customer.messages.values())
-            and standing.findings == self.evaluate(customer, now)
+            and are_alike(
+                self.evaluate(customer, now),
+                standing.findings,
+                standing.decision,
+                self.bundle.policy,
+            )
         )
+        if stands:
+            self.note_evaluated(customer, now)
+        return stands
+
+    def next_turn(self, customer: Customer, now: int) -> int:
+        """Return when a condition next turns by the passing of time, not after now if one has.
+
+        Of facts that did not change it is known already; only those that did are looked at again.
+        """
+        policy, plan, view = self.bundle.policy, self.bundle.fact_plan, customer.view
+        state = customer.total(self.plan)
+        told, objects = view.read(plan, state, now)
+        zone = view.person(plan, state, customer.identifiers).zone
+        turn = customer.turn
+        if turn is not None and turn[0] is policy and turn[1] <= now:
+            return turn[1]
+        changed = view.take_turned()
+        if turn is None or turn[0] is not policy:
+            turn, changed = (policy, NEVER), -1
+        if changed:
+            turn_at = find_next_change(policy, told, objects, now, zone, changed=changed)
+            turn = (policy, turn_at if changed < 0 else min(turn[1], turn_at))
+            customer.turn = turn
+        return turn[1]
+
+    def note_evaluated(self, customer: Customer, now: int) -> None:
+        """Note that the standing answer rests on what all conditions come to just now."""
+        if customer.turn is not None and customer.turn[1] <= now:
+            customer.turn = None
+        self.next_turn(customer, now)
 
     def decide(self, customer: Customer, request: Request, now: int) -> Decision:
         """Decide and keep the trace."""
@@ -274,7 +309,7 @@ def standing_of(customer: Customer, decision: Decision, policy: Policy) -> Stand
     if findings is not None:
         until = min(until, next_end_of_offers(decision, findings, policy))
     waits = (Braked, FactUnknown, HoldUnknown)
-    is_waiting = any(isinstance(one.reason, waits) for one in decision.considered)
+    is_waiting = any(isinstance(reason, waits) for reason in distinct_reasons(decision))
     return Standing(decision, findings, until, reasons_until, is_waiting)
 
 

@@ -300,7 +300,9 @@ def read_decisions(engine: Engine, export: Export, *, before: int) -> tuple[list
 
 def export_decision(decision: Decision, bundle: Bundle | None, locale: str) -> ExportedDecision:
     """Return a decision in the customer's words; `bundle` is the brand that made it, if it is known."""
-    sentences = sentences_of(decision, bundle, for_customer=True) if bundle is not None else {}
+    sentences = (
+        sentences_of(decision, bundle, for_customer=True, is_unmasked=True) if bundle else {}
+    )
     names = bundle.policy.fact_names if bundle is not None else ()
     kinds = bundle.policy.object_kinds if bundle is not None else ()
     fields = bundle.policy.object_fields if bundle is not None else ()

@@ -27,6 +27,7 @@ def react(engine: Engine, customer: Customer, now: int) -> list[Message]:
     withdrawn = recheck(engine, customer, now)
     decision = engine.decide(customer, Request(open_messages=open_messages_of(customer)), now)
     customer.standing = standing_of(customer, decision, engine.bundle.policy)
+    engine.note_evaluated(customer, now)
     note_reasons(engine, decision)
     for chosen in decision.chosen:
         queue(engine, customer, decision, chosen, now)

@@ -8,12 +8,12 @@ from typing import Final
 
 import msgspec
 
-from kept.core.decide import find_next_change, next_change_of_facts
+from kept.core.decide import next_change_of_facts
 from kept.core.decision import Request
 from kept.core.facts import next_slide, stale_fact_indexes
 from kept.core.layers import DRAWS
 from kept.core.values import DAY, HOUR, NEVER
-from kept.flows.customers import Customer, Standing
+from kept.flows.customers import Customer
 from kept.flows.deliver import settle_unclear
 from kept.flows.engine import Engine, open_messages_of, standing_of
 from kept.flows.import_events import settle_import
@@ -52,6 +52,9 @@ def schedule(engine: Engine, now: int) -> None:
         return
     wakes = []
     for customer in touched.values():
+        if 0 < customer.wake_at <= now:
+            # Who is due already is woken first; what comes next is known then.
+            continue
         wake_at = next_wake(engine, customer, now)
         # Who is woken too early only looks; who is known to be woken in time need not be noted anew.
         if not now < customer.wake_at <= wake_at:
@@ -65,13 +68,23 @@ def schedule(engine: Engine, now: int) -> None:
 def next_wake(engine: Engine, customer: Customer, now: int) -> int:
     """Return the first instant at which anything about a customer could change by itself."""
     standing = customer.standing
+    is_answered = standing is not None
     if standing is None or standing.decision.decided_at > now:
         request = Request(open_messages=open_messages_of(customer))
         standing = standing_of(customer, engine.look(customer, request, now), engine.bundle.policy)
-    wake_at = min(_next_turn(engine, customer, standing, now), standing.reasons_until)
+    wake_at = standing.reasons_until
     restricting = customer.restricting(engine.plan)
-    if restricting is not None:
-        wake_at = min(wake_at, next_slide(engine.bundle.fact_plan, restricting, now))
+    if restricting is None:
+        has_slid = 0 < customer.view.valid_until <= now
+        turn_at = engine.next_turn(customer, now)
+        if is_answered and (has_slid or turn_at <= now):
+            # Something turned since the answer was given, and nobody has looked.
+            return now
+        wake_at = min(wake_at, turn_at, customer.view.valid_until)
+    else:
+        turn_at = next_change_of_facts(standing.decision, engine.bundle.policy)
+        slides_at = next_slide(engine.bundle.fact_plan, restricting, now)
+        wake_at = min(wake_at, turn_at, slides_at, customer.view.valid_until)
     if standing.is_waiting:
         # Nobody is told when a brake is lifted or a source is back. Those who wait look again, each
         # at a moment of its own, so that nothing bursts out when it is.
@@ -79,28 +92,6 @@ def next_wake(engine: Engine, customer: Customer, now: int) -> int:
         draw = standing.decision.facts.draw
         wake_at = min(wake_at, now + spread // 10 + spread * 9 // 10 * draw // DRAWS)
     return max(wake_at, now + 1)
-
-
-def _next_turn(engine: Engine, customer: Customer, standing: Standing, now: int) -> int:
-    """Return when a condition next turns, or a window slides.
-
-    Of what did not change since, it is known already; only what did is looked at again.
-    """
-    policy, view, plan = engine.bundle.policy, customer.view, engine.bundle.fact_plan
-    if customer.restricting(engine.plan) is not None:
-        return min(next_change_of_facts(standing.decision, policy), view.valid_until)
-    state = customer.total(engine.plan)
-    values, objects = view.read(plan, state, now)
-    changed = view.take_turned()
-    turn = customer.turn
-    if turn is None or turn[0] is not policy or turn[1] <= now:
-        turn, changed = (policy, NEVER), -1
-    if changed:
-        zone = view.person(plan, state, customer.identifiers).zone
-        turn_at = find_next_change(policy, values, objects, now, zone, changed=changed)
-        turn = (policy, turn_at if changed < 0 else min(turn[1], turn_at))
-        customer.turn = turn
-    return min(turn[1], view.valid_until)
 
 
 def _wake(engine: Engine, now: int) -> int:

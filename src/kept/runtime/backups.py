@@ -4,13 +4,16 @@ from pathlib import Path
 
 import msgspec
 
+from kept.clock import SystemClock
+from kept.errors import SettingsError
 from kept.flows.guard import is_stop
-from kept.flows.keys import ADMIN_SETTING
+from kept.flows.note_in_log import note_operator
+from kept.flows.staff import ADMIN_SETTING
 from kept.runtime.master_key import find_master_key, open_keys
 from kept.runtime.server import ADMIN_TOKEN_FILE
 from kept.stores.guard_log import salvage_guard_file
 from kept.stores.sqlite import SqliteStore, restore_backup
-from kept.stores.sqlite.folder import GUARD_NAME
+from kept.stores.sqlite.folder import DATABASE_NAME, GUARD_NAME
 from kept.stores.vault import SealingVault
 
 
@@ -54,9 +57,11 @@ def restore(
     keys = open_keys(data, master_key, token=master_key_token)
     store = SqliteStore(data, vault=SealingVault(keys))
     try:
-        if not (data / ADMIN_TOKEN_FILE).exists():
-            # A backup knows the token's hash alone; on a new machine the next start makes another.
-            with store.transaction():
+        with store.transaction():
+            # Whoever was signed in when it was made may have been shut out since.
+            store.drop_sessions(each.digest for each in store.load_sessions())
+            if not (data / ADMIN_TOKEN_FILE).exists():
+                # A backup knows the token's hash alone; on a new machine the next start makes another.
                 store.save_setting(ADMIN_SETTING, b"")
         return Restored(
             log=data / GUARD_NAME,
@@ -64,5 +69,30 @@ def restore(
             added=added,
             damaged_lines=damaged,
         )
+    finally:
+        store.close()
+
+
+def renew_admin_token(data: Path, *, master_key: str = "", master_key_token: str = "") -> None:
+    """Let the next start on a data folder write a new admin token.
+
+    Raises:
+        SettingsError: there is no store, or a process uses the folder.
+    """
+    if not (data / DATABASE_NAME).exists():
+        raise SettingsError(f"there is no store in {data}; name the data folder of a server")
+    keys = open_keys(data, master_key, token=master_key_token)
+    store = SqliteStore(data, vault=SealingVault(keys))
+    try:
+        with store.transaction():
+            store.save_setting(ADMIN_SETTING, b"")
+            note_operator(
+                store,
+                "approval",
+                actor="command line",
+                verb="renew_admin_token",
+                detail={},
+                now=SystemClock().now(),
+            )
     finally:
         store.close()

@@ -149,9 +149,10 @@ def find_missing_secrets(bundle: Bundle) -> list[str]:
     declared: Mapping[str, Any] = bundle.brand.consent.recipients
     for name, recipient in declared.items():
         if isinstance(recipient.erasure, Erasure):
-            for setting in (recipient.erasure.url, recipient.erasure.secret):
+            told = {"url": recipient.erasure.url, "secret": recipient.erasure.secret}
+            for member, setting in told.items():
                 try:
                     read_setting(setting)
                 except SettingsError as error:
-                    missing.append(f"erasure of recipient {name}: {error}")
+                    missing.append(f"recipient {name}: `erasure.{member}`: {error}")
     return missing

@@ -18,15 +18,18 @@ from kept.core.compile import compile_brand
 from kept.core.keys import KeyRing, hash_key
 from kept.core.message import Message, Outgoing, SendResult
 from kept.core.unsubscribe import make_link
+from kept.core.values import HOUR, MINUTE
 from kept.errors import InvalidBrandError, KeptError, Problem, SettingsError
 from kept.flows import deliver, take_brand
 from kept.flows.engine import Engine
-from kept.flows.keys import ADMIN_SETTING, load_keys
+from kept.flows.keys import migrate_keys
 from kept.flows.recover import recover
 from kept.flows.sign_log import open_log
+from kept.flows.staff import ADMIN_SETTING, forget_over
 from kept.ports import Channel, Notifier, Store
 from kept.runtime.channels import OUTBOX, build_channels
 from kept.runtime.collector import spare_collector
+from kept.runtime.directory import Directory
 from kept.runtime.erasures import Erasures, find_missing_secrets, find_notifier
 from kept.runtime.folder import load_checked, read_folder, stamp_of
 from kept.runtime.keeping import Keeping
@@ -230,17 +233,30 @@ class Runtime:
             stored = hash_key(token).encode()
             with store.transaction():
                 store.save_setting(ADMIN_SETTING, stored)
-        self.admin = KeyRing({stored.decode(): "admin"})
-        self._declared_keys = {
+        declared = {
             hash_key(read_secret(source.key)): name
             for name, source in self.bundle.brand.sources.sources.items()
             if source.key
         }
-        self.reload_keys(store)
+        staff = self.settings.staff
+        idle, whole = staff.session_idle_minutes * MINUTE, staff.session_hours * HOUR
+        with store.transaction():
+            migrate_keys(store)
+            forget_over(store, self.clock.now(), idle=idle, whole=whole)
+        self.directory = Directory(declared=declared, idle=idle, whole=whole)
+        self.directory.load(store)
 
-    def reload_keys(self, store: Store) -> None:
-        """Take up the write keys as they are stored now."""
-        self.keys = KeyRing(load_keys(store) | self._declared_keys)
+    @property
+    def keys(self) -> KeyRing:
+        """Return the write keys of sources."""
+        return self.directory.keys
+
+    async def change_access(self, job: Callable[[Engine, int], T]) -> T:
+        """Run a job that changes who may ask, and take it up once it is durable."""
+        changed = await self.ask(job)
+        # A job of its own: what is not durable is not in force.
+        await self.ask(lambda engine, now: self.directory.load(engine.store))
+        return changed
 
     # -- hand-over
 
@@ -250,6 +266,7 @@ class Runtime:
         if room and channels:
             self._begun = deliver.take_due(engine, channels=channels, limit=room, now=now)
         self.tools.begin_due(engine, now)
+        self.directory.write_used(engine.store)
 
     def _send_begun(self, engine: Engine, now: int) -> None:
         begun, self._begun = self._begun, []

@@ -10,7 +10,9 @@ from typing import Any, Final
 import msgspec
 
 from kept.core.event import Event, Identifier
+from kept.core.keys import WriteKey
 from kept.core.message import Message
+from kept.core.staff import ApiToken, Failures, Session, Staff
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _ENCODE_JSON: Final = msgspec.json.Encoder().encode
@@ -29,6 +31,14 @@ decode_texts: Final = msgspec.msgpack.Decoder(dict[str, str]).decode
 
 encode_detail: Final = _ENCODER.encode
 decode_detail: Final = msgspec.msgpack.Decoder(dict[str, Any]).decode
+
+encode_access: Final = _ENCODER.encode
+"""Writes whoever may ask: staff, a session, a token, a key, failed sign-ins."""
+decode_staff: Final = msgspec.msgpack.Decoder(Staff).decode
+decode_session: Final = msgspec.msgpack.Decoder(Session).decode
+decode_token: Final = msgspec.msgpack.Decoder(ApiToken).decode
+decode_key: Final = msgspec.msgpack.Decoder(WriteKey).decode
+decode_failures: Final = msgspec.msgpack.Decoder(Failures).decode
 
 decode_scopes: Final = msgspec.json.Decoder(tuple[str, ...]).decode
 

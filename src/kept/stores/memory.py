@@ -16,7 +16,6 @@ from kept.core.values import NEVER
 from kept.errors import StoreError
 from kept.log_port import EventRow
 from kept.ports import (
-    AuditEntry,
     BrandRow,
     DecisionRow,
     ErasedCounts,
@@ -25,12 +24,14 @@ from kept.ports import (
     StateRow,
     StoredEvent,
 )
+from kept.ports_access import AuditEntry
+from kept.stores.memory_access import MemoryAccess
 from kept.stores.memory_log import MemoryLog
 from kept.stores.memory_requests import MemoryRequests, lookup_key
 from kept.stores.memory_retention import MemoryRetention
 
 
-class MemoryStore(MemoryRequests, MemoryRetention):
+class MemoryStore(MemoryRequests, MemoryRetention, MemoryAccess):
     """One brand's memory in plain dictionaries; implements `ports.Store`."""
 
     def __init__(self) -> None:
@@ -47,7 +48,6 @@ class MemoryStore(MemoryRequests, MemoryRetention):
         self._wakes: dict[int, int] = {}
         self._last_decision_id = 0
         self._quarantine: dict[int, Quarantined] = {}
-        self._audit: list[AuditEntry] = []
         self._brands: list[BrandRow] = []
         self._settings: dict[str, bytes] = {}
         self._guards: dict[bytes, None] = {}
@@ -421,6 +421,7 @@ class MemoryStore(MemoryRequests, MemoryRetention):
         for part_id in gone:
             self._drop(self._states, part_id)
         self._forget_leaves(gone)
+        self._forget_accesses(gone)
         return ErasedCounts(events=len(events), decisions=len(decisions), messages=len(messages))
 
     def erase_quarantined(self, quarantine_ids: Sequence[int]) -> None:

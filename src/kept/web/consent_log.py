@@ -100,7 +100,6 @@ async def show_verifier(call: Call) -> Response:
     headers = {
         "content-type": TEXT,
         "content-disposition": f'attachment; filename="{VERIFIER}"',
-        "x-content-type-options": "nosniff",
     }
     return Response(text, headers=headers)
 

@@ -47,7 +47,7 @@ _encode: Final = msgspec.json.Encoder().encode
 async def decide(front: Front, scope: Scope, receive: Receive) -> tuple[bytes, bytes] | None:
     """Answer one question of a placement, or many at once."""
     started = read_monotonic()
-    caller = find_source(front.runtime, scope)
+    caller = find_source(front.runtime, scope, proxies=front.proxies)
     body = await read_body(receive, bytes_max=BODY_BYTES_MAX)
     if body is None:
         return None
@@ -67,7 +67,7 @@ async def decide(front: Front, scope: Scope, receive: Receive) -> tuple[bytes, b
 async def may_i(front: Front, scope: Scope, receive: Receive) -> tuple[bytes, bytes] | None:
     """Answer a tool outside Kept that wants to contact somebody."""
     started = read_monotonic()
-    caller = find_source(front.runtime, scope, server_only=True)
+    caller = find_source(front.runtime, scope, proxies=front.proxies, server_only=True)
     body = await read_body(receive, bytes_max=BODY_BYTES_MAX)
     if body is None:
         return None

@@ -10,13 +10,24 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
+from starlette.types import Scope
 
+from kept.core.access import Permission
 from kept.errors import InputError, KeptError, TooLargeError, UnknownCallerError
 from kept.web import problems
 from kept.web.asgi import header_of
-from kept.web.callers import NOBODY, Caller, find_operator, find_source, find_watcher
+from kept.web.callers import (
+    NOBODY,
+    Caller,
+    check_permission,
+    find_operator,
+    find_person,
+    find_source,
+    is_own_machine,
+)
 from kept.web.front import Front
+from kept.web.guard import FORM_TOKEN, header_token, read_fields
 from kept.web.wire.cors import RESPONSE_HEADERS
 
 _log = logging.getLogger("kept.web")
@@ -26,11 +37,12 @@ BUSY: Final = (429, 503)
 """Statuses of whatever goes to the writer: it may be refused for a moment."""
 
 Who: TypeAlias = Literal[
-    "anyone", "source", "server", "customer", "signer", "link", "watcher", "operator"
+    "anyone", "source", "server", "customer", "signer", "link", "watcher", "operator", "person"
 ]
 """Who may call: anyone; a source by its write key; a server source only; a customer by a pass, or
 the server that proves one; whoever signs as configured; whoever holds a signed link; whoever may
-watch (on a machine of one's own, anyone); an operator by token."""
+watch (on a machine of one's own, anyone); an operator by session or token, with the permission
+that the route needs; a person who signed in, about themselves."""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +85,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     tag: str
     who: Who
+    needs: Permission | None = None
+    """What an operator must be allowed to do; every route of `operator` and `watcher` names one."""
     handler: Handler | None = None
     """None for the few routes that `app` answers itself, without a framework."""
     body: Any = None
@@ -82,6 +96,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     body_bytes_max: int = 64 * 1024
     query: Any = None
     answer: Any = None
+    success: int = 200
+    """303 where a form was posted and another page follows."""
     media_type: str = "application/json"
     statuses: tuple[int, ...] = ()
     """What it may answer besides 200, and besides what follows from `who` and `body`."""
@@ -102,9 +118,8 @@ def make_endpoint(front: Front, endpoint: Endpoint) -> Callable[[Request], Await
         except Exception:  # noqa: BLE001 - the edge: a bug is logged, and answered without details
             _log.exception("%s failed", endpoint.name, extra=log_extra(request))
             response = write_problem(problems.internal_problem(request_id=request_id_of(request)))
-        if endpoint.who == "watcher" and response.status_code == 401:
-            # People watch with a browser, which asks for the token when it is told to.
-            response.headers["www-authenticate"] = 'Basic realm="Kept: the token as user name"'
+        if endpoint.who in ("watcher", "person") and response.status_code == 401:
+            response = _invite(front, endpoint, request, response)
         if endpoint.is_shared:
             response.raw_headers.extend(RESPONSE_HEADERS)
         front.meters.answered(endpoint.name, response.status_code)
@@ -116,6 +131,10 @@ def make_endpoint(front: Front, endpoint: Endpoint) -> Callable[[Request], Await
 async def _answer(front: Front, endpoint: Endpoint, request: Request) -> Response:
     caller = _authenticate(front, endpoint, request)
     raw = await _read(request, endpoint.body_bytes_max) if endpoint.method == "POST" else b""
+    if caller.cookie and endpoint.method != "GET":
+        # A browser sends its cookie along whoever makes it ask; a token nobody sends by accident.
+        offered = header_token(request.scope) or read_fields(request, raw).get(FORM_TOKEN, "")
+        front.guard.check_form(request.scope, cookie=caller.cookie, offered=offered)
     call = Call(
         front=front,
         request=request,
@@ -138,15 +157,58 @@ async def _answer(front: Front, endpoint: Endpoint, request: Request) -> Respons
 def _authenticate(front: Front, endpoint: Endpoint, request: Request) -> Caller:
     match endpoint.who:
         case "source":
-            return find_source(front.runtime, request.scope)
+            return find_source(front.runtime, request.scope, proxies=front.proxies)
         case "server":
-            return find_source(front.runtime, request.scope, server_only=True)
-        case "operator":
-            return find_operator(front.runtime, request.scope)
-        case "watcher":
-            return find_watcher(front.runtime, request.scope, is_private=front.is_private)
+            return find_source(
+                front.runtime, request.scope, proxies=front.proxies, server_only=True
+            )
+        case "operator" | "watcher" | "person":
+            return _find_known(front, endpoint, request.scope)
         case _:
             return NOBODY
+
+
+def _find_known(front: Front, endpoint: Endpoint, scope: Scope) -> Caller:
+    """Return an operator who may do what the route is for, or somebody who signed in."""
+    if endpoint.who == "watcher" and front.is_private and is_own_machine(scope):
+        return NOBODY
+    try:
+        caller = _find_caller(front, endpoint, scope)
+    except UnknownCallerError:
+        front.guard.note_stranger(scope)
+        raise
+    front.guard.admit_operator(caller.bucket)
+    if endpoint.who != "person":
+        if endpoint.needs is None:
+            raise AssertionError(f"{endpoint.name} does not say what it needs")
+        check_permission(caller, endpoint.needs)
+    return caller
+
+
+def _find_caller(front: Front, endpoint: Endpoint, scope: Scope) -> Caller:
+    if endpoint.who == "person":
+        person = find_person(front.runtime, scope, cookies=front.cookies)
+        if person is None:
+            raise UnknownCallerError("sign in first, at /sign-in")
+        return person
+    return find_operator(
+        front.runtime,
+        scope,
+        cookies=front.cookies,
+        proxies=front.proxies,
+        only_watches=endpoint.who == "watcher",
+    )
+
+
+def _invite(front: Front, endpoint: Endpoint, request: Request, refused: Response) -> Response:
+    """Return where a browser without a session signs in; to anybody else, the refusal."""
+    wants_page = "text/html" in request.headers.get("accept", "") and endpoint.method == "GET"
+    if wants_page and front.cookies.are_possible:
+        return RedirectResponse("/sign-in", status_code=303, headers={"cache-control": "no-store"})
+    if endpoint.who == "watcher":
+        # A browser asks for the token when it is told to.
+        refused.headers["www-authenticate"] = 'Basic realm="Kept: the token as user name"'
+    return refused
 
 
 async def _read(request: Request, bytes_max: int) -> bytes:

@@ -7,10 +7,14 @@ from kept.clock import random_token
 from kept.core.data_map import DataMap
 from kept.errors import OverloadedError
 from kept.runtime import Runtime
-from kept.settings import Settings
-from kept.web.callers import LOOPBACK
+from kept.web.address import read_proxies
+from kept.web.cookies import Cookies, is_loopback
+from kept.web.guard import Guard
+from kept.web.lockout import LockOut
 from kept.web.metrics import Meters
 from kept.web.pages import Pages
+from kept.web.passwords import Passwords
+from kept.web.provider import Provider
 from kept.web.signed import Signers
 
 _REQUEST_ID_CHARACTERS: Final = frozenset(
@@ -28,7 +32,15 @@ class Front:
         self.meters = Meters(runtime)
         self.signers = Signers(runtime)
         self.pages = Pages()
-        self.is_private = is_private(runtime.settings)
+        self.cookies = Cookies(runtime.settings)
+        self.proxies = read_proxies(runtime.settings.staff.trusted_proxies)
+        self.provider = Provider(runtime.settings.staff, clock=runtime.clock)
+        self.passwords = Passwords()
+        self.lock_out = LockOut(
+            runtime.writer.engine.store.load_failures(), secret=runtime.link_secret
+        )
+        self.guard = Guard(runtime, proxies=self.proxies)
+        self.is_private = is_loopback(runtime.settings)
         """Whether only people on this machine reach the server: then all of them may watch."""
         self.data_map: DataMap | None = None
         """The map of the brand that was last asked for."""
@@ -64,8 +76,3 @@ class Front:
     def end(self, weight: int) -> None:
         """Give the memory back."""
         self._waiting -= weight
-
-
-def is_private(settings: Settings) -> bool:
-    """Return whether the server listens to this machine only, and no proxy speaks for it."""
-    return settings.host in LOOPBACK and not settings.public_url

@@ -101,6 +101,7 @@ ENDPOINTS: Final = (
         handler=show_metrics,
         tag="Watching",
         who="watcher",
+        needs="metrics",
         media_type="text/plain",
     ),
 )

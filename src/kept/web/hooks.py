@@ -33,6 +33,7 @@ async def take_webhook(call: Call) -> Delivered:
         body=call.raw,
         keys=front.runtime.keys,
         received_at=call.now,
+        address=front.guard.address(call.request.scope),
     )
     weight = len(call.raw)
     front.begin(weight)

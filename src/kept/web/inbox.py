@@ -119,7 +119,9 @@ async def _with_customer(
     if granted is not None:
         source = granted.source
     else:
-        source = find_source(runtime, call.request.scope, server_only=True).source
+        source = find_source(
+            runtime, call.request.scope, proxies=call.front.proxies, server_only=True
+        ).source
     channels = find_pulled(runtime.bundle, source, INBOX)
 
     def job(engine: Engine, now: int) -> T:

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope
 from kept.clock import read_monotonic
 from kept.errors import NotAllowedError, NotFoundError, UnknownCallerError
 from kept.flows.ingest import InFlight, Ingested, ingest
-from kept.web.asgi import JSON, query_of, read_body
+from kept.web.asgi import JSON, header_of, query_of, read_body
 from kept.web.front import Front
 from kept.web.metrics import seconds
 from kept.web.wire.batch import Parsed
@@ -22,7 +22,7 @@ from kept.web.wire.body import BODY_BYTES_MAX
 from kept.web.wire.keys import offered_keys
 from kept.web.wire.routes import Route
 from kept.web.wire.sdk_settings import rudder_source_config, segment_settings
-from kept.web.wire.segment import parse_request, read_query
+from kept.web.wire.segment import check_origin, parse_request, read_query
 
 _HOST: Final = re.compile(r"[\w.-]{1,253}(:\d{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:\d{1,5})?")
 _SPEAKERS: Final = frozenset({"browser", "server"})
@@ -71,6 +71,7 @@ async def take_events(
             keys=runtime.keys,
             touchpoints=runtime.bundle.touchpoints,
             received_at=runtime.clock.now(),
+            address=front.guard.address(scope),
         )
         # A few bytes of gzip unpack to a thousand times as many, and those are what waits.
         unpacked = max(parsed.bytes_count - weight, 0)
@@ -128,15 +129,27 @@ def read_settings(front: Front, route: Route, scope: Scope) -> dict[str, Any]:
         UnknownCallerError: no known key came with the request.
     """
     if route.kind == "settings":
-        if front.runtime.keys.find(route.key) is None:
+        if _source_of(front, scope, route.key) is None:
             raise NotFoundError("no source has this write key")
         return segment_settings(route.key, base_url=base_url(front, scope))
     query = query_of(scope)
     for key in offered_keys(dict(scope["headers"]), read_query(query) if query else {}):
-        source = front.runtime.keys.find(key)
+        source = _source_of(front, scope, key)
         if source is not None:
             return rudder_source_config(source, key=key)
     raise UnknownCallerError("no known write key came with the request")
+
+
+def _source_of(front: Front, scope: Scope, key: str) -> str | None:
+    """Return whose key it is, None if nobody's; raises where it may not be used from there."""
+    runtime = front.runtime
+    now, address = runtime.clock.now(), front.guard.address(scope)
+    found = runtime.keys.find(key, now=now, address=address)
+    if found is None or found.source not in runtime.bundle.touchpoints:
+        return None
+    origin = header_of(scope, b"origin") or None
+    check_origin(runtime.bundle.touchpoints[found.source], found, origin)
+    return found.source
 
 
 def base_url(front: Front, scope: Scope) -> str:

@@ -22,8 +22,9 @@ _SECURITY: Final[Mapping[Who, list[dict[str, list[str]]]]] = {
     "server": [{"writeKey": []}, {"writeKeyAsUser": []}],
     "customer": [{"inboxPass": []}, {"writeKey": []}, {"writeKeyAsUser": []}],
     "signer": [{"signature": []}],
-    "watcher": [{}, {"operator": []}],
-    "operator": [{"operator": []}],
+    "watcher": [{}, {"operator": []}, {"session": []}],
+    "operator": [{"operator": []}, {"session": []}],
+    "person": [{"session": []}],
 }
 _SCHEMES: Final = {
     "writeKey": {
@@ -44,7 +45,15 @@ _SCHEMES: Final = {
     "operator": {
         "type": "http",
         "scheme": "bearer",
-        "description": "The operator's token, from the file admin-token of the data folder.",
+        "description": "An API token, or the admin token from the file admin-token of the data "
+        "folder.",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "__Host-kept-session",
+        "description": "The session of somebody who signed in (`kept-session` on a machine of one's "
+        "own); whatever is not a GET needs `X-Kept-Form-Token` as well.",
     },
     "signature": {
         "type": "apiKey",
@@ -92,6 +101,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "summary": endpoint.summary,
         "tags": [endpoint.tag],
         "security": _SECURITY[endpoint.who],
+        **({"x-kept-permission": endpoint.needs} if endpoint.needs else {}),
         "responses": _responses(endpoint),
     }
     parameters = list(_parameters(endpoint))
@@ -140,7 +150,11 @@ def _request_body(endpoint: Endpoint) -> dict[str, Any] | None:
 def _responses(endpoint: Endpoint) -> dict[str, Any]:
     schema = {} if endpoint.answer is None else _schema_of(endpoint.answer)
     content = {endpoint.media_type: {"schema": schema}}
-    responses: dict[str, Any] = {"200": {"description": "Done.", "content": content}}
+    responses: dict[str, Any] = {
+        str(endpoint.success): {"description": "Done.", "content": content}
+        if endpoint.success == 200
+        else {"description": "Done; another page follows."}
+    }
     for status in statuses_of(endpoint):
         responses[str(status)] = {
             "description": f"{HTTPStatus(status).phrase}.",
@@ -156,6 +170,8 @@ def statuses_of(endpoint: Endpoint) -> list[int]:
         statuses.add(401)
     if endpoint.who in ("source", "server", "customer"):
         statuses.add(403)
+    if endpoint.who in ("operator", "watcher", "person"):
+        statuses |= {403, 429}
     if endpoint.method == "POST" and (endpoint.body is not None or endpoint.body_text):
         statuses |= {400, 413}
     return sorted(statuses)

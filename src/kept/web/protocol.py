@@ -229,7 +229,12 @@ class Protocol(HttpToolsProtocol):
     def _begin(self, hot: tuple[str, Hot]) -> None:
         self._is_pending = True
         # Everything is taken along: what is read next must not change what is answered now.
-        scope: Scope = {"type": "http", "headers": self.headers, "query_string": self._query}
+        scope: Scope = {
+            "type": "http",
+            "headers": self.headers,
+            "query_string": self._query,
+            "client": self.client,
+        }
         task = self.loop.create_task(self._answer(hot, scope, self._take_body()))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)

@@ -32,11 +32,15 @@ from kept.web.admin import (
     privacy,
     quarantine,
     retention,
+    staff,
+    tokens,
+    unmask,
     upkeep,
     vault,
 )
 from kept.web.admin import consent_log as admin_log
 from kept.web.endpoints import BUSY, Call, Endpoint
+from kept.web.staff import pages, provider_pages
 from kept.web.wire.routes import ROUTES, Route
 
 
@@ -190,7 +194,12 @@ ENDPOINTS: Final = (
     *unsubscribe.ENDPOINTS,
     *consent_log.ENDPOINTS,
     *brakes.ENDPOINTS,
+    *unmask.ENDPOINTS,
     *keys.ENDPOINTS,
+    *tokens.ENDPOINTS,
+    *staff.ENDPOINTS,
+    *pages.ENDPOINTS,
+    *provider_pages.ENDPOINTS,
     *quarantine.ENDPOINTS,
     *decisions.ENDPOINTS,
     *customers.ENDPOINTS,

@@ -332,6 +332,7 @@ ENDPOINTS: Final = (
         handler=show_page,
         tag="Watching",
         who="watcher",
+        needs="status",
         media_type="text/html",
     ),
     Endpoint(
@@ -342,6 +343,7 @@ ENDPOINTS: Final = (
         handler=show_status,
         tag="Watching",
         who="watcher",
+        needs="status",
         answer=Status,
     ),
     Endpoint(

@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from kept.core.brand.load import load_brand
 from kept.core.bundle import Bundle
 from kept.core.compile import compile_brand
-from kept.core.consent import RESTRICTION
+from kept.core.consent import RESTRICTION, read_consents
 from kept.core.event import RESTRICTED, Identifier
 from kept.core.explain import explain_to_customer, replays_alike
 from kept.core.reason import Restricted, code_of
@@ -214,12 +215,16 @@ def test_whoever_is_merged_with_them_is_restricted_too(stage: Stage) -> None:
 
 
 def test_only_we_ourselves_can_say_so(stage: Stage) -> None:
-    """A source that sends an event of this name restricts nobody."""
+    """No source may send an event of this name, and if one did it would restrict nobody."""
+    item = WireItem(type="track", event=RESTRICTED, user_id="ana", timestamp=stage.now / SECOND)
+    with pytest.raises(InputError, match="may not send"):
+        stage.signal(item, source="history", body={})
     ana = stage.find(ANA)
     assert ana is not None
-    item = WireItem(type="track", event=RESTRICTED, user_id="ana", timestamp=stage.now / SECOND)
-    stage.signal(item, source="history", body={})
-    assert RESTRICTION not in ana.total(stage.engine.plan).consents
+    (stored, *_) = stage.store.load_part_events(sorted(ana.parts))
+    forged = msgspec.structs.replace(stored.event, name=RESTRICTED)
+    assert forged.source == "shop"
+    assert read_consents(forged, {}) == []
 
 
 def test_it_is_audited_without_values_and_cannot_be_done_blindly(stage: Stage) -> None:

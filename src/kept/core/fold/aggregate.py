@@ -82,7 +82,8 @@ def first_fold(slot: Any, value: Any, at: int, event_key: int) -> Any:
 
 def last_fold(slot: Any, value: Any, at: int, event_key: int) -> Any:
     """Keep the latest event's value."""
-    return last_add(slot, [at, event_key, value])
+    is_later = slot is None or at > slot[0] or (at == slot[0] and event_key > slot[1])
+    return [at, event_key, value] if is_later else slot
 
 
 def values_fold(slot: Any, value: Any, at: int, event_key: int) -> Any:
@@ -202,7 +203,7 @@ class Windowed:
         if slot is None:
             return {bucket: self._fold(None, value, at, event_key)}
         slot[bucket] = self._fold(slot.get(bucket), value, at, event_key)
-        return self._trimmed(slot)
+        return slot if len(slot) <= self._buckets else self._trimmed(slot)
 
     def add(self, slot: Any, other: Any) -> Any:
         """Return the sum of two slots, bucket by bucket."""
@@ -251,6 +252,32 @@ class Windowed:
         if next_one != NEVER:
             change = min(change, next_one * grain)
         return (self._empty if total is None else self._finish(total)), change
+
+
+class WindowedCount(Windowed):
+    """A count over the newest buckets: what most features are, so that it has a short way."""
+
+    def __init__(self, *, grain: int, buckets: int) -> None:
+        """Take the grain (µs) and how many buckets the window has."""
+        super().__init__(count_fold, plus, as_is, 0, grain=grain, buckets=buckets)
+
+    def fold(self, slot: Any, value: Any, at: int, event_key: int) -> Any:
+        """Return the slot with one more event in its bucket."""
+        bucket = at // self._grain
+        if slot is None:
+            return {bucket: 1}
+        slot[bucket] = slot.get(bucket, 0) + 1
+        return slot if len(slot) <= self._buckets else self._trimmed(slot)
+
+    def look(self, slot: Any, now: int) -> tuple[Value | _Overflowing, int]:
+        """Return the count and when it next changes by itself."""
+        if not slot:
+            return 0, NEVER
+        newest, first = now // self._grain, min(slot)
+        if first > newest - self._buckets and max(slot) <= newest:
+            # All buckets are inside: then nothing need be looked at one by one.
+            return sum(slot.values()), (first + self._buckets) * self._grain
+        return super().look(slot, now)
 
 
 class Dwell:

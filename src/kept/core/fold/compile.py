@@ -126,7 +126,10 @@ def _build_aggregate(kind: str, feature: Feature) -> ag.Aggregate:
     fold, add, finish, empty = _ARITHMETIC[kind]
     if not window:
         return ag.Whole(fold, add, finish, empty)
-    return ag.Windowed(fold, add, finish, empty, grain=grain, buckets=max(1, window // grain))
+    buckets = max(1, window // grain)
+    if kind == "count":
+        return ag.WindowedCount(grain=grain, buckets=buckets)
+    return ag.Windowed(fold, add, finish, empty, grain=grain, buckets=buckets)
 
 
 def grain_of(window: int) -> int:

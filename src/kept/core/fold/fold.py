@@ -111,24 +111,22 @@ def fold_event(plan: FoldPlan, state: State, event: Event) -> None:
 
 def fold_features(plan: FoldPlan, state: State, event: Event) -> None:
     """Add one event to the features of a state, and to nothing else."""
-    for feature in plan.by_event.get(event.name, ()):
-        _fold_feature(state.features, feature, event)
-    for feature in plan.any_event:
-        _fold_feature(state.features, feature, event)
-
-
-def _fold_feature(slots: dict[str, Any], feature: FeaturePlan, event: Event) -> None:
-    if feature.where and not matches(feature.where, event.properties):
-        return
-    value: Any = None
-    if feature.read_value is not None:
-        value = feature.read_value(feature.get(event))
-        if value is None or value is UNREADABLE:
-            return
-    fingerprint = feature.fingerprint
-    slots[fingerprint] = feature.aggregate.fold(
-        slots.get(fingerprint), value, event.occurred_at, event.event_key
-    )
+    slots = state.features
+    features = plan.by_event.get(event.name, ())
+    if plan.any_event:
+        features += plan.any_event
+    for feature in features:
+        if feature.where and not matches(feature.where, event.properties):
+            continue
+        value: Any = None
+        if feature.read_value is not None:
+            value = feature.read_value(feature.get(event))
+            if value is None or value is UNREADABLE:
+                continue
+        fingerprint = feature.fingerprint
+        slots[fingerprint] = feature.aggregate.fold(
+            slots.get(fingerprint), value, event.occurred_at, event.event_key
+        )
 
 
 def _fold_object(state: State, step: ObjectPlan, event: Event) -> None:

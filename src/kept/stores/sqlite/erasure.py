@@ -24,6 +24,7 @@ _BY_PARTS: tuple[LiteralString, ...] = (
     "delete_states",
     "delete_notices",
     "empty_leaves",
+    "delete_accesses",
     "delete_links",
     # Both read `parts`, which goes last.
     "delete_wakes",

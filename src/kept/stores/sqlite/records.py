@@ -6,12 +6,12 @@ from typing import Any, Literal, LiteralString
 from kept.ports import (
     HOUSE,
     OPEN_SETTINGS,
-    AuditEntry,
     BrandRow,
     DecisionRow,
     Quarantined,
     Vault,
 )
+from kept.ports_access import AuditEntry
 from kept.stores.codecs import (
     decode_detail,
     decode_texts,

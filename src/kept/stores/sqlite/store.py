@@ -9,6 +9,7 @@ from typing import Final, LiteralString
 from kept.ports import Vault
 from kept.stores.files import make_private_file, sync_folder
 from kept.stores.queries import load_queries
+from kept.stores.sqlite.access import Access
 from kept.stores.sqlite.backup import back_up
 from kept.stores.sqlite.checkpoints import Checkpoints
 from kept.stores.sqlite.claims import Claims
@@ -44,6 +45,7 @@ _FILES: Final = (
     "erasure",
     "retention",
     "consent_log",
+    "staff",
 )
 
 
@@ -107,6 +109,7 @@ class SqliteStore:
         self._take_erasure(erasure)
         self._take_log(ConsentLog(session, readers, witness, vault=vault, queries=queries))
         self.load_witness = witness.load_witness
+        self._take_access(Access(session, readers, vault=vault, queries=queries))
 
     def close(self) -> None:
         """Release the store; what was acknowledged is durable already."""
@@ -211,6 +214,24 @@ class SqliteStore:
         self.read_part_leaves = log.read_part_leaves
         self.read_checkpoints = log.read_checkpoints
         self.read_newest_checkpoint = log.read_newest_checkpoint
+
+    def _take_access(self, access: Access) -> None:
+        self.save_staff = access.save_staff
+        self.load_staff = access.load_staff
+        self.save_session = access.save_session
+        self.drop_sessions = access.drop_sessions
+        self.load_sessions = access.load_sessions
+        self.save_token = access.save_token
+        self.drop_tokens = access.drop_tokens
+        self.load_tokens = access.load_tokens
+        self.save_key = access.save_key
+        self.drop_keys = access.drop_keys
+        self.load_keys = access.load_keys
+        self.save_failures = access.save_failures
+        self.drop_failures = access.drop_failures
+        self.load_failures = access.load_failures
+        self.append_access = access.append_access
+        self.read_accesses = access.read_accesses
 
 
 def _load_queries() -> dict[str, LiteralString]:

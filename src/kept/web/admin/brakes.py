@@ -83,6 +83,7 @@ ENDPOINTS: Final = (
         handler=list_brakes,
         tag="Operating",
         who="operator",
+        needs="status",
         answer=Brakes,
     ),
     Endpoint(
@@ -93,6 +94,7 @@ ENDPOINTS: Final = (
         handler=put_brake,
         tag="Operating",
         who="operator",
+        needs="brake",
         body=BrakeWanted,
         answer=BrakeView,
         statuses=(404, *BUSY),
@@ -105,6 +107,7 @@ ENDPOINTS: Final = (
         handler=lift_brake,
         tag="Operating",
         who="operator",
+        needs="brake",
         answer=BrakeView,
         statuses=(404, *BUSY),
     ),

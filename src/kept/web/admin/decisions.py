@@ -26,6 +26,7 @@ ENDPOINTS: Final = (
         handler=show_decision,
         tag="Operating",
         who="operator",
+        needs="decisions",
         answer=DecisionExplained,
         statuses=(400, 404, *BUSY),
     ),

@@ -24,6 +24,7 @@ ENDPOINTS: Final = (
         handler=read_page,
         tag="Operating",
         who="operator",
+        needs="export",
         body=HistoryWanted,
         answer=HistoryPage,
         statuses=(404, *BUSY),

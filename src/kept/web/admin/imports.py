@@ -71,6 +71,7 @@ ENDPOINTS: Final = (
         handler=import_batch,
         tag="Operating",
         who="operator",
+        needs="imports",
         body=Batch,
         body_bytes_max=BODY_BYTES_MAX,
         answer=Imported,

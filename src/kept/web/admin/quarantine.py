@@ -5,8 +5,9 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from kept.core.mask import is_masked, mask_json
 from kept.core.values import format_instant
-from kept.errors import ConflictError, InvalidEventError
+from kept.errors import ConflictError, InputError, InvalidEventError
 from kept.flows.note_in_log import note_operator
 from kept.flows.quarantine import drop, find_quarantined, replay
 from kept.ports import Quarantined
@@ -14,6 +15,8 @@ from kept.web.endpoints import BUSY, Call, Endpoint
 from kept.web.wire.batch import Parsed, reparse
 
 ITEMS_MAX: Final = 200
+_SHOWN: Final = frozenset({"type", "event", "timestamp", "sentAt", "originalTimestamp"})
+"""Members of an item that say what happened and when, and not to whom."""
 
 
 class QuarantineQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +39,7 @@ class QuarantinedView(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     state: str
     payload: str
-    """As it came; a mended one is sent back in the same form."""
+    """As it came, but for values, which are masked unless one asked for them with a reason."""
 
 
 class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +77,7 @@ async def list_quarantine(call: Call) -> Quarantine:
     found = await asyncio.to_thread(store.read_quarantine, after=query.after, limit=limit)
     await _note_read(call, [item.quarantine_id for item in found])
     return Quarantine(
-        items=tuple(_view(item) for item in found if query.state in ("", item.state)),
+        items=tuple(view_quarantined(item) for item in found if query.state in ("", item.state)),
         next_after=found[-1].quarantine_id if len(found) == limit else 0,
     )
 
@@ -83,7 +86,7 @@ async def show_quarantined(call: Call) -> QuarantinedView:
     """Return one event that could not be taken."""
     item = await _find(call)
     await _note_read(call, [item.quarantine_id])
-    return _view(item)
+    return view_quarantined(item)
 
 
 async def _note_read(call: Call, ids: list[int]) -> None:
@@ -109,6 +112,11 @@ async def replay_quarantined(call: Call) -> Replayed:
     if item.state != "held":
         raise ConflictError(f"{item.quarantine_id} was {item.state} already")
     mended: Mended = call.body
+    if is_masked(mended.payload):
+        raise InputError(
+            "the payload holds masked values, which would be taken as they stand; unmask it first, "
+            "and mend that"
+        )
     parsed = _reparse(call, item, mended.payload.encode() or item.payload)
     if parsed.rejected or not parsed.events:
         raise InvalidEventError(
@@ -149,7 +157,8 @@ def _reparse(call: Call, item: Quarantined, payload: bytes) -> Parsed:
     return reparse(payload, touchpoint, received_at=item.received_at)
 
 
-def _view(item: Quarantined) -> QuarantinedView:
+def view_quarantined(item: Quarantined, *, is_unmasked: bool = False) -> QuarantinedView:
+    """Return an event that could not be taken as staff see it."""
     return QuarantinedView(
         quarantine_id=item.quarantine_id,
         source=item.source,
@@ -157,8 +166,19 @@ def _view(item: Quarantined) -> QuarantinedView:
         code=item.code,
         detail=item.detail,
         state=item.state,
-        payload=item.payload.decode("utf-8", "replace"),
+        payload=(
+            item.payload.decode("utf-8", "replace") if is_unmasked else _mask_payload(item.payload)
+        ),
     )
+
+
+def _mask_payload(payload: bytes) -> str:
+    """Return a payload with its structure and the names of its events, and every value masked."""
+    try:
+        masked = mask_json(msgspec.json.decode(payload), kept=_SHOWN)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return f"(no JSON, {len(payload)} bytes)"
+    return msgspec.json.encode(masked).decode()
 
 
 ENDPOINTS: Final = (
@@ -170,6 +190,7 @@ ENDPOINTS: Final = (
         handler=list_quarantine,
         tag="Operating",
         who="operator",
+        needs="quarantine",
         query=QuarantineQuery,
         answer=Quarantine,
         statuses=(400, 503),
@@ -182,6 +203,7 @@ ENDPOINTS: Final = (
         handler=show_quarantined,
         tag="Operating",
         who="operator",
+        needs="quarantine",
         answer=QuarantinedView,
         statuses=(400, 404, 503),
     ),
@@ -193,6 +215,7 @@ ENDPOINTS: Final = (
         handler=replay_quarantined,
         tag="Operating",
         who="operator",
+        needs="quarantine",
         body=Mended,
         answer=Replayed,
         statuses=(404, 409, *BUSY),
@@ -205,6 +228,7 @@ ENDPOINTS: Final = (
         handler=drop_quarantined,
         tag="Operating",
         who="operator",
+        needs="quarantine",
         answer=Dropped,
         statuses=(400, 404, 409, *BUSY),
     ),

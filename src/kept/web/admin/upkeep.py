@@ -11,6 +11,7 @@ from kept.core.values import format_instant, moment_of
 from kept.errors import ConflictError, InputError, Problem, StoreError
 from kept.flows.note_in_log import note_operator
 from kept.ports import Store
+from kept.web.admin.unmask import names_of_staff
 from kept.web.endpoints import BUSY, Call, Endpoint
 
 BACKUPS: Final = "backups"
@@ -52,6 +53,8 @@ class AuditLine(msgspec.Struct, frozen=True, kw_only=True):
     entry_id: int
     at: str
     actor: str
+    name: str
+    """What the actor is called, if it is a person who is still known."""
     verb: str
     detail: dict[str, Any]
 
@@ -111,12 +114,14 @@ async def show_audit(call: Call) -> Audit:
     store = call.front.runtime.writer.engine.store
     newest = max(1, min(call.query.newest, AUDIT_MAX))
     entries = await asyncio.to_thread(store.read_audit, newest=newest)
+    names = names_of_staff(call)
     return Audit(
         entries=tuple(
             AuditLine(
                 entry_id=entry.entry_id,
                 at=format_instant(entry.at),
                 actor=entry.actor,
+                name=names.get(entry.actor, ""),
                 verb=entry.verb,
                 detail=entry.detail,
             )
@@ -134,6 +139,7 @@ ENDPOINTS: Final = (
         handler=reload_brand,
         tag="Operating",
         who="operator",
+        needs="brand",
         answer=Reloaded,
         statuses=BUSY,
     ),
@@ -145,6 +151,7 @@ ENDPOINTS: Final = (
         handler=make_backup,
         tag="Operating",
         who="operator",
+        needs="backups",
         body=BackupWanted,
         answer=BackupMade,
         statuses=(409, *BUSY),
@@ -157,6 +164,7 @@ ENDPOINTS: Final = (
         handler=show_audit,
         tag="Operating",
         who="operator",
+        needs="audit",
         query=AuditQuery,
         answer=Audit,
         statuses=(400, 503),

@@ -1,6 +1,6 @@
 """A batch of events: taken apart, each item read on its own, what is bad kept for mending."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -81,9 +81,17 @@ def read_batch(text: bytes) -> Batch | None:
 
 
 def parse_batch(
-    batch: Batch, touchpoint: Touchpoint, *, received_at: int, gpc: bool = False
+    batch: Batch,
+    touchpoint: Touchpoint,
+    *,
+    received_at: int,
+    gpc: bool = False,
+    may_send: Callable[[Event], bool] | None = None,
 ) -> Parsed:
-    """Return the events of a batch, and apart from them what could not be taken."""
+    """Return the events of a batch, and apart from them what could not be taken.
+
+    `may_send` says which events the key that was used may send, if not all of its source's.
+    """
     if len(batch.items) > BATCH_COUNT_MAX:
         raise TooLargeError(
             f"the batch has {len(batch.items)} events; at most {BATCH_COUNT_MAX} are taken at once"
@@ -102,8 +110,14 @@ def parse_batch(
                 item, received_at=received_at, sent_at=sent_at, gpc=gpc, position=position
             )
             if isinstance(event, Event):
-                events.append(event)
-                continue
+                if may_send is None or may_send(event):
+                    events.append(event)
+                    continue
+                event = Rejected(
+                    code="event.not_allowed",
+                    detail=f"the key that was used may not send {event.name!r}",
+                    field="event",
+                )
             item = event
         payload = _keep(bytes(raw), shared, gpc=gpc)
         rejected.append(msgspec.structs.replace(item, payload=payload))

@@ -6,14 +6,14 @@ at all or comes from nobody is refused as a whole, because several SDKs drop a r
 one ends its process.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl
 
 import msgspec
 
-from kept.core.keys import KeyRing
+from kept.core.keys import KeyRing, WriteKey, is_listed_origin
 from kept.core.touchpoint import Touchpoint
 from kept.core.touchpoint_item import Rejected, WireItem, parse_time
 from kept.errors import InvalidEventError, NotAllowedError, TooLargeError, UnknownCallerError
@@ -52,11 +52,13 @@ def parse_request(
     keys: KeyRing,
     touchpoints: Mapping[str, Touchpoint],
     received_at: int,
+    address: str = "",
 ) -> Parsed:
     """Return the events of a request to one of the SDKs' paths.
 
     Raises `NotAllowedError` where no known write key is offered, or where a page on a foreign
-    origin uses it, and `InvalidEventError` (`TooLargeError`) where nothing in the body can be read.
+    origin or somebody at another address uses it, and `InvalidEventError` (`TooLargeError`) where
+    nothing in the body can be read.
     """
     named = dict(headers)
     parameters = read_query(query) if query else {}
@@ -69,15 +71,24 @@ def parse_request(
             encoding=named.get(b"content-encoding", b"").decode("latin-1"),
             content_type=named.get(b"content-type", b"").decode("latin-1"),
         )
-    touchpoint = _find_touchpoint(named, parameters, text, keys=keys, touchpoints=touchpoints)
-    check_origin(touchpoint, named.get(b"origin"))
+    offered = chain(offered_keys(named, parameters), _signature(text))
+    key, touchpoint = find_touchpoint(
+        offered, keys=keys, touchpoints=touchpoints, now=received_at, address=address
+    )
+    check_origin(touchpoint, key, named.get(b"origin"))
     batch = read_batch(text) if route.kind == "batch" else None
     is_single = batch is None
     if batch is None:
         context = _describe_pixel(named) if is_pixel else None
         batch = Batch(items=[text], shared=WireItem(type=route.type, context=context))
     batch = _date_batch(batch, named)
-    parsed = parse_batch(batch, touchpoint, received_at=received_at, gpc=read_gpc(headers))
+    parsed = parse_batch(
+        batch,
+        touchpoint,
+        received_at=received_at,
+        gpc=read_gpc(headers),
+        may_send=key.may_send if key.events else None,
+    )
     if is_single:
         _refuse_unreadable(parsed)
     return msgspec.structs.replace(parsed, bytes_count=len(text))
@@ -116,34 +127,39 @@ def read_gpc(headers: Headers) -> bool:
     return (b"sec-gpc", b"1") in headers
 
 
-def check_origin(touchpoint: Touchpoint, origin: bytes | None) -> None:
-    """Refuse a page on an origin that the source does not list; an origin without port has any."""
+def check_origin(touchpoint: Touchpoint, key: WriteKey, origin: bytes | None) -> None:
+    """Refuse a page on an origin that the source, or the key, does not list."""
     allowed = touchpoint.source.origins
-    if not allowed or origin is None:
+    if origin is None or not (allowed or key.origins):
         return
     text = origin.decode("latin-1").lower()
-    scheme, _, host = text.partition("://")
-    without_port = f"{scheme}://{host.rpartition(':')[0]}" if ":" in host else text
-    if text not in allowed and without_port not in allowed:
+    if allowed and not is_listed_origin(text, allowed):
         raise NotAllowedError(
             f"pages on {text[:100]} may not use the key of {touchpoint.name}; "
             "list the origin in sources.yaml if they may"
         )
+    if key.origins and not is_listed_origin(text, key.origins):
+        raise NotAllowedError(f"pages on {text[:100]} may not use this key of {touchpoint.name}")
 
 
-def _find_touchpoint(
-    named: Mapping[bytes, bytes],
-    parameters: Mapping[str, str],
-    text: bytes,
+def find_touchpoint(
+    offered: Iterable[str],
     *,
     keys: KeyRing,
     touchpoints: Mapping[str, Touchpoint],
-) -> Touchpoint:
-    """Return the touchpoint whose key the request offers anywhere."""
-    for key in chain(offered_keys(named, parameters), _signature(text)):
-        source = keys.find(key)
-        if source in touchpoints and source is not None:
-            return touchpoints[source]
+    now: int,
+    address: str,
+) -> tuple[WriteKey, Touchpoint]:
+    """Return the first key among those offered that is one, and the touchpoint it belongs to.
+
+    Raises:
+        UnknownCallerError: none belongs to a source.
+        NotAllowedError: it may not be used from this address.
+    """
+    for text in offered:
+        key = keys.find(text, now=now, address=address)
+        if key is not None and key.source in touchpoints:
+            return key, touchpoints[key.source]
     raise UnknownCallerError(
         "no known write key came with the request; send it as the user of HTTP Basic "
         "authentication, as a Bearer token, or as `writeKey` in the body"

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from kept.core.event import Event
-from kept.core.keys import KeyRing
+from kept.core.keys import KeyRing, WriteKey
 from kept.core.mapping import CompiledMapping, Document
 from kept.core.touchpoint import Touchpoint
 from kept.core.touchpoint_item import Rejected
@@ -25,7 +25,7 @@ from kept.web.wire.batch import (
 )
 from kept.web.wire.body import open_body
 from kept.web.wire.keys import offered_keys
-from kept.web.wire.segment import Headers, read_query
+from kept.web.wire.segment import Headers, check_origin, read_query
 from kept.web.wire.signature import check_signature, webhook_id
 from kept.web.wire.split import split_array, split_object
 
@@ -50,7 +50,14 @@ class Webhook:
         self._parameters = {path[6:] for path in read if path.startswith("query.")}
 
     def parse(
-        self, *, headers: Headers, query: str, body: bytes, keys: KeyRing, received_at: int
+        self,
+        *,
+        headers: Headers,
+        query: str,
+        body: bytes,
+        keys: KeyRing,
+        received_at: int,
+        address: str = "",
     ) -> Parsed:
         """Return the events of a delivery.
 
@@ -59,7 +66,9 @@ class Webhook:
         """
         named = dict(headers)
         parameters = read_query(query) if query else {}
-        self._authenticate(named, parameters, body, keys=keys, now=received_at)
+        key = self._authenticate(
+            named, parameters, body, keys=keys, now=received_at, address=address
+        )
         bodies = _read_bodies(body, named)
         if len(bodies) > BATCH_COUNT_MAX:
             raise TooLargeError(
@@ -80,6 +89,7 @@ class Webhook:
                 for place, each in _place(delivery_id, bodies)
             ],
             received_at=received_at,
+            key=key,
         )
 
     def reparse(self, payload: bytes, *, received_at: int) -> Parsed:
@@ -94,7 +104,9 @@ class Webhook:
         *,
         keys: KeyRing,
         now: int,
-    ) -> None:
+        address: str,
+    ) -> WriteKey | None:
+        """Return the key that was used, None where a signature proves the sender."""
         signature = self.touchpoint.source.signature
         if signature is not None:
             check_signature(
@@ -105,17 +117,29 @@ class Webhook:
                 body=body,
                 now=now,
             )
-        elif self.touchpoint.name not in map(keys.find, offered_keys(named, parameters)):
-            raise UnknownCallerError(
-                f"{self.touchpoint.name} has no signature, so its deliveries need its write key"
-            )
+            return None
+        for text in offered_keys(named, parameters):
+            key = keys.find(text, now=now, address=address)
+            if key is not None and key.source == self.touchpoint.name:
+                check_origin(self.touchpoint, key, named.get(b"origin"))
+                return key
+        raise UnknownCallerError(
+            f"{self.touchpoint.name} has no signature, so its deliveries need its write key"
+        )
 
-    def _read(self, payloads: Sequence[bytes], *, received_at: int) -> Parsed:
+    def _read(
+        self, payloads: Sequence[bytes], *, received_at: int, key: WriteKey | None = None
+    ) -> Parsed:
         events: list[Event] = []
         rejected: list[Rejected] = []
         ignored_count = 0
         for position, payload in enumerate(payloads):
             event = self._read_payload(payload, received_at=received_at, position=position)
+            if isinstance(event, Event) and key is not None and not key.may_send(event):
+                event = Rejected(
+                    code="event.not_allowed",
+                    detail=f"the key that was used may not send {event.name!r}",
+                )
             if isinstance(event, Event):
                 events.append(event)
             elif event is None:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from kept.core.brand.model import Mapping, Signature, Source, SourcesFile
-from kept.core.keys import KeyRing, hash_key
+from kept.core.keys import KeyRing, WriteKey, hash_key
 from kept.core.mapping import TEXT_LENGTH_MAX
 from kept.core.touchpoint import compile_touchpoints
 from kept.core.values import HOUR
@@ -73,7 +73,7 @@ def send(mapping: Mapping, body: Any, *headers: tuple[bytes, bytes], query: str 
         headers=[basic("x-key"), *headers],
         query=query,
         body=json.dumps(body).encode(),
-        keys=KeyRing({hash_key("x-key"): "x"}),
+        keys=KeyRing([WriteKey(digest=hash_key("x-key"), source="x")]),
         received_at=NOW,
     )
 

@@ -4,14 +4,14 @@ import base64
 import json
 from typing import Any, Final
 
-from kept.core.keys import KeyRing, hash_key
+from kept.core.keys import KeyRing, WriteKey, hash_key
 from kept.core.touchpoint import Rejected
 from kept.web.wire.batch import Parsed
 from kept.web.wire.routes import find_route
 from kept.web.wire.segment import parse_request
 from tests.unit.core.touchpoint_sample import NOW, TOUCHPOINTS
 
-KEYS: Final = KeyRing({hash_key(f"{name}-key"): name for name in TOUCHPOINTS})
+KEYS: Final = KeyRing(WriteKey(digest=hash_key(f"{name}-key"), source=name) for name in TOUCHPOINTS)
 
 
 def basic(key: str = "shop-key") -> tuple[bytes, bytes]:

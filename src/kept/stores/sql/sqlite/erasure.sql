@@ -34,6 +34,10 @@ DELETE FROM messages WHERE part_id IN (SELECT value FROM json_each(?));
 -- Remove what tools were to be told of parts (a JSON list).
 DELETE FROM notices WHERE part_id IN (SELECT value FROM json_each(?));
 
+-- delete_accesses --
+-- Remove which audit entries tell of those who saw values of parts (a JSON list).
+DELETE FROM accesses WHERE part_id IN (SELECT value FROM json_each(?));
+
 -- delete_links --
 -- Remove the evidence that touches parts (a JSON list).
 DELETE FROM links WHERE part_a IN (SELECT value FROM json_each(?1))

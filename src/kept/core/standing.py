@@ -1,0 +1,83 @@
+"""What a standing answer rests on, and until when: whether a new decision could differ from it.
+
+An answer is made from findings (what all conditions came to). As long as they lead to the same, it
+stands, and nothing need be decided.
+"""
+
+from kept.core.decision import Decision
+from kept.core.reason import AlreadyQueued, Held, Reason
+from kept.core.rules import Findings, Policy
+from kept.core.values import NEVER
+
+
+def weighed_in(decision: Decision, policy: Policy) -> frozenset[tuple[int, str]]:
+    """Return the candidates (action and object) that an outbound decision came to weigh.
+
+    The others were refused before, by a layer that does not ask what anything is worth.
+    """
+    by_name = policy.by_name
+    found = set()
+    reasons = distinct_reasons(decision)
+    if decision.chosen or any(reason.layer == "worth_it" for reason in reasons):
+        found = {
+            (by_name[one.action].index, one.about)
+            for one in decision.considered
+            if one.reason is None or one.reason.layer == "worth_it"
+        }
+    if decision.answer:
+        found.add((by_name[decision.answer].index, decision.answer_about))
+    return frozenset(found)
+
+
+def are_alike(findings: Findings, before: Findings, decision: Decision, policy: Policy) -> bool:
+    """Return whether findings lead to the answer and the reasons that those before them led to.
+
+    `decision` is what those before led to: of a candidate that it did not weigh no amount matters.
+    """
+    if findings == before:
+        return True
+    found, known = findings.evaluation, before.evaluation
+    if (
+        findings.holds != before.holds
+        or findings.cohort != before.cohort
+        or found.unknown_actions != known.unknown_actions
+        or len(found.candidates) != len(known.candidates)
+    ):
+        return False
+    weighed = weighed_in(decision, policy)
+    if weighed and found.pressure != known.pressure:
+        return False
+    for one, other in zip(found.candidates, known.candidates, strict=True):
+        if one != other and (
+            one.action != other.action
+            or one.about != other.about
+            or one.expires_at != other.expires_at
+            or (one.action, one.about) in weighed
+        ):
+            return False
+    return True
+
+
+def next_end_of_offers(decision: Decision, findings: Findings, policy: Policy) -> int:
+    """Return when something first expires, or has been the answer for long enough after it was sent."""
+    ends = [candidate.expires_at for candidate in findings.evaluation.candidates]
+    ends += [contact.attempt_at + policy.answer_stable for contact in decision.facts.contacts]
+    return min((at for at in ends if at > decision.decided_at), default=NEVER)
+
+
+def next_change_of_reasons(decision: Decision) -> int:
+    """Return when the first of the reasons against something ends."""
+    until = NEVER
+    for reason in distinct_reasons(decision):
+        # An action that is on its way already is looked at again when its message is settled.
+        if decision.decided_at < reason.until < until and not isinstance(
+            reason, AlreadyQueued | Held
+        ):
+            until = reason.until
+    return until
+
+
+def distinct_reasons(decision: Decision) -> list[Reason]:
+    """Return the reasons against anything; one that many actions share stands once."""
+    shared = {id(one.reason): one.reason for one in decision.considered}
+    return [reason for reason in shared.values() if reason is not None]

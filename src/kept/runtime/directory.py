@@ -1,0 +1,139 @@
+"""Who may ask, in memory as it is durable: looked up for every request, loaded anew after a change."""
+
+import hmac
+from ipaddress import ip_network
+from typing import Final
+
+import msgspec
+
+from kept.core.access import Network, is_within
+from kept.core.keys import KEY_LENGTH_MAX, KeyRing, WriteKey, hash_key
+from kept.core.staff import ApiToken, Session, Staff
+from kept.core.values import HOUR, MINUTE
+from kept.errors import NotAllowedError
+from kept.flows.keys import note_used
+from kept.flows.staff import ADMIN_SETTING, REVOKED
+from kept.ports import Store
+
+_SEEN_EVERY: Final = MINUTE
+"""How exactly the last use of a session is remembered."""
+
+
+class Directory:
+    """Staff, sessions, tokens and write keys; what was used is written down by the writer's tick.
+
+    It is read by the event loop, and replaced as a whole by the writer.
+    """
+
+    def __init__(self, *, declared: dict[str, str], idle: int, whole: int) -> None:
+        """Begin empty.
+
+        Args:
+            declared: hashes of the write keys that sources.yaml names, with their sources.
+            idle: after how long without use a session ends (µs).
+            whole: after how long a session ends however it was used (µs).
+        """
+        self._declared = declared
+        self._idle = idle
+        self._whole = whole
+        self._sessions: dict[str, Session] = {}
+        self._tokens: dict[str, ApiToken] = {}
+        self._seen: dict[str, int] = {}
+        self._used_tokens: dict[str, int] = {}
+        self._admin_digest = ""
+        self.staff: dict[int, Staff] = {}
+        self.keys = KeyRing(())
+
+    def load(self, store: Store) -> None:
+        """Take up everything as it is stored now."""
+        self.staff = {staff.staff_id: staff for staff in store.load_staff()}
+        self._sessions = {each.digest: each for each in store.load_sessions()}
+        self._tokens = {each.digest: each for each in store.load_tokens()}
+        admin = (store.load_setting(ADMIN_SETTING) or b"").decode()
+        self._admin_digest = "" if admin == REVOKED else admin
+        used = self.keys.used
+        self.keys = KeyRing(
+            (
+                *store.load_keys(),
+                *(
+                    WriteKey(digest=digest, source=source, made_by="sources.yaml")
+                    for digest, source in self._declared.items()
+                ),
+            )
+        )
+        self.keys.used |= used
+
+    def find_session(self, cookie: str, *, now: int) -> tuple[Session, Staff] | None:
+        """Return whose session a cookie names, None where it is nobody's any more."""
+        session = (
+            self._sessions.get(hash_key(cookie)) if 0 < len(cookie) <= KEY_LENGTH_MAX else None
+        )
+        if session is None:
+            return None
+        seen_at = max(session.seen_at, self._seen.get(session.digest, 0))
+        session = msgspec.structs.replace(session, seen_at=seen_at)
+        staff = self.staff.get(session.staff_id)
+        is_over = session.is_over(now, idle=self._idle, whole=self._whole)
+        if staff is None or not staff.is_enabled or is_over:
+            return None
+        if now - seen_at >= _SEEN_EVERY:
+            self._seen[session.digest] = now
+        return session, staff
+
+    def sessions_of(self, staff_id: int, *, now: int) -> list[Session]:
+        """Return where somebody is signed in, the newest first."""
+        found = [
+            msgspec.structs.replace(each, seen_at=max(each.seen_at, self._seen.get(each.digest, 0)))
+            for each in self._sessions.values()
+            if each.staff_id == staff_id
+        ]
+        alive = [
+            each for each in found if not each.is_over(now, idle=self._idle, whole=self._whole)
+        ]
+        return sorted(alive, key=lambda each: each.begun_at, reverse=True)
+
+    def is_admin(self, token: str) -> bool:
+        """Return whether a text is the admin token of the first start."""
+        return bool(self._admin_digest) and hmac.compare_digest(hash_key(token), self._admin_digest)
+
+    def find_token(self, token: str, *, now: int, address: str) -> ApiToken | None:
+        """Return the API token that is offered, None where it is none any more.
+
+        Raises:
+            NotAllowedError: it is real, and may not be used from there.
+        """
+        found = self._tokens.get(hash_key(token)) if 0 < len(token) <= KEY_LENGTH_MAX else None
+        if found is None or (found.ends_at and now >= found.ends_at):
+            return None
+        if found.networks and not is_within(address, _parse(found)):
+            raise NotAllowedError(f"the token {found.name} may not be used from {address}")
+        hour = now // HOUR * HOUR
+        if hour > max(found.used_at, self._used_tokens.get(found.digest, 0)):
+            self._used_tokens[found.digest] = hour
+        return found
+
+    def write_used(self, store: Store) -> None:
+        """Write down, within the writer's transaction, what was used since the last time."""
+        if self._seen:
+            seen, self._seen = self._seen, {}
+            for digest, seen_at in list(seen.items()):
+                session = self._sessions.get(digest)
+                if session is not None:
+                    session = msgspec.structs.replace(session, seen_at=seen_at)
+                    store.save_session(session)
+                    self._sessions[digest] = session
+        if self._used_tokens:
+            used, self._used_tokens = self._used_tokens, {}
+            for digest, used_at in list(used.items()):
+                token = self._tokens.get(digest)
+                if token is not None:
+                    token = msgspec.structs.replace(token, used_at=used_at)
+                    store.save_token(token)
+                    self._tokens[digest] = token
+        if self.keys.used:
+            used, self.keys.used = self.keys.used, {}
+            note_used(store, list(used.items()))
+
+
+def _parse(token: ApiToken) -> list[Network]:
+    return [ip_network(each) for each in token.networks]

@@ -1,0 +1,120 @@
+"""An answer stands until something can change it: what is looked at again, and what is not lost."""
+
+import pytest
+
+from kept.core.brand.load import load_brand
+from kept.core.compile import compile_brand
+from kept.core.event import Event, Identifier
+from kept.core.touchpoint_item import WireItem
+from kept.core.values import DAY, SECOND
+from kept.flows.engine import Engine, decode_trace
+from kept.flows.ingest import ingest
+from kept.flows.stage import Stage
+from kept.flows.tick import tick
+from kept.stores.memory import MemoryStore
+from tests.scenario.larkmead import LARKMEAD, compile_larkmead
+from tests.unit.flows.test_guarantees import NOON, introduce, tell
+
+VALUED = LARKMEAD | {
+    "actions/lamp_offer.yaml": LARKMEAD["actions/lamp_offer.yaml"].replace(
+        "value: money '1.00 EUR'", "value: views * money '1.00 EUR'"
+    )
+}
+"""Here every page that is viewed makes the lamp worth more."""
+
+
+@pytest.fixture
+def stage() -> Stage:
+    """Give an empty stage at noon."""
+    return Stage(compile_larkmead(), MemoryStore(), now=NOON, shadow=False)
+
+
+@pytest.fixture
+def valued() -> Stage:
+    """Give one on which amounts change with every page."""
+    return Stage(compile_brand(load_brand(VALUED)), MemoryStore(), now=NOON, shadow=False)
+
+
+def hear(stage: Stage, name: str) -> None:
+    """Take an event about Ana, and let no tick follow."""
+    item = WireItem(type="page" if name == "Page Viewed" else "track", event=name, user_id="ana")
+    event = stage.engine.bundle.touchpoints["shop"].read(item, received_at=stage.now)
+    assert isinstance(event, Event)
+    with stage.store.transaction():
+        ingest(stage.engine, [event], [], source="shop", now=stage.now)
+
+
+def decision_count(engine: Engine) -> int:
+    """Return how many decisions were kept so far."""
+    return engine.store.next_decision_id()
+
+
+def test_what_turns_between_an_event_and_the_tick_is_not_lost(stage: Stage) -> None:
+    """A hold ends in the moment after an event: the tick that follows must not put it off."""
+    introduce(stage)
+    tell(stage, "Case Opened", properties={"case_id": "7"})
+    stage.now += SECOND
+    resolved_at = stage.now
+    tell(stage, "Case Resolved", properties={"case_id": "7"})
+    stage.advance(resolved_at + 2 * DAY - SECOND)
+    hear(stage, "Page Viewed")
+    assert stage.store.load_messages_in(["queued"], limit=9) == []
+    stage.now = resolved_at + 2 * DAY + SECOND
+    with stage.store.transaction():
+        tick(stage.engine, stage.now)
+    queued = stage.store.load_messages_in(["queued"], limit=9)
+    assert [message.action for message in queued] == ["lamp_offer"]
+
+
+def test_a_turn_that_no_wake_knows_yet_is_seen_by_the_tick(stage: Stage) -> None:
+    """The event itself set the instant, and it passed before anybody noted a wake for it."""
+    introduce(stage)
+    begun_at = stage.now
+    tell(stage, "Page Viewed")
+    stage.advance(begun_at + 10 * DAY)
+    hear(stage, "Case Opened")
+    stage.now += SECOND
+    hear(stage, "Case Resolved")
+    hear(stage, "Page Viewed")
+    customer = stage.find(Identifier("user_id", "ana"))
+    assert customer is not None
+    assert customer.wake_at == 0 or customer.wake_at > stage.now
+    stage.now += 2 * DAY + SECOND
+    with stage.store.transaction():
+        tick(stage.engine, stage.now)
+    queued = stage.store.load_messages_in(["queued", "leaving"], limit=9)
+    assert [message.action for message in queued] == ["lamp_offer"]
+
+
+def test_what_is_refused_anyway_is_not_decided_again_for_being_worth_more(valued: Stage) -> None:
+    """Without a consent nothing is weighed, so that no amount matters; with one it does."""
+    traits = {"email": "ana@example.com", "first_name": "Ana", "zone": "Europe/Lisbon"}
+    tell(valued, "Identified", traits=traits)
+    tell(valued, "Page Viewed")
+    tell(valued, "Page Viewed")
+    count = decision_count(valued.engine)
+    for _ in range(3):
+        tell(valued, "Page Viewed")
+    assert decision_count(valued.engine) == count
+    tell(valued, "Consent Given", properties={"entity": "shop", "purpose": "marketing"})
+    customer = valued.find(Identifier("user_id", "ana"))
+    assert customer is not None
+    (row,) = valued.store.read_decisions([customer.customer_id], newest=1)
+    assert decode_trace(row.trace).answer == "lamp_offer"
+    scores = {one.action: one.score for one in decode_trace(row.trace).considered}
+    # Five pages, less what one more contact costs.
+    assert scores["lamp_offer"] == 495
+    count = decision_count(valued.engine)
+    tell(valued, "Page Viewed")
+    assert decision_count(valued.engine) > count
+
+
+def test_what_no_condition_asks_for_changes_nothing(stage: Stage) -> None:
+    """One more page where there are many already: no condition comes out otherwise."""
+    introduce(stage)
+    tell(stage, "Page Viewed")
+    tell(stage, "Page Viewed")
+    stage.advance(stage.now + DAY // 24)
+    count = decision_count(stage.engine)
+    tell(stage, "Page Viewed")
+    assert decision_count(stage.engine) == count
