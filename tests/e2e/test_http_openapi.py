@@ -315,9 +315,9 @@ def show_regulation(server: Served) -> httpx.Response:
 
 def lift_restriction(server: Served) -> httpx.Response:
     """Restrict somebody and lift it again."""
-    wanted = known(server, because="a dispute", confirmed_by="a passport")
+    wanted = known(server, because="a", confirmed_by="b")
     server.ok(server.admin("POST", "/customers/restrict", wanted))
-    told = {"identifier": wanted["identifier"], "informed_by": "a letter"}
+    told = {"identifier": wanted["identifier"], "informed_by": "x"}
     return server.admin("POST", "/customers/lift-restriction", told)
 
 
@@ -328,9 +328,7 @@ CALLS: dict[str, Make] = {
         "POST", "/customers/export", known(server, confirmed_by="a passport")
     ),
     "correctCustomer": lambda server: server.admin(
-        "POST",
-        "/customers/correct",
-        known(server, confirmed_by="x", because="y", trait="first_name", value="Ana"),
+        "POST", "/customers/correct", known(server, confirmed_by="x", because="y", trait="phone")
     ),
     "restrictCustomer": lambda server: server.admin(
         "POST", "/customers/restrict", known(server, because="a dispute", confirmed_by="x")
