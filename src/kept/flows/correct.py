@@ -210,6 +210,7 @@ def _tell(
     now: int,
     *,
     traits: dict[str, Any] | None = None,
+    named: tuple[Identifier, ...] = (),
 ) -> None:
     """Say it in an event of our own, which is later than what it puts right."""
     sequence = engine.store.last_sequence() + 1
@@ -221,6 +222,8 @@ def _tell(
         type="track",
         occurred_at=max(now, said.at + 1) if said is not None else now,
         received_at=now,
+        identifiers=named,
+        vouched_count=len(named),
         claim_hour=now // HOUR,
         properties=told,
         traits=traits or {},
@@ -293,6 +296,10 @@ def _correct_identifier(engine: Engine, customer: Customer, wanted: Correction, 
     engine.note_regrouped(now)
     for one in changed:
         react(engine, one, now)
+    # The right one is named by this event, and so is known as long as the customer.
+    home = engine.customers.home_of(own)
+    told = {"identifier": wrong.namespace}
+    _tell(engine, home, own.part_id, told, None, now, named=(right,) if right else ())
     customer.own_part = own.part_id
     return f"{IDENTIFIER_PREFIX}{wrong.namespace}"
 

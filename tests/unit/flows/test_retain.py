@@ -16,6 +16,7 @@ from kept.core.state import State
 from kept.core.touchpoint_item import WireItem
 from kept.core.values import DAY, SECOND
 from kept.flows import retain as retain_flow
+from kept.flows.correct import Correction, correct
 from kept.flows.engine import decode_trace
 from kept.flows.restrict import restrict
 from kept.flows.retain import Retaining, approve_retention, load_progress, retain
@@ -203,6 +204,22 @@ def test_an_identifier_that_nothing_names_any_more_goes(stage: Stage) -> None:
     assert {end for link in links for end in (link.part_a, link.part_b)} == set(ana.parts)
     tell(stage, "Page Viewed", anonymous_id="cookie")
     assert stage.find(cookie) is stage.find(ANA)
+
+
+def test_an_identifier_that_a_person_put_right_stays(stage: Stage) -> None:
+    """No source ever named it, and it is known as long as the customer."""
+    tell(stage, "Page Viewed")
+    wanted = Correction(
+        identifier="user_id:ana", confirmed_by="x", because="y",
+        wrong_identifier="email:ana@example.com", right_identifier="email:ana@new.example",
+    )  # fmt: skip
+    with stage.store.transaction():
+        data = map_data(stage.engine.bundle.brand)
+        correct(stage.engine, data, wanted, actor="olga", now=stage.now)
+    stage.now += 31 * DAY
+    keep_house(stage)
+    assert "Page Viewed" not in names(stage)
+    assert stage.find(Identifier("email", "ana@new.example")) is stage.find(ANA)
 
 
 def test_what_a_law_keeps_is_held_apart(stage: Stage) -> None:
