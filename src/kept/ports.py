@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, Protocol, TypeAlias
 
 import msgspec
 
+from kept.core.dossier import Dossiers
 from kept.core.event import Event, Identifier
 from kept.core.identity import Link, Part
 from kept.core.message import Message, Outgoing, SendResult
@@ -119,7 +120,7 @@ class HeldRecord(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-class Store(LogStore, AccessStore, Retention, Protocol):
+class Store(LogStore, AccessStore, Dossiers, Retention, Protocol):
     """One brand's durable memory: the stream, identity, messages, and what is derived from them.
 
     There is one writer. Everything inside `transaction()` becomes durable together, before it
@@ -383,6 +384,7 @@ Record: TypeAlias = Literal[
     "held",
     "consent_record",
     "staff",
+    "dossier",
 ]
 """The kinds of stored records."""
 

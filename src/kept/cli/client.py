@@ -23,6 +23,15 @@ def call(data: Path, method: str, path: str, body: Any = None, *, key: str = "")
         SettingsError: no server has been started on this data folder, or it does not answer.
         InputError: the server refused, and why.
     """
+    return _read(_ask(data, method, path, body, key=key))
+
+
+def fetch(data: Path, method: str, path: str, body: Any = None) -> bytes:
+    """Return the bytes that a running server answers to the operator; raises as `call` does."""
+    return _ask(data, method, path, body).content
+
+
+def _ask(data: Path, method: str, path: str, body: Any = None, *, key: str = "") -> httpx.Response:
     address, token = _server_of(data, key)
     try:
         answer = httpx.request(
@@ -34,10 +43,9 @@ def call(data: Path, method: str, path: str, body: Any = None, *, key: str = "")
         )
     except httpx.HTTPError as error:
         raise _silent(address, error) from error
-    told = _read(answer)
-    if answer.is_success:
-        return told
-    raise _refused(answer.status_code, told)
+    if not answer.is_success:
+        raise _refused(answer.status_code, _read(answer))
+    return answer
 
 
 def download(data: Path, path: str, body: Any, target: Path) -> None:

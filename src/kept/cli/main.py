@@ -8,7 +8,9 @@ import typer
 from kept import __version__
 from kept.cli import (
     access,
+    approvals,
     brand,
+    breach,
     consent_log,
     data,
     data_map,
@@ -36,6 +38,8 @@ data_map.add_to(app)
 serve.add_to(app)
 demo.add_to(app)
 operate.add_to(app)
+approvals.add_to(app)
+breach.add_to(app)
 data.add_to(app)
 privacy.add_to(app)
 read_history.add_to(app)

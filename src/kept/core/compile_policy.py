@@ -1,7 +1,10 @@
 """From a checked brand and its typed expressions to the policy that decides."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
+
+import msgspec
 
 from kept.core.brand import model
 from kept.core.brand.offers import dishonesty_of
@@ -67,6 +70,11 @@ def compile_policy(
         choice_limit=contact.choice_limit,
         decline_rest=parse_duration(contact.decline_rest),
         answer_stable=parse_duration(contact.answer_stable),
+        approval_valid=parse_duration(contact.approval_valid),
+        refusal_rest=parse_duration(contact.refusal_rest),
+        notices=frozenset(
+            rule.index for rule in actions if brand.actions[rule.action].notice_of == "breach"
+        ),
         universal_control_percent=brand.brand.universal_control_percent,
         region_trait=brand.brand.region,
         zone_trait=brand.brand.zone,
@@ -202,11 +210,22 @@ def _action_rule(
         permission_any_topic=permissions.setdefault(needed, len(permissions)),
         holdout_percent=action.holdout_percent,
         needs_approval=action.needs_approval or action.legal_weight,
+        fingerprint=_fingerprint(brand, action),
         needs_benefit=action.kind in ("offer", "experience"),
         dishonest=dishonesty_of(terms, kind=action.kind),
         sets=tuple(action.sets),
         facts=_indexes(order, code.actions[index].when, action.about),
     )
+
+
+def _fingerprint(brand: model.Brand, action: model.Action) -> str:
+    """Return what changes whenever an action that a person approves does, or one of its texts."""
+    if not (action.needs_approval or action.legal_weight):
+        return ""
+    prefix = f"{action.template or action.action}."
+    texts = sorted(pair for pair in brand.templates.items() if pair[0].startswith(prefix))
+    written = msgspec.json.encode((SEMANTICS, action, texts), order="sorted")
+    return hashlib.blake2b(written, digest_size=16).hexdigest()
 
 
 def _indexes(order: Order, expression: Expression, about: str) -> tuple[int, ...]:

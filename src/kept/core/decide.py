@@ -16,6 +16,7 @@ from kept.core.decision import (
     Request,
 )
 from kept.core.layers import Permission, Situation
+from kept.core.notices import take_up_notices
 from kept.core.reason import (
     ChoiceLimited,
     FactUnknown,
@@ -166,10 +167,12 @@ def _rank(
     """Return the promotional ranking, best first, and the rest, each in order; note every no."""
     ranking: list[_Ranked] = []
     rest: list[_Ranked] = []
+    if at.policy.notices:
+        candidates = take_up_notices(candidates, at.policy, at.controls, at.facts)
     actions, is_narrow = at.policy.actions, bool(at.request.actions or at.request.about)
     # Most customers have no past and nothing that hushes: then nobody need ask for each action.
     has_past = bool(at.facts.declines or at.contacted)
-    is_hushed = bool(at.holds or at.controls.brakes)
+    is_hushed = bool(at.holds or at.controls.brakes or at.controls.breaches)
     for candidate in candidates:
         rule = actions[candidate.action]
         if is_narrow and not _is_asked(rule, candidate.about, at.request):
@@ -185,7 +188,7 @@ def _rank(
                 else layers.find_permission(rule, at).nowhere
             )
             or (layers.check_holds(rule, candidate.about, at) if is_hushed else None)
-            or layers.check_approval(rule)
+            or layers.check_approval(rule, candidate.about, at)
             or layers.check_honesty(rule)
             or (layers.check_worth(rule, candidate, score) if rule.promotional else None)
         )
@@ -391,6 +394,7 @@ def _outside_rule(asked: OutsideContact, policy: Policy) -> ActionRule | None:
         permission_any_topic=-1,
         holdout_percent=0,
         needs_approval=False,
+        fingerprint="",
         needs_benefit=False,
         dishonest="",
         sets=(),

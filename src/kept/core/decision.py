@@ -52,6 +52,10 @@ class Facts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     said: dict[str, int] | None = {}
     """`action|about` of what was said by contacts that may be missing -> when it was first said;
     None where even that is not known any more."""
+    approvals: dict[str, Stamped] = {}
+    """`action|about` -> what a person said of it last."""
+    notices_due: tuple[int, ...] = ()
+    """Numbers of the breaches that touched the customer and that they were not told of."""
 
 
 class OpenMessage(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -88,6 +92,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fal
     message_id: str = ""
     """At hand-over: the message that is to leave; it does not stand in its own way."""
     outside: OutsideContact | None = None
+    source: str = ""
+    """Who asked; empty where nobody did, and in traces of before this was kept."""
+    revealed: tuple[str, ...] = ()
+    """Traits that the answer filled in, and `name` where it said one."""
 
 
 class Brake(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -102,12 +110,23 @@ class Brake(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     because: str = ""
 
 
+class OpenBreach(msgspec.Struct, frozen=True, kw_only=True):
+    """A breach that is not closed: whom it touched hears of it before anything promotional."""
+
+    number: int
+    is_found: bool
+    """Whether it is known whom it touched; until then it may be anybody."""
+    is_released: bool
+    """Whether a person looked at the notices and let them go."""
+
+
 class Controls(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What operators and the state of the sources add to a decision."""
 
     brakes: tuple[Brake, ...] = ()
     stale_facts: tuple[int, ...] = ()
     """Indexes of facts whose sources have fallen silent."""
+    breaches: tuple[OpenBreach, ...] = ()
 
 
 class Considered(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):

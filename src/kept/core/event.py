@@ -33,6 +33,9 @@ CHANNEL_CLOSED: Final = "Channel Closed"
 CORRECTED: Final = "Corrected"
 RESTRICTED: Final = "Processing Restricted"
 RESTRICTION_LIFTED: Final = "Processing Restriction Lifted"
+APPROVAL_DECIDED: Final = "Approval Decided"
+DECISION_CONTESTED: Final = "Decision Contested"
+BREACH_FOUND: Final = "Breach Found"
 
 
 class Identifier(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):

@@ -10,12 +10,14 @@ from typing import Any, Final
 import msgspec
 
 from kept.core import reason as why
+from kept.core.approval import Approval, approval_key
 from kept.core.customer_words import customer_words
 from kept.core.decide import decide
 from kept.core.decision import Controls, Decision, Facts
 from kept.core.policy.zones import find_zone
 from kept.core.reason import Reason, code_of
 from kept.core.rules import Policy
+from kept.core.state import Stamped
 from kept.core.values import moment_of
 
 
@@ -162,6 +164,12 @@ def _counterfactuals(decision: Decision, policy: Policy) -> list[tuple[str, Fact
     if "declined" in reasons:
         undeclined = msgspec.structs.replace(facts, declines={})
         found.append(("If the customer had not declined", undeclined, controls))
+    if reasons & {"needs_approval", "approval_refused", "contested"}:
+        approved = msgspec.structs.replace(facts, approvals=_approve_all(decision, policy))
+        found.append(("If a person had approved it", approved, controls))
+    if "breach_notice_due" in reasons:
+        told = msgspec.structs.replace(controls, breaches=())
+        found.append(("If the customer had been told of the breach", facts, told))
     if "zone_unknown" in reasons:
         placed = msgspec.structs.replace(facts, zone="UTC")
         found.append(("If the customer's time zone were known", placed, controls))
@@ -173,7 +181,34 @@ def _counterfactuals(decision: Decision, policy: Policy) -> list[tuple[str, Fact
     return found
 
 
-_TIMED: Final = (why.QuietNow, why.AlreadyContacted, why.CapReached, why.Resting, why.Declined)
+def _approve_all(decision: Decision, policy: Policy) -> dict[str, Stamped]:
+    """Return an approval of whatever was considered and needs one."""
+    at = decision.decided_at
+    found = {}
+    for one in decision.considered:
+        rule = policy.by_name.get(one.action)
+        if rule is not None and rule.needs_approval:
+            approval = Approval(
+                outcome="approved",
+                number=0,
+                action=one.action,
+                about=one.about,
+                until=at + 1,
+                fingerprint=rule.fingerprint,
+            )
+            told = msgspec.to_builtins(approval)
+            found[approval_key(one.action, one.about)] = Stamped(told, at, 0)
+    return found
+
+
+_TIMED: Final = (
+    why.ApprovalRefused,
+    why.QuietNow,
+    why.AlreadyContacted,
+    why.CapReached,
+    why.Resting,
+    why.Declined,
+)
 
 Clock = Callable[[int], str]
 
@@ -217,6 +252,17 @@ _STAFF: Final[dict[type, Callable[[Any, Clock], str]]] = {
     ),
     why.Braked: lambda r, at: f"An operator paused {r.brake}.",
     why.NeedsApproval: lambda r, at: "It waits for a person's approval.",
+    why.ApprovalRefused: lambda r, at: (
+        f"A person refused it at {at(r.at)}; it is not asked again before {at(r.until)}."
+    ),
+    why.Contested: lambda r, at: (
+        f"The customer contested it at {at(r.at)}; a person looks at it again."
+    ),
+    why.BreachNoticeDue: lambda r, at: (
+        f"It is still being found out whom breach {r.breach} touched; nobody is promoted to before."
+        if r.is_searching
+        else f"Breach {r.breach} touched the customer, and they hear of that first."
+    ),
     why.CapReached: lambda r, at: (
         f"The cap {r.cap!r} is reached with {r.count} contact(s); next free at {at(r.until)}."
     ),

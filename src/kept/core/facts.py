@@ -18,6 +18,7 @@ from kept.core.explicit_consent import Guard, hidden_facts
 from kept.core.fold.aggregate import OVERFLOWING
 from kept.core.fold.compile import FeaturePlan
 from kept.core.layers import DRAWS, Permission
+from kept.core.notices import notices_due
 from kept.core.policy.zones import find_zone
 from kept.core.rules import Policy, Rows, Values
 from kept.core.state import OWN, REPORTED, SAID, Contact, Stamped, State
@@ -268,6 +269,8 @@ def read_facts(
         known_since_import=_read_history(state),
         contacts_known_after=known_after,
         said=said,
+        approvals=dict(state.approvals),
+        notices_due=notices_due(state.breaches) if state.breaches else (),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from kept.core.approval import check_approved
 from kept.core.consent import PREFERRED_CHANNEL, check_permission, check_restriction
 from kept.core.contact import (
     NEVER_ARRIVED,
@@ -20,6 +21,7 @@ from kept.core.contact import (
     quiet_until,
 )
 from kept.core.decision import Brake, Controls, Facts, Request
+from kept.core.notices import check_notices
 from kept.core.policy.zones import find_zone
 from kept.core.reason import (
     AddressClosed,
@@ -33,7 +35,6 @@ from kept.core.reason import (
     HeldOut,
     HoldUnknown,
     KnownSinceImport,
-    NeedsApproval,
     NegativeBenefit,
     NoAddress,
     NoBasis,
@@ -258,7 +259,13 @@ def _check_placements(rule: ActionRule, refusal: Reason | None, at: Situation) -
 
 
 def check_holds(rule: ActionRule, about: str, at: Situation) -> Reason | None:
-    """Return the hold or brake that hushes the action."""
+    """Return the hold, the brake or the breach that hushes the action."""
+    if at.controls.breaches and (
+        rule.promotional or rule.purpose in at.policy.promotional_purposes
+    ):
+        reason = check_notices(at.controls, at.facts)
+        if reason is not None:
+            return reason
     for brake in at.controls.brakes:
         if brake_covers(brake, rule, at):
             return Braked(brake=brake.brake)
@@ -271,9 +278,18 @@ def check_holds(rule: ActionRule, about: str, at: Situation) -> Reason | None:
     return None
 
 
-def check_approval(rule: ActionRule) -> Reason | None:
+def check_approval(rule: ActionRule, about: str, at: Situation) -> Reason | None:
     """Return that a person must approve the action first, where that is so."""
-    return NeedsApproval() if rule.needs_approval else None
+    if not rule.needs_approval:
+        return None
+    return check_approved(
+        at.facts.approvals,
+        rule.action,
+        about,
+        fingerprint=rule.fingerprint,
+        message_id=at.request.message_id,
+        now=at.now,
+    )
 
 
 def _check_hold(state: HoldState, rule: ActionRule, about: str, at: Situation) -> Reason | None:

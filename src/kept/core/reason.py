@@ -159,6 +159,29 @@ class NeedsApproval(_Reason, frozen=True, kw_only=True, tag="needs_approval"):
     layer = "held"
 
 
+class ApprovalRefused(_Reason, frozen=True, kw_only=True, tag="approval_refused"):
+    """A person looked at it and said no."""
+
+    layer = "held"
+    at: int
+
+
+class Contested(_Reason, frozen=True, kw_only=True, tag="contested"):
+    """The customer contests it, and a person looks at it again."""
+
+    layer = "held"
+    at: int
+
+
+class BreachNoticeDue(_Reason, frozen=True, kw_only=True, tag="breach_notice_due"):
+    """A breach touched the customer, or may have, and they hear of that first."""
+
+    layer = "held"
+    breach: int
+    is_searching: bool = False
+    """Whether it is still being found out whom it touched."""
+
+
 class CapReached(_Reason, frozen=True, kw_only=True, tag="cap_reached"):
     """As many contacts as this cap allows are within its window."""
 
@@ -257,7 +280,7 @@ Reason: TypeAlias = (
     NotOfferedHere | AlreadyContacted | AlreadyQueued | KnownSinceImport | Declined
     | NotEligible | FactUnknown | HeldOut | Expired
     | NoBasis | OptedOut | GlobalPrivacyControl | Restricted | NoAddress | AddressClosed | NotProven
-    | Held | HoldUnknown | Braked | NeedsApproval
+    | Held | HoldUnknown | Braked | NeedsApproval | ApprovalRefused | Contested | BreachNoticeDue
     | CapReached | Resting | QuietNow | ZoneUnknown | ContactsUnknown
     | TermsMissing | ChoiceLimited
     | NegativeBenefit | NotWorthIt | Outranked

@@ -80,6 +80,8 @@ class ActionRule(msgspec.Struct, frozen=True, kw_only=True):
     """The same for customers who said nothing of any topic, which is most of them."""
     holdout_percent: int
     needs_approval: bool
+    fingerprint: str
+    """Changes whenever the action or its texts do; empty where nobody approves it."""
     needs_benefit: bool
     dishonest: str
     """Why its terms cannot be compared; empty where they can."""
@@ -166,6 +168,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     choice_limit: int
     decline_rest: int
     answer_stable: int
+    approval_valid: int
+    refusal_rest: int
+    notices: frozenset[int]
+    """Indexes of the actions that tell a customer of a breach."""
     universal_control_percent: int
     region_trait: str
     zone_trait: str

@@ -83,5 +83,9 @@ class State(msgspec.Struct, array_like=True, gc=False):
     """Kind -> the instant up to which all that was said of such objects is forgotten."""
     forgotten_contacts: dict[str, int] = msgspec.field(default_factory=dict)
     """The same of contacts, by whose they are (see `OWN`)."""
+    approvals: dict[str, Stamped] = msgspec.field(default_factory=dict)
+    """`action|about` -> what a person said of it last, as `approval.Approval` has it."""
+    breaches: dict[str, Stamped] = msgspec.field(default_factory=dict)
+    """Number of a breach that touched the customer -> `due`, or `told` once the notice arrived."""
     rejected: dict[str, Stamped] = msgspec.field(default_factory=dict)
     """Field (see `core.correction`) -> digests of values that a person put right."""

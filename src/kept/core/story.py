@@ -81,6 +81,43 @@ class Feedback(_Part, frozen=True, kw_only=True):
     hard: bool = True
 
 
+class Approve(_Part, frozen=True, kw_only=True):
+    """What a person decides about an action that waits for them."""
+
+    action: str
+    about: str = ""
+    customer: str = ""
+    """Whose it is (`namespace:value`); the step's own customer where empty."""
+    by: str = "a supervisor"
+    because: str = "A person looked at it."
+    refuse: bool = False
+    alone: bool = False
+    """Whether there is nobody else to decide what the same person approved before."""
+
+
+class ContestStep(_Part, frozen=True, kw_only=True):
+    """A customer follows the link by which an approved decision is contested."""
+
+    action: str
+    about: str = ""
+    customer: str = ""
+    """Whose it is (`namespace:value`); the step's own customer where empty."""
+
+
+class BreachStep(_Part, frozen=True, kw_only=True):
+    """What a privacy officer does about a breach: declares one, lets its notices go, closes it."""
+
+    source: str = ""
+    """The source that is compromised; or give `recipient`."""
+    recipient: str = ""
+    since: str = ""
+    """From when on: an instant, or an offset such as `-2 days`."""
+    notify: dict[str, str] = {}
+    """Locale -> what the notices say that was done; they go at once."""
+    close: str = ""
+    """Why the breach is closed."""
+
+
 class Seen(_Part, frozen=True, kw_only=True):
     """A message that must have been handed over (or withdrawn, or queued)."""
 
@@ -134,6 +171,10 @@ class Expect(_Part, frozen=True, kw_only=True):
     same_customer: tuple[str, ...] = ()
     different_customers: tuple[str, ...] = ()
     alerts: tuple[str, ...] = ()
+    waiting: tuple[str, ...] | None = None
+    """Actions that wait for a person, of all customers."""
+    touched: dict[str, tuple[str, ...]] | None = None
+    """Whom the newest breach touched (`namespace:value`) -> exactly which fields."""
 
 
 class Step(_Part, frozen=True, kw_only=True):
@@ -148,6 +189,9 @@ class Step(_Part, frozen=True, kw_only=True):
     ask: Ask | None = None
     control: Control | None = None
     feedback: Feedback | None = None
+    approve: Approve | None = None
+    contest: ContestStep | None = None
+    breach: BreachStep | None = None
     expect: Expect | None = None
 
 

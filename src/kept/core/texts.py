@@ -14,6 +14,13 @@ from kept.core.terms import headline, headline_types
 
 _ALWAYS: Final = {"name": "text", "unsubscribe_url": "text", "brand.name": "text"}
 """What every text may say of the customer and the brand, beside facts."""
+_OF_BREACH: Final = {
+    "breach.since": "timestamp",
+    "breach.fields": "text",
+    "breach.what_we_did": "text",
+    "breach.contact": "text",
+}
+"""What a notice of a breach may say of it."""
 _OF_ENTITY: Final = ("entity.name", "entity.address", "entity.contact")
 
 
@@ -34,6 +41,10 @@ def text_schema(brand: Brand, action: Action | None, *, about: str = "") -> dict
         schema |= {f"about.{field}": kind for field, kind in fields.items()}
     if action is not None:
         schema |= dict.fromkeys(_OF_ENTITY, "text")
+        if action.notice_of:
+            schema |= _OF_BREACH
+        if action.needs_approval or action.legal_weight:
+            schema["contest_url"] = "text"
         terms = terms_of(brand, action)
         if terms is not None:
             schema |= {f"terms.{name}": kind for name, kind in headline_types(terms).items()}

@@ -16,6 +16,7 @@ from kept.core.state import Stamped, State
 from kept.core.template.render import Line
 from kept.core.values import HOUR, format_instant
 from kept.errors import InvalidEventError, NotFoundError
+from kept.flows.approval_requests import contest_link, request_approvals, use_approval
 from kept.flows.compose import name_of, situation_of
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine, open_messages_of
@@ -66,6 +67,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     shown: tuple[Shown, ...] = ()
     allowed: tuple[str, ...] = ()
     """At a gate: the actions asked for that may go ahead."""
+    contest: dict[str, str] = {}
+    """Of what a person approved: action -> the link by which the customer contests it."""
     refused: tuple[Refusal, ...] = ()
     asks: tuple[str, ...] = ()
     """Facts that this placement may ask the customer for, because they are not known."""
@@ -90,12 +93,18 @@ def ask(engine: Engine, question: Question, *, source: str, now: int) -> Answer:
         raise NotFoundError(message)
     customer, is_proven = recognise(engine, question.identifiers, source=source)
     is_proven = is_proven and question.proven
+    reveals = is_proven and placement.reveals == "proven"
+    state = customer.total(engine.plan)
+    asks, prefill = _missing_and_known(engine, placement, state, reveals=reveals)
+    name = name_of(engine, state) if reveals else None
     request = Request(
         placement=question.placement,
         is_proven=is_proven,
         actions=question.actions,
         about=question.about,
         open_messages=open_messages_of(customer),
+        source=source,
+        revealed=(*sorted(prefill), *(("name",) if name else ())),
     )
     decision = engine.decide(customer, request, now)
     if placement.kind != "gate" and is_restricted(customer.total(engine.plan).consents):
@@ -103,17 +112,18 @@ def ask(engine: Engine, question: Question, *, source: str, now: int) -> Answer:
         customer, is_proven = _begin_empty(engine, ()), False
         request = msgspec.structs.replace(request, is_proven=False, open_messages=())
         decision = engine.decide(customer, request, now)
+    request_approvals(engine, customer, decision, now)
+    # At `outbound` it only says what would be sent; there it is used by the message.
+    goes_ahead = placement.kind != "outbound"
+    contest = _use_approvals(engine, customer, decision, now) if goes_ahead else {}
     valid_until = min(decision.valid_until, next_change_of(decision, engine.bundle.policy))
-    reveals = is_proven and placement.reveals == "proven"
-    state = customer.total(engine.plan)
-    asks, prefill = _missing_and_known(engine, placement, state, reveals=reveals)
-    name = name_of(engine, state) if reveals else None
     return Answer(
         decision_id=decision.decision_id,
         placement=question.placement,
         silence=decision.is_silence,
         shown=() if placement.kind == "gate" else _show(engine, customer, decision, now),
         allowed=_allowed(decision) if placement.kind == "gate" else (),
+        contest=contest,
         refused=_refusals(engine, customer, decision, question.actions, now),
         asks=asks,
         prefill=prefill,
@@ -199,6 +209,18 @@ def _line_for(
         if (chosen.action, wanted) in lines:
             return lines[chosen.action, wanted]
     return None
+
+
+def _use_approvals(
+    engine: Engine, customer: Customer, decision: Decision, now: int
+) -> dict[str, str]:
+    """Note that what a person approved goes ahead; return by which links it is contested."""
+    links = {}
+    for chosen in decision.chosen:
+        if engine.bundle.policy.by_name[chosen.action].needs_approval:
+            use_approval(engine, customer, chosen.action, chosen.about, now)
+            links[chosen.action] = contest_link(engine, customer, chosen.action, chosen.about)
+    return links
 
 
 def _allowed(decision: Decision) -> tuple[str, ...]:
@@ -300,7 +322,7 @@ def ask_contact(
         topic=question.topic,
         action=question.action,
     )
-    request = Request(outside=outside, open_messages=open_messages_of(customer))
+    request = Request(outside=outside, open_messages=open_messages_of(customer), source=source)
     decision = engine.decide(customer, request, now)
     if decision.chosen:
         if question.reported and customer.parts:

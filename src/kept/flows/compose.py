@@ -5,9 +5,11 @@ from typing import Any, Final
 
 import msgspec
 
+from kept.core.contest import add_contest
 from kept.core.explicit_consent import hidden_facts
 from kept.core.facts import TRAIT_PREFIX, find_address
 from kept.core.message import Message, Outgoing
+from kept.core.notices import breach_of
 from kept.core.state import Stamped, State
 from kept.core.template.render import Missing, Rendered, Situation
 from kept.core.unsubscribe import (
@@ -17,6 +19,8 @@ from kept.core.unsubscribe import (
     make_link,
     make_token,
 )
+from kept.flows.approval_requests import contest_link
+from kept.flows.breach_records import breach_values
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine
 
@@ -51,6 +55,10 @@ def compose(engine: Engine, customer: Customer, message: Message, now: int) -> O
     link = make_link(engine.public_url, token)
     situation = situation_of(engine, customer, now, action=message.action, about=message.about)
     values = dict(situation.values) | {"unsubscribe_url": link}
+    contest = ""
+    if bundle.policy.by_name[message.action].needs_approval:
+        contest = contest_link(engine, customer, message.action, message.about)
+        values["contest_url"] = contest
     # What the message itself makes true (a grace date) is what it speaks of.
     if message.sets:
         values["about"] = values["about"] | message.sets
@@ -63,6 +71,8 @@ def compose(engine: Engine, customer: Customer, message: Message, now: int) -> O
         return Gap(names=rendered.names)
     if not isinstance(rendered, Rendered):
         return Gap(names=(rendered.detail,))
+    if contest:
+        rendered = add_contest(rendered, link=contest, locale=situation.locale)
     if message.promotional and channel.adapter in _LETTERS:
         entity = bundle.brand.brand.legal_entities[message.entity]
         imprint = f"{entity.name}, {entity.address}"
@@ -106,7 +116,8 @@ def situation_of(
         read = feature.aggregate.read(slot, now)
         if read is None or isinstance(read, bool | int | str):
             values[feature.name] = read
-    if about:
+    breach = breach_of(about)
+    if about and not breach:
         kind, _, key = about.partition("/")
         fields = {
             field: said
@@ -116,11 +127,14 @@ def situation_of(
         values["about"] = _object_values(bundle.brand.facts.objects[kind].fields, key, fields)
     if action:
         values |= bundle.action_values.get(action, {})
-    locale = _text(state.traits.get(file.locale))
+    locale = _text(state.traits.get(file.locale)) or file.locales[0]
+    if breach and action:
+        contact = file.legal_entities[bundle.brand.actions[action].entity].contact
+        values["breach"] = breach_values(engine, customer, breach, contact=contact, locale=locale)
     return Situation(
         values=values,
-        schema=bundle.template_schema(action, about.partition("/")[0]),
-        locale=locale or file.locales[0],
+        schema=bundle.template_schema(action, "" if breach else about.partition("/")[0]),
+        locale=locale,
         zone=_text(state.traits.get(file.zone)) or file.time_zone,
         now=now,
     )

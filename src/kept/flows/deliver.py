@@ -21,12 +21,15 @@ from kept.core.message import (
     Refused,
     SendResult,
 )
-from kept.core.reason import Expired, MissingValue, ProviderRefused, Shadowed
+from kept.core.notices import breach_of
+from kept.core.reason import BreachNoticeDue, Expired, MissingValue, ProviderRefused, Shadowed
 from kept.core.values import DAY, MINUTE, SECOND
+from kept.flows.approval_requests import use_approval
+from kept.flows.breach_records import note_told
 from kept.flows.compose import Gap, compose
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine
-from kept.flows.react import judge, note_settled, told_of, withdraw
+from kept.flows.react import judge, note_settled, react, told_of, withdraw
 
 RETRY_FIRST: Final = 30 * SECOND
 RETRY_LONGEST: Final = 60 * MINUTE
@@ -60,6 +63,10 @@ def begin(engine: Engine, message: Message, now: int) -> tuple[Message, Outgoing
         withdraw(engine, customer, message, Expired(at=message.expires_at), now)
         return None
     verdict = judge(engine, customer, message, now)
+    if isinstance(verdict, BreachNoticeDue) and verdict.is_searching:
+        # It waits until it is known whom the breach touched; nothing is lost meanwhile.
+        engine.save_message(customer, msgspec.structs.replace(message, due_at=now + MINUTE))
+        return None
     if not isinstance(verdict, Chosen):
         withdraw(engine, customer, message, verdict, now)
         return None
@@ -84,6 +91,10 @@ def _leave(
     engine.save_message(customer, leaving)
     told = told_of(leaving) | ({"sets": leaving.sets} if leaving.sets else {})
     engine.append_own(customer, message.part_id, MESSAGE_LEAVING, told, now)
+    if engine.bundle.policy.by_name[message.action].needs_approval:
+        use_approval(
+            engine, customer, message.action, message.about, now, message_id=message.message_id
+        )
     if engine.shadow:
         _end(engine, customer, leaving, "withdrawn", "shadow", Shadowed(), now)
         return None
@@ -164,6 +175,10 @@ def _end(
     )
     note_settled(engine, customer, message, outcome, now)
     engine.counts["settled", message.channel, state] += 1
+    breach = breach_of(message.about)
+    if breach and outcome == "delivered":
+        note_told(engine, customer, breach, message.message_id, now)
+        react(engine, customer, now)
 
 
 def settle_as(engine: Engine, message: Message, state: Any, outcome: str, now: int) -> None:

@@ -18,7 +18,7 @@ from kept.core.event import SOURCE_SELF, Event, Identifier
 from kept.core.facts import find_address, read_facts
 from kept.core.fold.fold import OWN_EVENTS, FoldPlan
 from kept.core.message import IN_FLIGHT_STATES, Message
-from kept.core.reason import Braked, FactUnknown, HoldUnknown
+from kept.core.reason import Braked, BreachNoticeDue, FactUnknown, HoldUnknown
 from kept.core.rules import Findings, Policy
 from kept.core.standing import (
     are_alike,
@@ -310,6 +310,11 @@ def standing_of(customer: Customer, decision: Decision, policy: Policy) -> Stand
         until = min(until, next_end_of_offers(decision, findings, policy))
     waits = (Braked, FactUnknown, HoldUnknown)
     is_waiting = any(isinstance(reason, waits) for reason in distinct_reasons(decision))
+    is_waiting = any(
+        isinstance(one.reason, waits)
+        or (isinstance(one.reason, BreachNoticeDue) and one.reason.is_searching)
+        for one in decision.considered
+    )
     return Standing(decision, findings, until, reasons_until, is_waiting)
 
 

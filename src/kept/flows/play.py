@@ -20,6 +20,7 @@ from kept.flows.ask import Answer, ContactAnswer, ContactQuestion, Question, Ref
 from kept.flows.engine import decode_trace
 from kept.flows.import_events import settle_import
 from kept.flows.ingest import Ingested
+from kept.flows.play_people import approve, compare_people, contest_decision, do_breach
 from kept.flows.stage import HandedOver, Stage, StageStore
 
 
@@ -130,6 +131,13 @@ class _Player:
         if step.feedback is not None:
             told = step.feedback
             self.stage.feed_back(told.action, told.outcome, machine=told.machine, hard=told.hard)
+        if step.approve is not None:
+            approve(self.stage, step.approve, self._who)
+        if step.contest is not None:
+            contest_decision(self.stage, step.contest, self._who)
+        if step.breach is not None:
+            since = self._instant(step.breach.since) if step.breach.since else self.stage.now
+            do_breach(self.stage, step.breach, since)
 
     def _hear(self, signal: st.Signal, *, silent: bool) -> None:
         every = parse_duration(signal.every) if signal.every else 0
@@ -208,6 +216,8 @@ class _Player:
         if expect.profile:
             self._compare_profile(expect.profile, who)
         self._compare_people(expect)
+        for difference in compare_people(self.stage, expect):
+            self._differ(*difference)
         alerts = [alert["code"] for alert in self.stage.engine.alerts[self._seen_alerts :]]
         for code in expect.alerts:
             if code not in alerts:

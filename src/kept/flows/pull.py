@@ -23,6 +23,7 @@ from kept.errors import ConflictError, NotFoundError
 from kept.flows.compose import compose, situation_of
 from kept.flows.customers import Customer
 from kept.flows.deliver import begin, customer_of, settle
+from kept.flows.disclosures import Disclosure, note_disclosure
 from kept.flows.engine import Engine, decode_trace
 from kept.flows.learn import learn, unsubscribe
 from kept.flows.react import look_again, react
@@ -81,7 +82,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def pull_inbox(
-    engine: Engine, customer: Customer, now: int, *, channels: Collection[str]
+    engine: Engine, customer: Customer, now: int, *, channels: Collection[str], source: str
 ) -> tuple[Item, ...]:
     """Return what a customer's inbox holds; what is due is handed over by this."""
     items = [
@@ -101,7 +102,12 @@ def pull_inbox(
             settle(engine, message.message_id, Accepted(), now)
             items.append(_item(*begun))
     items.sort(key=lambda item: (item.received_at, item.message_id), reverse=True)
-    return tuple(items[:ITEMS_MAX])
+    shown = tuple(items[:ITEMS_MAX])
+    if shown:
+        said = tuple(sorted({(item.action, item.channel) for item in shown}))
+        told = Disclosure(source=source, what="inbox", shown=said)
+        note_disclosure(engine, customer.own_part, told, now)
+    return shown
 
 
 def _show_again(engine: Engine, customer: Customer, message_id: str, now: int) -> Item | None:
@@ -183,12 +189,15 @@ def _decline(engine: Engine, customer: Customer, message: Message, now: int) -> 
 # -- the call list
 
 
-def next_call(engine: Engine, now: int, *, channels: Collection[str]) -> Card | None:
+def next_call(engine: Engine, now: int, *, channels: Collection[str], source: str) -> Card | None:
     """Return the call that waited longest and may still be made; from here on it is in flight."""
     due = engine.store.load_due_messages(now=now, channels=sorted(channels), limit=CARDS_TRIED_MAX)
     for message in due:
         begun = begin(engine, message, now)
         if begun is not None:
+            shown = ((message.action, message.channel),)
+            told = Disclosure(source=source, what="call_list", shown=shown)
+            note_disclosure(engine, message.part_id, told, now)
             return _card(engine, *begun, now=now)
     return None
 

@@ -12,7 +12,16 @@ from kept.core.contact import NEVER_ARRIVED
 from kept.core.decision import OUTBOUND, Chosen, Decision, Request
 from kept.core.event import MESSAGE_SETTLED
 from kept.core.message import WITHDRAWABLE_STATES, Message
-from kept.core.reason import ContactsUnknown, Expired, NotEligible, Reason, Shadowed, code_of
+from kept.core.reason import (
+    BreachNoticeDue,
+    ContactsUnknown,
+    Expired,
+    NotEligible,
+    Reason,
+    Shadowed,
+    code_of,
+)
+from kept.flows.approval_requests import request_approvals
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine, open_messages_of, standing_of
 
@@ -29,6 +38,8 @@ def react(engine: Engine, customer: Customer, now: int) -> list[Message]:
     customer.standing = standing_of(customer, decision, engine.bundle.policy)
     engine.note_evaluated(customer, now)
     note_reasons(engine, decision)
+    if "needs_approval" in note_reasons(engine, decision):
+        request_approvals(engine, customer, decision, now)
     for chosen in decision.chosen:
         queue(engine, customer, decision, chosen, now)
     return withdrawn
@@ -48,7 +59,7 @@ def recheck(engine: Engine, customer: Customer, now: int) -> list[Message]:
             due_at = _due_again(message, verdict, now)
             if due_at != message.due_at:
                 engine.save_message(customer, msgspec.structs.replace(message, due_at=due_at))
-        else:
+        elif not (isinstance(verdict, BreachNoticeDue) and verdict.is_searching):
             withdraw(engine, customer, message, verdict, now)
             withdrawn.append(message)
     return withdrawn
@@ -176,8 +187,11 @@ def queue(
     return message
 
 
-def note_reasons(engine: Engine, decision: Decision) -> None:
-    """Count why a decision held something back, each reason once; tell one of them, and no name."""
+def note_reasons(engine: Engine, decision: Decision) -> set[str]:
+    """Count why a decision held something back, each reason once; tell one of them, and no name.
+
+    Return the codes of these reasons.
+    """
     codes: set[str] = set()
     told = False
     for index in decision.facts.unknown:
@@ -194,6 +208,7 @@ def note_reasons(engine: Engine, decision: Decision) -> None:
             engine.tell("held", action=one.action, reason=code_of(reason))
     for code in codes:
         engine.counts["reasons", code] += 1
+    return codes
 
 
 def _tell_outgrown(engine: Engine, fact: str, now: int) -> None:

@@ -5,7 +5,9 @@ from typing import Final
 import msgspec
 
 from kept.flows.brake import load_brakes, pause
+from kept.flows.breach_records import load_open_breaches
 from kept.flows.deliver import resume_interrupted
+from kept.flows.disclosures import begin_disclosures
 from kept.flows.engine import Engine
 from kept.flows.forget import forget_again
 from kept.flows.guard import find_missing_erasures, find_missing_stops
@@ -25,6 +27,8 @@ def recover(engine: Engine, now: int, *, is_start: bool = True) -> int:
     known whether the process died before or after they were put into the wake table.
     """
     load_brakes(engine)
+    load_open_breaches(engine)
+    begin_disclosures(engine.store, now)
     engine.heard_at.update(load_heard(engine))
     store, customers = engine.store, engine.customers
     folded = 0

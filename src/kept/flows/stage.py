@@ -20,6 +20,7 @@ from kept.core.values import NEVER, format_instant
 from kept.errors import InputError
 from kept.flows import brake, deliver
 from kept.flows.ask import Answer, ContactAnswer, ContactQuestion, Question, ask, ask_contact
+from kept.flows.breach import work_on_breaches
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine
 from kept.flows.ingest import Ingested, ingest
@@ -116,13 +117,14 @@ class Stage:
         """Do what is due now, until nothing is."""
         for _ in range(STEPS_MAX):
             with self.store.transaction():
+                is_busy = work_on_breaches(self.engine, self.now)
                 woken = tick(self.engine, self.now)
                 begun = deliver.take_due(
                     self.engine, channels=self._channels, limit=100, now=self.now
                 )
             for message, outgoing in begun:
                 self._send(message, outgoing)
-            if not woken and not begun:
+            if not (woken or begun or is_busy):
                 return
 
     def _send(self, message: Message, outgoing: Outgoing) -> None:

@@ -30,6 +30,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     """What a tool is told at once, in the order in which it happened."""
 
     suppressions: tuple[Suppression, ...]
+    after: int
+    """The notice up to which the tool was told before."""
     upto: int
     """The last notice that this page covers."""
     oldest_at: int
@@ -73,6 +75,7 @@ def read_page(engine: Engine, tool: str, *, after: int, limit: int) -> Page:
         )
     return Page(
         suppressions=tuple(told),
+        after=after,
         upto=covered[-1].notice_id if covered else after,
         oldest_at=covered[0].noted_at if covered else 0,
         newest_at=covered[-1].noted_at if covered else 0,

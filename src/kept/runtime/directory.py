@@ -12,6 +12,7 @@ from kept.core.staff import ApiToken, Session, Staff
 from kept.core.values import HOUR, MINUTE
 from kept.errors import NotAllowedError
 from kept.flows.keys import note_used
+from kept.flows.revoke_compromised import Barred, load_barred
 from kept.flows.staff import ADMIN_SETTING, REVOKED
 from kept.ports import Store
 
@@ -33,7 +34,9 @@ class Directory:
             idle: after how long without use a session ends (µs).
             whole: after how long a session ends however it was used (µs).
         """
-        self._declared = declared
+        self.declared = declared
+        self.barred = Barred()
+        """What a breach took away of what the brand folder names."""
         self._idle = idle
         self._whole = whole
         self._sessions: dict[str, Session] = {}
@@ -52,12 +55,14 @@ class Directory:
         admin = (store.load_setting(ADMIN_SETTING) or b"").decode()
         self._admin_digest = "" if admin == REVOKED else admin
         used = self.keys.used
+        self.barred = load_barred(store)
         self.keys = KeyRing(
             (
                 *store.load_keys(),
                 *(
                     WriteKey(digest=digest, source=source, made_by="sources.yaml")
-                    for digest, source in self._declared.items()
+                    for digest, source in self.declared.items()
+                    if digest not in self.barred.hashes
                 ),
             )
         )

@@ -27,6 +27,7 @@ from kept.flows.recover import recover
 from kept.flows.sign_log import open_log
 from kept.flows.staff import ADMIN_SETTING, forget_over
 from kept.ports import Channel, Notifier, Store
+from kept.runtime.breaches import Breaches
 from kept.runtime.channels import OUTBOX, build_channels
 from kept.runtime.collector import spare_collector
 from kept.runtime.directory import Directory
@@ -100,6 +101,7 @@ class Runtime:
                 self.bundle, recipient, settings, clock=self.clock
             ),
         )
+        self.breaches = Breaches(self.submit)
         self.key_upkeep = KeyUpkeep(self.submit, lambda: self._keys, days=settings.backup_days)
         self.keeping = Keeping(self.submit, lambda: self.bundle.brand)
         self._stopping = threading.Event()
@@ -116,6 +118,7 @@ class Runtime:
         self.key_upkeep.start()
         self.erasures.start()
         self.keeping.start()
+        self.breaches.start()
         if self.settings.watch:
             self._watcher.start()
         self.is_ready = True
@@ -128,6 +131,7 @@ class Runtime:
         self.key_upkeep.stop()
         self.erasures.stop()
         self.keeping.stop()
+        self.breaches.stop()
         self.senders.drain(limits.DRAIN_SECONDS)
         self.tools.drain(limits.DRAIN_SECONDS)
         self.writer.stop()
@@ -257,6 +261,26 @@ class Runtime:
         # A job of its own: what is not durable is not in force.
         await self.ask(lambda engine, now: self.directory.load(engine.store))
         return changed
+
+    def named_secrets(self) -> dict[str, list[str]]:
+        """Return source -> hashes of the keys and secrets that the brand folder names for it."""
+        found: dict[str, list[str]] = {}
+        for key, name in self.directory.declared.items():
+            found.setdefault(name, []).append(key)
+        for name, source in self.bundle.brand.sources.sources.items():
+            if source.signature is not None:
+                try:
+                    secret = read_secret(source.signature.secret)
+                except SettingsError:
+                    # It is not there, so that nobody can sign with it.
+                    continue
+                found.setdefault(name, []).append(hash_key(secret))
+        return found
+
+    def is_barred(self, source: str) -> bool:
+        """Return whether a breach took the secret away with which a webhook is signed just now."""
+        barred = self.directory.barred.hashes
+        return bool(barred) and not barred.isdisjoint(self.named_secrets().get(source, ()))
 
     # -- hand-over
 

@@ -20,6 +20,7 @@ from kept.core.bundle import Bundle
 from kept.core.message import Accepted, Postponed, SendResult, Unclear
 from kept.core.values import SECOND
 from kept.errors import KeptError, SettingsError
+from kept.flows.disclosures import note_suppressions_told
 from kept.flows.engine import Engine
 from kept.flows.tell_tools import (
     Page,
@@ -188,6 +189,8 @@ class Tools:
 
 def _settle(engine: Engine, tool: _Tool, page: Page, result: SendResult, now: int) -> None:
     """Note what became of a call; whatever is no clear yes is told again, in the same order."""
+    if not isinstance(result, Postponed):
+        note_suppressions_told(engine, tool.name, after=page.after, upto=page.upto, now=now)
     if isinstance(result, Accepted):
         save_told(engine, tool.name, page, told_as=tool.told_as)
         tool.seconds.append((now - page.oldest_at) / SECOND)

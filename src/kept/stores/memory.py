@@ -26,12 +26,13 @@ from kept.ports import (
 )
 from kept.ports_access import AuditEntry
 from kept.stores.memory_access import MemoryAccess
+from kept.stores.memory_dossiers import MemoryDossiers
 from kept.stores.memory_log import MemoryLog
 from kept.stores.memory_requests import MemoryRequests, lookup_key
 from kept.stores.memory_retention import MemoryRetention
 
 
-class MemoryStore(MemoryRequests, MemoryRetention, MemoryAccess):
+class MemoryStore(MemoryRequests, MemoryRetention, MemoryAccess, MemoryDossiers):
     """One brand's memory in plain dictionaries; implements `ports.Store`."""
 
     def __init__(self) -> None:
@@ -422,6 +423,7 @@ class MemoryStore(MemoryRequests, MemoryRetention, MemoryAccess):
             self._drop(self._states, part_id)
         self._forget_leaves(gone)
         self._forget_accesses(gone)
+        self._forget_dossiers(part_ids)
         return ErasedCounts(events=len(events), decisions=len(decisions), messages=len(messages))
 
     def erase_quarantined(self, quarantine_ids: Sequence[int]) -> None:

@@ -32,7 +32,7 @@ async def take_next_call(call: Call) -> NextCall:
     """Hand out the next call; from here on it is in flight."""
     channels = _lists_of(call)
     card = await call.front.runtime.ask(
-        lambda engine, now: next_call(engine, now, channels=channels)
+        lambda engine, now: next_call(engine, now, channels=channels, source=call.caller.source)
     )
     return NextCall(card=card)
 

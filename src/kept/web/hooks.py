@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from kept.clock import read_monotonic
+from kept.errors import UnknownCallerError
 from kept.flows.ingest import InFlight
 from kept.web.asgi import query_of
 from kept.web.endpoints import BUSY, Call, Endpoint
@@ -27,6 +28,10 @@ async def take_webhook(call: Call) -> Delivered:
     """Take a delivery; answered once it and what follows from it are durable."""
     started = read_monotonic()
     front = call.front
+    if front.runtime.is_barred(call.text("source")):
+        raise UnknownCallerError(
+            "the secret of this webhook was taken away because of a breach; give it another one"
+        )
     parsed = front.signers.find_webhook(call.text("source")).parse(
         headers=call.request.scope["headers"],
         query=query_of(call.request.scope),

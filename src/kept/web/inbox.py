@@ -64,13 +64,18 @@ class PassGranted(msgspec.Struct, frozen=True, kw_only=True):
     valid_until: str
 
 
+class _Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """Which source looks, itself or by a pass of its own, and into which channels."""
+
+    source: str
+    channels: Collection[str]
+
+
 async def show_inbox(call: Call) -> Inbox:
     """Show an inbox; what is due in it is handed over by this."""
 
-    def job(
-        engine: Engine, customer: Customer, channels: Collection[str], now: int
-    ) -> tuple[Item, ...]:
-        return pull_inbox(engine, customer, now, channels=channels)
+    def job(engine: Engine, customer: Customer, asked: _Asked, now: int) -> tuple[Item, ...]:
+        return pull_inbox(engine, customer, now, channels=asked.channels, source=asked.source)
 
     return Inbox(items=await _with_customer(call, call.query.identifier, job))
 
@@ -80,8 +85,8 @@ async def mark_message(call: Call) -> Marked:
     wanted: Marking = call.body
     message_id = call.text("message_id")
 
-    def job(engine: Engine, customer: Customer, channels: Collection[str], now: int) -> None:
-        mark_item(engine, customer, message_id, wanted.mark, channels=channels, now=now)
+    def job(engine: Engine, customer: Customer, asked: _Asked, now: int) -> None:
+        mark_item(engine, customer, message_id, wanted.mark, channels=asked.channels, now=now)
 
     await _with_customer(call, wanted.identifier, job)
     return Marked(message_id=message_id, mark=wanted.mark)
@@ -103,6 +108,7 @@ async def grant_pass(call: Call) -> PassGranted:
         part_id=await call.front.runtime.ask(job),
         expires_at=call.now + wanted.seconds * SECOND,
         source=source,
+        granted_at=call.now,
     )
     return PassGranted(
         inbox_pass=make_pass(granted, secret=call.front.runtime.link_secret),
@@ -111,7 +117,7 @@ async def grant_pass(call: Call) -> PassGranted:
 
 
 async def _with_customer(
-    call: Call, identifier: str, work: Callable[[Engine, Customer, Collection[str], int], T]
+    call: Call, identifier: str, work: Callable[[Engine, Customer, _Asked, int], T]
 ) -> T:
     """Do something for the customer whom a pass or the asking server proves."""
     runtime = call.front.runtime
@@ -122,15 +128,15 @@ async def _with_customer(
         source = find_source(
             runtime, call.request.scope, proxies=call.front.proxies, server_only=True
         ).source
-    channels = find_pulled(runtime.bundle, source, INBOX)
+    asked = _Asked(source=source, channels=find_pulled(runtime.bundle, source, INBOX))
 
     def job(engine: Engine, now: int) -> T:
         if granted is None:
-            return work(engine, _proven(engine, identifier, source), channels, now)
+            return work(engine, _proven(engine, identifier, source), asked, now)
         parts = engine.store.load_parts([granted.part_id])
         if not parts:
             raise UnknownCallerError("whom this pass was written for is not known any more")
-        return work(engine, engine.customers.home_of(parts[0]), channels, now)
+        return work(engine, engine.customers.home_of(parts[0]), asked, now)
 
     return await runtime.ask(job)
 
@@ -140,7 +146,13 @@ def _offered_pass(call: Call) -> Pass | None:
     if not header.lower().startswith(_BEARER):
         return None
     text = header[len(_BEARER) :].strip()
-    return read_pass(text, secret=call.front.runtime.link_secret, now=call.now)
+    runtime = call.front.runtime
+    granted = read_pass(text, secret=runtime.link_secret, now=call.now)
+    if granted is not None and granted.granted_at < runtime.directory.barred.passes_before.get(
+        granted.source, 0
+    ):
+        raise UnknownCallerError("this pass was revoked; ask for a new one")
+    return granted
 
 
 def _proven(engine: Engine, identifier: str, source: str) -> Customer:

@@ -40,6 +40,11 @@ _COUNTED: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
     "let_go": ("kept_let_go", "Customers of whom nothing was left, and who were erased.", ()),
     "forgotten": ("kept_forgotten", "Customers who were forgotten.", ()),
     "unerased": ("kept_erasures_refused", "Calls that a recipient did not take.", ("recipient",)),
+    "approvals": (
+        "kept_approvals",
+        "What became of what waits for a person.",
+        ("outcome",),
+    ),
     "quarantined": ("kept_quarantined_events", "Events that could not be taken.", ("source",)),
     "decisions": ("kept_decisions", "Decisions made.", ("outcome",)),
     "reasons": ("kept_reasons", "Why actions were not chosen.", ("reason",)),

@@ -20,6 +20,8 @@ class Pass(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     part_id: int
     expires_at: int
     source: str
+    granted_at: int = 0
+    """When it was given (µs), so that passes of a source that was compromised can be void."""
 
 
 def make_pass(granted: Pass, *, secret: bytes) -> str:

@@ -226,6 +226,8 @@ _NEWS: Final = {
     "refused": "{action} was refused by the provider of {channel}.",
     "unclear": "{action} may have left by {channel}; nobody knows yet.",
     "expired": "{action} for {channel} was too late, and dropped.",
+    "approval_needed": "{action} waits for a person: approval {approval}.",
+    "breach_found": "It is known whom breach {breach} touched.",
     "paused": "{scope} was paused.",
     "resumed": "{scope} goes on.",
     "brand": "The brand {version} is in force.",
@@ -242,6 +244,9 @@ _ALERTS: Final = {
     "that refused it.",
     "outgrown": "A customer's {fact} outgrew what is kept of one customer; for them it counts as "
     "unknown.",
+    "breach": "Breach {breach} was declared: {what} {name}. Nothing promotional leaves until it is "
+    "known whom it touched.",
+    "contested": "A customer contests {action}; another person looks at approval {approval}.",
     "restored": "The store was restored; promotions are paused until you resume their purposes.",
     "tool_unreachable": "{source} cannot be told of suppressions; it is tried again until it can.",
     "tool_back": "{source} is told of suppressions again.",

@@ -5,6 +5,8 @@ from typing import Annotated, Final
 import msgspec
 
 from kept.core.suppression import Suppression
+from kept.flows.disclosures import note_suppressions_told
+from kept.flows.engine import Engine
 from kept.flows.tell_tools import Page, read_page
 from kept.web.endpoints import BUSY, Call, Endpoint
 
@@ -33,11 +35,14 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 async def fetch_suppressions(call: Call) -> Told:
     """Return what a tool was not told yet; what holds is read at this moment."""
     query: SuppressionsQuery = call.query
-    page: Page = await call.front.runtime.ask(
-        lambda engine, now: read_page(
-            engine, call.caller.source, after=query.after, limit=query.limit
-        )
-    )
+    source = call.caller.source
+
+    def fetch(engine: Engine, now: int) -> Page:
+        page = read_page(engine, source, after=query.after, limit=query.limit)
+        note_suppressions_told(engine, source, after=query.after, upto=page.upto, now=now)
+        return page
+
+    page = await call.front.runtime.ask(fetch)
     return Told(suppressions=page.suppressions, next=page.upto, has_more=page.has_more)
 
 

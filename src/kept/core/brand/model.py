@@ -335,6 +335,10 @@ class ContactFile(Entry, frozen=True, kw_only=True):
     """How long an action that was declined does not come back, on any channel."""
     answer_stable: DurationText = "1 day"
     """How long the one answer stays the same unless something happens."""
+    approval_valid: DurationText = "3 days"
+    """How long a person's approval may be acted on before it lapses."""
+    refusal_rest: DurationText = "30 days"
+    """How long what a person refused is not put before anybody again."""
     resume_over: DurationText = "10 minutes"
     """After a brake is lifted, the customers concerned are decided again spread over this time."""
 

@@ -121,6 +121,8 @@ class Action(Entry, frozen=True, kw_only=True):
     """The share of customers who do not get it, to see what it brings."""
     needs_approval: bool = False
     """Whether a person approves each one."""
+    notice_of: Literal["breach", ""] = ""
+    """`breach`: the service message that tells whom a breach touched; its text may say `breach`."""
     legal_weight: bool = False
     """Whether it affects the customer's rights, so that no machine decides alone."""
     reads: tuple[str, ...] = ()

@@ -238,3 +238,8 @@ class FactsFile(Entry, frozen=True, kw_only=True):
     """Kinds of things that customers have, by name."""
     features: dict[str, Feature] = {}
     """What follows from events, by name."""
+    words: dict[str, dict[str, str]] = {}
+    """What a field, or a kind of object, is called when a customer reads of it, by locale.
+
+    Such as `trait.email` or `bill`; a field without words is called by its name.
+    """

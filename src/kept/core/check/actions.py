@@ -29,6 +29,7 @@ def check_actions(report: Report) -> None:
         _check_lengths(report, file, action)
         if action.kind == "measure":
             _check_measure(report, file, action)
+        _check_legal_weight(report, file, action)
 
 
 def _check_references(report: Report, file: str, action: Action) -> None:
@@ -184,6 +185,10 @@ def _check_measure(report: Report, file: str, action: Action) -> None:
     if action.channels:
         message = "a measure is taken by another system; nothing is sent"
         report.error(file, ("channels",), message, "remove the channels, or make it a service")
+
+
+def _check_legal_weight(report: Report, file: str, action: Action) -> None:
+    """Check that no machine decides alone what affects somebody's rights."""
     if action.legal_weight and not action.needs_approval:
         message = f"`{action.action}` has legal weight, and no person decides"
         report.error(file, ("legal_weight",), message, "add `needs_approval: true`")

@@ -42,7 +42,7 @@ def check_contact(report: Report) -> None:
     if contact.choice_limit < 1:
         message = f"a choice of {contact.choice_limit}"
         report.error(FILE, ("choice_limit",), message, "write 1 or more; 3 is usual")
-    for key in ("decline_rest", "answer_stable"):
+    for key in ("decline_rest", "answer_stable", "approval_valid", "refusal_rest"):
         _check_length(report, (key,), getattr(contact, key))
     _note_uncapped(report)
 

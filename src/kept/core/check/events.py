@@ -6,8 +6,10 @@ import msgspec
 
 from kept.core.brand.model import SourcesFile
 from kept.core.event import (
+    APPROVAL_DECIDED,
     CHANNEL_CLOSED,
     CONTACT_REPORTED,
+    DECISION_CONTESTED,
     HISTORY_TAKEN,
     MESSAGE_BOUNCED,
     MESSAGE_CLICKED,
@@ -22,8 +24,10 @@ from kept.core.event import (
 
 OWN_EVENTS: Final = frozenset(
     {
+        APPROVAL_DECIDED,
         CHANNEL_CLOSED,
         CONTACT_REPORTED,
+        DECISION_CONTESTED,
         MESSAGE_BOUNCED,
         MESSAGE_CLICKED,
         MESSAGE_COMPLAINED,

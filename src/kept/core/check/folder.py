@@ -13,6 +13,7 @@ from kept.core.check.events import supply_of
 from kept.core.check.expressions import check_expressions
 from kept.core.check.facts import check_facts
 from kept.core.check.names import check_names
+from kept.core.check.notices import check_notices
 from kept.core.check.offers import check_offers
 from kept.core.check.privacy import check_privacy
 from kept.core.check.reach import check_reach
@@ -61,6 +62,7 @@ def check_brand(
     check_offers(report)
     check_texts(report)
     check_reach(report)
+    check_notices(report)
     check_recipients(report)
     check_sensitive(report)
     check_privacy(report)

@@ -8,10 +8,13 @@ from typing import Any, Final
 
 import msgspec
 
+from kept.core.approval import approval_key
 from kept.core.brand.model import FactsFile
 from kept.core.consent import CONSENT_EVENTS, Categories, combine_consents, read_consents
 from kept.core.correction import leave_out_rejected, object_field, overruled_in
 from kept.core.event import (
+    APPROVAL_DECIDED,
+    BREACH_FOUND,
     CHANNEL_CLOSED,
     CONTACT_REPORTED,
     CORRECTED,
@@ -42,6 +45,7 @@ from kept.core.fold.forgetting import (
     keep_contact,
     limit_objects,
 )
+from kept.core.notices import DUE, TOLD, breach_of
 from kept.core.readers import UNREADABLE, Reader, reader_for
 from kept.core.state import Contact, Stamped, State
 
@@ -198,7 +202,12 @@ def _fold_settled(plan: FoldPlan, state: State, event: Event) -> None:
     if event.source != SOURCE_SELF:
         return
     outcome = str(event.properties.get("outcome", ""))
-    keep_contact(state, _contact_of(event, settled_at=event.occurred_at, outcome=outcome))
+    contact = _contact_of(event, settled_at=event.occurred_at, outcome=outcome)
+    keep_contact(state, contact)
+    breach = breach_of(contact.about)
+    if breach and outcome == "delivered":
+        said = Stamped(TOLD, event.occurred_at, event.event_key, event.source)
+        _keep_later(state.breaches, str(breach), said)
 
 
 def _fold_reported(plan: FoldPlan, state: State, event: Event) -> None:
@@ -249,6 +258,20 @@ def _fold_closed(plan: FoldPlan, state: State, event: Event) -> None:
         _keep_later(state.closed_addresses, key, said)
 
 
+def _fold_approval(plan: FoldPlan, state: State, event: Event) -> None:
+    told = event.properties
+    if event.source == SOURCE_SELF and "outcome" in told:
+        key = approval_key(str(told.get("action", "")), str(told.get("about", "")))
+        said = Stamped(told, event.occurred_at, event.event_key, event.source)
+        _keep_later(state.approvals, key, said)
+
+
+def _fold_breach(plan: FoldPlan, state: State, event: Event) -> None:
+    if event.source == SOURCE_SELF:
+        said = Stamped(DUE, event.occurred_at, event.event_key, event.source)
+        _keep_later(state.breaches, str(event.properties.get("breach")), said)
+
+
 def _fold_history(plan: FoldPlan, state: State, event: Event) -> None:
     if event.source == SOURCE_SELF:
         known = event.properties.get("known", [])
@@ -278,6 +301,8 @@ def _fold_corrected(plan: FoldPlan, state: State, event: Event) -> None:
 _OWN: Final = {
     CORRECTED: _fold_corrected,
     HISTORY_TAKEN: _fold_history,
+    APPROVAL_DECIDED: _fold_approval,
+    BREACH_FOUND: _fold_breach,
     MESSAGE_LEAVING: _fold_leaving,
     MESSAGE_SETTLED: _fold_settled,
     CONTACT_REPORTED: _fold_reported,
@@ -313,6 +338,7 @@ def add_states(plan: FoldPlan, state: State, other: State) -> State:
             _add_stamped(mine_of_kind.setdefault(key, {}), fields)
     add_forgotten_objects(state, other)
     _add_stamped(state.consents, other.consents)
+    _add_stamped(state.approvals, other.approvals)
     _add_restraints(state, other)
     said = other.history
     if said is not None and (state.history is None or said.is_later_than(state.history)):
@@ -326,6 +352,7 @@ def _add_restraints(state: State, other: State) -> None:
     add_contacts(state, other)
     _add_stamped(state.declines, other.declines)
     _add_stamped(state.closed_addresses, other.closed_addresses)
+    _add_stamped(state.breaches, other.breaches)
 
 
 def _add_stamped(into: dict[str, Stamped], other: Mapping[str, Stamped]) -> None:

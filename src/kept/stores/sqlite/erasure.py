@@ -25,6 +25,7 @@ _BY_PARTS: tuple[LiteralString, ...] = (
     "delete_notices",
     "empty_leaves",
     "delete_accesses",
+    "delete_dossiers",
     "delete_links",
     # Both read `parts`, which goes last.
     "delete_wakes",

@@ -16,6 +16,7 @@ from kept.stores.sqlite.claims import Claims
 from kept.stores.sqlite.connections import Readers, open_reader, translate
 from kept.stores.sqlite.consent_log import ConsentLog
 from kept.stores.sqlite.derived import Derived
+from kept.stores.sqlite.dossiers import DossierTable
 from kept.stores.sqlite.erasure import Erasure
 from kept.stores.sqlite.folder import (
     DATABASE_NAME,
@@ -46,6 +47,7 @@ _FILES: Final = (
     "retention",
     "consent_log",
     "staff",
+    "dossiers",
 )
 
 
@@ -110,6 +112,7 @@ class SqliteStore:
         self._take_log(ConsentLog(session, readers, witness, vault=vault, queries=queries))
         self.load_witness = witness.load_witness
         self._take_access(Access(session, readers, vault=vault, queries=queries))
+        self._take_dossiers(DossierTable(session, vault, queries))
 
     def close(self) -> None:
         """Release the store; what was acknowledged is durable already."""
@@ -232,6 +235,15 @@ class SqliteStore:
         self.load_failures = access.load_failures
         self.append_access = access.append_access
         self.read_accesses = access.read_accesses
+
+    def _take_dossiers(self, dossiers: DossierTable) -> None:
+        self.next_dossier_number = dossiers.next_dossier_number
+        self.last_dossier_number = dossiers.last_dossier_number
+        self.save_dossier = dossiers.save_dossier
+        self.load_dossier = dossiers.load_dossier
+        self.load_dossiers = dossiers.load_dossiers
+        self.load_part_dossiers = dossiers.load_part_dossiers
+        self.count_dossiers = dossiers.count_dossiers
 
 
 def _load_queries() -> dict[str, LiteralString]:

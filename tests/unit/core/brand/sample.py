@@ -150,6 +150,16 @@ _TEXTS: Final = {
         expires: add_days(about.due_at, 30)
         sets: {grace_until: 'add_days(about.due_at, 10)'}
         """,
+    "actions/breach_notice.yaml": """
+        action: breach_notice
+        kind: service
+        notice_of: breach
+        entity: shop
+        purpose: service
+        when: true
+        channels: [email]
+        template: breach_notice
+        """,
     "actions/late_fee.yaml": """
         action: late_fee
         kind: measure
@@ -214,6 +224,18 @@ _TEXTS: Final = {
           intro_months: 3
           renews: true
           min_months: 3
+        """,
+    "templates/breach_notice.en.liquid": """
+        subject: Your data
+
+        Since {{ breach.since | date }}: {{ breach.fields }}. {{ breach.what_we_did }}
+        {{ breach.contact }}
+        """,
+    "templates/breach_notice.de.liquid": """
+        subject: Ihre Daten
+
+        Seit {{ breach.since | date }}: {{ breach.fields }}. {{ breach.what_we_did }}
+        {{ breach.contact }}
         """,
     "templates/missed_bill.en.liquid": """
         Subject: Your bill of {{ about.due_at | date }}

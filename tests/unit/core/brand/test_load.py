@@ -37,10 +37,16 @@ def test_a_whole_folder_is_read_into_structs() -> None:
     assert brand.consent.categories == {"Advertising": ("shop", "marketing")}
     assert brand.facts.objects["bill"].events["Bill Issued"].set["paid"] is False
     assert brand.facts.features["last_case_at"].last == ("Case Opened", "Case Resolved")
-    assert sorted(brand.actions) == ["late_fee", "missed_bill", "phone_plan", "small_loan"]
+    assert sorted(brand.actions) == [
+        "breach_notice",
+        "late_fee",
+        "missed_bill",
+        "phone_plan",
+        "small_loan",
+    ]
     assert brand.products["plan_s"].terms is not None
     assert sorted(brand.templates) == [
-        "missed_bill.de", "missed_bill.en", "small_loan.de", "small_loan.en",
+        "breach_notice.de", "breach_notice.en", "missed_bill.de", "missed_bill.en", "small_loan.de", "small_loan.en",
     ]  # fmt: skip
     assert len(brand.version) == 16
 

@@ -223,6 +223,7 @@ def test_mail_comes_from_somebody() -> None:
 def test_the_basis_must_cover_the_channel() -> None:
     """Consent to e-mail is none to a text message."""
     texts = with_text("consent.yaml", "basis: contract,", "basis: contract, channels: [inbox],")
+    del texts["actions/breach_notice.yaml"]
     assert_found(texts, at=f"{BILL} email", says="does not cover the channel `email`")
 
 
