@@ -21,6 +21,7 @@ from kept.web.problems import HttpProblem
 from kept.web.routes import ENDPOINTS
 from tests.e2e.matters import answers
 from tests.e2e.people import PASSWORD, Browser, invite, signed_in
+from tests.e2e.rights_calls import RIGHTS
 from tests.e2e.served import (
     DESK_SECRET,
     DIALLER_KEY,
@@ -327,27 +328,8 @@ def show_regulation(server: Served) -> httpx.Response:
     return server.http.get(f"/v1/regulations/{regulation}", headers=bearer(server.token))
 
 
-def lift_restriction(server: Served) -> httpx.Response:
-    """Restrict somebody and lift it again."""
-    wanted = known(server, because="a", confirmed_by="b")
-    server.ok(server.admin("POST", "/customers/restrict", wanted))
-    told = {"identifier": wanted["identifier"], "informed_by": "x"}
-    return server.admin("POST", "/customers/lift-restriction", told)
-
-
 CALLS: dict[str, Make] = {
-    "showRetention": admin("GET", "/retention"),
-    "approveRetention": admin("POST", "/retention/approve", {"because": "looked at it"}),
-    "exportCustomer": lambda server: server.admin(
-        "POST", "/customers/export", known(server, confirmed_by="a passport")
-    ),
-    "correctCustomer": lambda server: server.admin(
-        "POST", "/customers/correct", known(server, confirmed_by="x", because="y", trait="phone")
-    ),
-    "restrictCustomer": lambda server: server.admin(
-        "POST", "/customers/restrict", known(server, because="a dispute", confirmed_by="x")
-    ),
-    "liftRestriction": lift_restriction,
+    **RIGHTS,
     "eraseCustomer": lambda server: server.admin(
         "POST", "/erasures", known(server, confirmed_by="they came in person")
     ),

@@ -93,6 +93,10 @@ def ask(engine: Engine, question: Question, *, source: str, now: int) -> Answer:
         raise NotFoundError(message)
     customer, is_proven = recognise(engine, question.identifiers, source=source)
     is_proven = is_proven and question.proven
+    if placement.kind != "gate" and is_restricted(customer.total(engine.plan).consents):
+        # The trace says why; what is shown is what anybody would see of whom nothing is known.
+        engine.decide(customer, Request(placement=question.placement, source=source), now)
+        customer, is_proven = _begin_empty(engine, ()), False
     reveals = is_proven and placement.reveals == "proven"
     state = customer.total(engine.plan)
     asks, prefill = _missing_and_known(engine, placement, state, reveals=reveals)
@@ -107,11 +111,6 @@ def ask(engine: Engine, question: Question, *, source: str, now: int) -> Answer:
         revealed=(*sorted(prefill), *(("name",) if name else ())),
     )
     decision = engine.decide(customer, request, now)
-    if placement.kind != "gate" and is_restricted(customer.total(engine.plan).consents):
-        # The trace says why; what is shown is what anybody would see of whom nothing is known.
-        customer, is_proven = _begin_empty(engine, ()), False
-        request = msgspec.structs.replace(request, is_proven=False, open_messages=())
-        decision = engine.decide(customer, request, now)
     request_approvals(engine, customer, decision, now)
     # At `outbound` it only says what would be sent; there it is used by the message.
     goes_ahead = placement.kind != "outbound"

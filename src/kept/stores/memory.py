@@ -1,7 +1,4 @@
-"""A store in memory, for stories and trials: the whole port, and nothing survives the process.
-
-It passes the same battery as the durable stores, and is what lets hundreds of stories run a second.
-"""
+"""A store in memory, for stories and trials: the whole port, and nothing survives the process."""
 
 import bisect
 from collections.abc import Iterable, Iterator, Sequence
