@@ -1,7 +1,7 @@
 """What the shell asks of the world: a store, a vault and its master key, channels.
 
-Adapters implement these protocols, flows use them, and `runtime` alone knows which adapter it is.
-Each port has one contract battery in `tests/contract`, which every adapter must pass.
+Adapters implement these protocols, flows use them, `runtime` alone knows which adapter it is, and
+one contract battery for each in `tests/contract` must be passed by all of them.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +16,7 @@ from kept.core.identity import Link, Part
 from kept.core.message import Message, Outgoing, SendResult
 from kept.log_port import LogStore
 from kept.ports_access import AccessStore, AuditEntry
+from kept.retention_port import Retention
 
 
 class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,7 +120,7 @@ class HeldRecord(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-class Store(LogStore, AccessStore, Dossiers, Protocol):
+class Store(LogStore, AccessStore, Dossiers, Retention, Protocol):
     """One brand's durable memory: the stream, identity, messages, and what is derived from them.
 
     There is one writer. Everything inside `transaction()` becomes durable together, before it
@@ -148,8 +149,10 @@ class Store(LogStore, AccessStore, Dossiers, Protocol):
     def load_events(self, *, after: int, limit: int) -> list[StoredEvent]:
         """Return events in stream order from `after` (exclusive)."""
 
-    def load_part_events(self, part_ids: Sequence[int], *, newest: int = 0) -> list[StoredEvent]:
-        """Return all events (or the `newest` ones) of these parts in stream order."""
+    def load_part_events(
+        self, part_ids: Sequence[int], *, newest: int = 0, after: int = 0, limit: int = 0
+    ) -> list[StoredEvent]:
+        """Return events of these parts in stream order: all, the `newest`, or `limit` from `after` on."""
 
     def forget_claims(self, *, before_hour: int, limit: int = 0) -> int:
         """Drop de-duplication keys of hours before this one (at most `limit`, if given); return how many."""
@@ -266,10 +269,10 @@ class Store(LogStore, AccessStore, Dossiers, Protocol):
     # -- stops that must outlive a restore
 
     def append_guard(self, record: bytes) -> None:
-        """Keep an opt-out or an erasure outside of the backups too, durable with this transaction; twice is once.
+        """Keep a stop outside of the backups too, durable with this transaction; twice is once.
 
-        The record must let the stop be applied again. It is a MessagePack array that begins with the
-        lookup key of whom it is about, and names people in no other way.
+        It must let the stop be applied again: a MessagePack array that begins with the lookup key
+        of whom it is about, and names people in no other way.
         """
 
     def load_guard(self) -> list[bytes]:
@@ -342,8 +345,10 @@ class Store(LogStore, AccessStore, Dossiers, Protocol):
     def read_decision(self, decision_id: int) -> DecisionRow | None:
         """Return a stored decision."""
 
-    def read_decisions(self, part_ids: Sequence[int], *, newest: int) -> list[DecisionRow]:
-        """Return the newest decisions of these parts, newest first."""
+    def read_decisions(
+        self, part_ids: Sequence[int], *, newest: int, before: int = 0
+    ) -> list[DecisionRow]:
+        """Return the newest decisions of these parts (with ids below `before`), newest first."""
 
     def read_quarantine(self, *, after: int, limit: int) -> list[Quarantined]:
         """Return quarantined events in order of their ids."""
@@ -385,16 +390,6 @@ Record: TypeAlias = Literal[
 
 HOUSE: Final = 0
 """The part under which everything is sealed that is of no customer: settings, audit, quarantine."""
-
-
-def request_part(number: int) -> int:
-    """Return the part under whose key a request is sealed while it is open."""
-    return -2 * number
-
-
-def hold_part(number: int) -> int:
-    """Return the part under whose key is sealed what the law obliges to keep after a request."""
-    return -2 * number - 1
 
 
 class Vault(Protocol):

@@ -21,6 +21,7 @@ from kept.web.problems import HttpProblem
 from kept.web.routes import ENDPOINTS
 from tests.e2e.matters import answers
 from tests.e2e.people import PASSWORD, Browser, invite, signed_in
+from tests.e2e.rights_calls import RIGHTS
 from tests.e2e.served import (
     DESK_SECRET,
     DIALLER_KEY,
@@ -328,6 +329,7 @@ def show_regulation(server: Served) -> httpx.Response:
 
 
 CALLS: dict[str, Make] = {
+    **RIGHTS,
     "eraseCustomer": lambda server: server.admin(
         "POST", "/erasures", known(server, confirmed_by="they came in person")
     ),

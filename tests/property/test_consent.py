@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from kept.core.consent import (
     GPC,
+    RESTRICTION,
     PurposeRule,
     channel_key,
     check_permission,
@@ -27,6 +28,7 @@ SCOPES = (
     channel_key("email"),
     topic_key("lamps"),
     GPC,
+    RESTRICTION,
 )
 
 Consents = dict[str, Stamped]
@@ -116,7 +118,8 @@ def test_opting_in_again_after_the_merge_works(
     parts: list[Consents], attached: list[Consents], joined_at: int
 ) -> None:
     """G10: whoever says yes to everything again, after becoming one, is believed."""
-    yes = {scope: allow(20) for scope in SCOPES if scope != GPC} | {GPC: Stamped(False, 20, 20)}
+    yes = {scope: allow(20) for scope in SCOPES}
+    yes |= {scope: Stamped(False, 20, 20) for scope in (GPC, RESTRICTION)}
     assert may(combine_consents([*parts, yes], attached, joined_at=joined_at))
 
 

@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kept.core.brand.model import FactsFile
+from kept.core.correction import OVERRULED
 from kept.core.event import (
     CONTACT_REPORTED,
+    CORRECTED,
     MESSAGE_CLICKED,
     MESSAGE_LEAVING,
     MESSAGE_OPENED,
@@ -139,8 +141,26 @@ def said_of(draw: st.DrawFn) -> Event:
     )
 
 
+@st.composite
+def corrected_of(draw: st.DrawFn) -> Event:
+    """Draw what a person put right, or an event that repeats what was wrong and is marked so."""
+    event = draw(event_of())
+    if draw(st.booleans()):
+        overruled = draw(st.lists(st.sampled_from(["trait.age", "trait.zone", "case/k1.status"])))
+        return msgspec.structs.replace(event, context=event.context | {OVERRULED: overruled})
+    told = {
+        "kind": "case",
+        "key": draw(st.sampled_from(["k1", "k3"])),
+        "set": {"status": draw(st.sampled_from(["right", None, 7]))},
+        "rejected": {"trait.age": draw(st.lists(st.sampled_from(["a", "b"]), max_size=2))},
+    }
+    return msgspec.structs.replace(event, name=CORRECTED, source="kept", properties=told)
+
+
 streams = st.lists(
-    st.one_of(event_of(), said_of()), max_size=25, unique_by=lambda event: event.event_key
+    st.one_of(event_of(), said_of(), corrected_of()),
+    max_size=25,
+    unique_by=lambda event: event.event_key,
 )
 limits = st.sampled_from([1, 2, 3, 400])
 

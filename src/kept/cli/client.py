@@ -32,6 +32,48 @@ def fetch(data: Path, method: str, path: str, body: Any = None) -> bytes:
 
 
 def _ask(data: Path, method: str, path: str, body: Any = None, *, key: str = "") -> httpx.Response:
+    address, token = _server_of(data, key)
+    try:
+        answer = httpx.request(
+            method,
+            address + path,
+            json=body,
+            headers={"authorization": f"Bearer {token}"},
+            timeout=TIMEOUT_SECONDS,
+        )
+    except httpx.HTTPError as error:
+        raise _silent(address, error) from error
+    if not answer.is_success:
+        raise _refused(answer.status_code, _read(answer))
+    return answer
+
+
+def download(data: Path, path: str, body: Any, target: Path) -> None:
+    """Write what a running server answers into a new file that only its owner reads, as it comes.
+
+    Raises:
+        SettingsError: no server has been started on this data folder, or it does not answer.
+        InputError: the server refused, and why.
+    """
+    address, token = _server_of(data)
+    headers = {"authorization": f"Bearer {token}"}
+    try:
+        with httpx.stream(
+            "POST", address + path, json=body, headers=headers, timeout=TIMEOUT_SECONDS
+        ) as answer:
+            if not answer.is_success:
+                answer.read()
+                raise _refused(answer.status_code, _read(answer))
+            opened = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(opened, "wb") as file:
+                for piece in answer.iter_bytes():
+                    file.write(piece)
+    except httpx.HTTPError as error:
+        raise _silent(address, error) from error
+
+
+def _server_of(data: Path, key: str = "") -> tuple[str, str]:
+    """Return the address of the server of a data folder, and what is shown to it."""
     own = key or os.environ.get(TOKEN_VARIABLE, "")
     try:
         address = (data / ADDRESS_FILE).read_text(encoding="utf-8").strip()
@@ -42,24 +84,17 @@ def _ask(data: Path, method: str, path: str, body: Any = None, *, key: str = "")
             "start one with `kept serve`, or name its folder with --data"
         )
         raise SettingsError(message) from error
-    try:
-        answer = httpx.request(
-            method,
-            address + path,
-            json=body,
-            headers={"authorization": f"Bearer {token}"},
-            timeout=TIMEOUT_SECONDS,
-        )
-    except httpx.HTTPError as error:
-        message = (
-            f"the server at {address} does not answer ({type(error).__name__}); is it running?"
-        )
-        raise SettingsError(message) from error
-    if answer.is_success:
-        return answer
-    told = _read(answer)
+    return address, token
+
+
+def _silent(address: str, error: httpx.HTTPError) -> SettingsError:
+    what = type(error).__name__
+    return SettingsError(f"the server at {address} does not answer ({what}); is it running?")
+
+
+def _refused(status: int, told: Any) -> InputError:
     detail = told.get("detail") if isinstance(told, dict) else None
-    raise InputError(str(detail or f"the server answered {answer.status_code}"))
+    return InputError(str(detail or f"the server answered {status}"))
 
 
 def _read(answer: httpx.Response) -> Any:

@@ -18,6 +18,7 @@ from kept.cli import (
     operate,
     privacy,
     read_history,
+    rights,
     serve,
 )
 from kept.cli.output import error_console
@@ -42,6 +43,7 @@ breach.add_to(app)
 data.add_to(app)
 privacy.add_to(app)
 read_history.add_to(app)
+rights.add_to(app)
 consent_log.add_to(app)
 access.add_to(app)
 

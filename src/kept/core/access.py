@@ -28,6 +28,7 @@ Permission: TypeAlias = Literal[
     "export",
     "erase",
     "restrict",
+    "correct",
     "breach",
     "audit",
     "staff",
@@ -58,6 +59,7 @@ PERMISSIONS: Final[Mapping[Permission, str]] = {
     "export": "hand out what is known of a person",
     "erase": "erase a person",
     "restrict": "restrict what is done with a person's data",
+    "correct": "put right what is wrong about a person",
     "breach": "declare a breach, see whom it touched, and tell them",
     "audit": "read what staff did, and who looked at whom",
     "staff": "invite, change and disable staff",
@@ -73,7 +75,7 @@ ROLES: Final[Mapping[Role, frozenset[Permission]]] = {
     "supervisor": _WATCH | _LOOK | {"unmask", "regroup", "brake", "approve", "quarantine"},
     "policy_owner": _WATCH | _LOOK | {"brake", "approve", "brand"},
     "privacy_officer": _LOOK
-    | {"unmask", "brake", "export", "erase", "restrict", "breach", "audit"},
+    | {"unmask", "brake", "export", "erase", "restrict", "correct", "breach", "audit"},
     # Whoever runs the system does not answer for what it says to people.
     "admin": frozenset(PERMISSIONS) - {"approve"},
 }

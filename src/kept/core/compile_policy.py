@@ -99,6 +99,7 @@ def _purposes(consent: model.ConsentFile) -> dict[str, PurposeRule]:
             basis=purpose.basis,
             sale_or_sharing=purpose.sale_or_sharing,
             channels=frozenset(purpose.channels),
+            during_restriction=purpose.during_restriction,
         )
         for name, purpose in consent.purposes.items()
     }

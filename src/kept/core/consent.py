@@ -2,7 +2,8 @@
 
 Consents are kept under scope keys: `p|entity|purpose|channel` for a purpose (an empty channel
 stands for every one), `c|channel` for a whole channel, `t|topic` for a topic, `gpc` for a
-Sec-GPC signal, and `preferred_channel`. Within one part the latest word counts. Between parts the
+Sec-GPC signal, `restricted` while the data is kept and not used (GDPR, article 18), and
+`preferred_channel`. Within one part the latest word counts. Between parts the
 most restrictive one does, unless the customer opted in again after the parts had become one.
 Unknown means no.
 """
@@ -13,8 +14,14 @@ from typing import Any, Final
 
 import msgspec
 
-from kept.core.event import CONSENT_UPDATED, Event
-from kept.core.reason import GlobalPrivacyControl, NoBasis, OptedOut, Reason
+from kept.core.event import (
+    CONSENT_UPDATED,
+    RESTRICTED,
+    RESTRICTION_LIFTED,
+    SOURCE_SELF,
+    Event,
+)
+from kept.core.reason import GlobalPrivacyControl, NoBasis, OptedOut, Reason, Restricted
 from kept.core.state import Stamped
 
 CONSENT_GIVEN: Final = "Consent Given"
@@ -33,11 +40,16 @@ CONSENT_EVENTS: Final = frozenset(
         UNSUBSCRIBED,
         PREFERENCE_UPDATED,
         MARKED_AS_SPAM,
+        RESTRICTED,
+        RESTRICTION_LIFTED,
     }
 )
 
 PREFERRED_CHANNEL: Final = "preferred_channel"
 GPC: Final = "gpc"
+RESTRICTION: Final = "restricted"
+_SAID_TO_RESTRICT: Final = frozenset({GPC, RESTRICTION})
+"""Scopes in which yes is the word that restricts."""
 ANY_ENTITY: Final = "*"
 """Stands in a scope for every legal entity."""
 _TOPIC: Final = "t|"
@@ -52,6 +64,8 @@ class PurposeRule(msgspec.Struct, frozen=True, kw_only=True):
     basis: str
     sale_or_sharing: bool = False
     channels: frozenset[str] = frozenset()
+    during_restriction: bool = False
+    """Whether a law obliges to it even while the customer's data is restricted."""
 
 
 def purpose_key(entity: str, purpose: str, channel: str = "") -> str:
@@ -129,6 +143,12 @@ def _read_preferences(event: Event, categories: Categories) -> Iterable[tuple[st
                 yield key_of(scope), wanted
 
 
+def _read_restriction(event: Event, *, is_on: bool) -> Iterable[tuple[str, Any]]:
+    # Only we say so: it takes a person who made sure who asks.
+    if event.source == SOURCE_SELF:
+        yield RESTRICTION, is_on
+
+
 def _text(properties: Mapping[str, Any], name: str) -> str:
     value = properties.get(name)
     return value if isinstance(value, str) else ""
@@ -142,6 +162,8 @@ _SAID: Final[dict[str, Callable[[Event, Categories], Iterable[tuple[str, Any]]]]
     UNSUBSCRIBED: lambda event, _: _read_opt(event, opted_in=False),
     PREFERENCE_UPDATED: _read_preferences,
     MARKED_AS_SPAM: lambda event, _: [(channel_key("email"), False)],
+    RESTRICTED: lambda event, _: _read_restriction(event, is_on=True),
+    RESTRICTION_LIFTED: lambda event, _: _read_restriction(event, is_on=False),
 }
 
 
@@ -164,25 +186,24 @@ def combine_consents(
             combined[key] = said if mine is None else _stricter(key, mine, said, joined_at)
     for consents in attached:
         for key, said in consents.items():
-            if _restricts(key, said):
+            if restricts(key, said):
                 mine = combined.get(key)
-                speaks_for_all = mine is not None and (
-                    mine.at >= joined_at or _restricts(key, mine)
-                )
+                speaks_for_all = mine is not None and (mine.at >= joined_at or restricts(key, mine))
                 if mine is None or not mine.is_later_than(said) or not speaks_for_all:
                     combined[key] = said
     return combined
 
 
-def _restricts(key: str, said: Stamped) -> bool:
-    return (said.value is True) if key == GPC else (said.value is False)
+def restricts(key: str, said: Stamped) -> bool:
+    """Return whether a word in a scope restricts what may be done."""
+    return (said.value is True) if key in _SAID_TO_RESTRICT else (said.value is False)
 
 
 def _stricter(key: str, one: Stamped, other: Stamped, joined_at: int) -> Stamped:
     later, earlier = (one, other) if one.is_later_than(other) else (other, one)
-    if key == PREFERRED_CHANNEL or later.value == earlier.value or _restricts(key, later):
+    if key == PREFERRED_CHANNEL or later.value == earlier.value or restricts(key, later):
         return later
-    return later if later.at >= joined_at or not _restricts(key, earlier) else earlier
+    return later if later.at >= joined_at or not restricts(key, earlier) else earlier
 
 
 def check_permission(
@@ -199,6 +220,9 @@ def check_permission(
     if not consents:
         # Most customers said nothing yet, and this is asked for every action of every decision.
         return _no_basis(entity, rule.purpose, channel) if needs_consent else None
+    restricted = check_restriction(consents, rule)
+    if restricted is not None:
+        return restricted
     if rule.sale_or_sharing and _says(consents, GPC, wanted=True):
         return GlobalPrivacyControl(purpose=rule.purpose)
     scopes = _scopes_of(entity, rule.purpose, channel, topic)
@@ -212,6 +236,19 @@ def check_permission(
     if needs_consent and opted_in_at < 0:
         return _no_basis(entity, rule.purpose, channel)
     return None
+
+
+def check_restriction(consents: Mapping[str, Stamped], rule: PurposeRule) -> Reason | None:
+    """Return that the customer's data may not be used for this purpose just now, or None."""
+    said = consents.get(RESTRICTION)
+    if said is None or said.value is not True or rule.during_restriction:
+        return None
+    return Restricted(at=said.at)
+
+
+def is_restricted(consents: Mapping[str, Stamped]) -> bool:
+    """Return whether a customer's data is kept and not used (GDPR, article 18)."""
+    return _says(consents, RESTRICTION, wanted=True)
 
 
 @lru_cache(maxsize=4096)

@@ -182,7 +182,11 @@ def _rank(
             (layers.check_relevance(rule, candidate.about, at) if has_past else None)
             or layers.check_eligibility(rule, candidate, at)
             # At a gate another system asks about itself: that needs no permission of ours.
-            or (None if rule.kind == "measure" else layers.find_permission(rule, at).nowhere)
+            or (
+                layers.check_restricted(rule, at)
+                if rule.kind == "measure"
+                else layers.find_permission(rule, at).nowhere
+            )
             or (layers.check_holds(rule, candidate.about, at) if is_hushed else None)
             or layers.check_approval(rule, candidate.about, at)
             or layers.check_honesty(rule)

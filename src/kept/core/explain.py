@@ -11,6 +11,7 @@ import msgspec
 
 from kept.core import reason as why
 from kept.core.approval import Approval, approval_key
+from kept.core.customer_words import customer_words
 from kept.core.decide import decide
 from kept.core.decision import Controls, Decision, Facts
 from kept.core.policy.zones import find_zone
@@ -46,9 +47,10 @@ def explain_reason(reason: Reason, *, zone: str | None) -> str:
     return sentence
 
 
-def explain_reason_to_customer(reason: Reason) -> str:
+def explain_reason_to_customer(reason: Reason, locale: str = "en") -> str:
     """Return a reason as the customer may read it: true, and without the brand's inner workings."""
-    return _CUSTOMER.get(code_of(reason), "This is not the right moment for it.")
+    words = customer_words(locale)
+    return words.get(code_of(reason), words["otherwise"])
 
 
 def explain(decision: Decision, policy: Policy, *, sentences: dict[str, str]) -> Explained:
@@ -70,16 +72,19 @@ def explain(decision: Decision, policy: Policy, *, sentences: dict[str, str]) ->
     )
 
 
-def explain_to_customer(decision: Decision, *, sentences: dict[str, str]) -> tuple[str, ...]:
+def explain_to_customer(
+    decision: Decision, *, sentences: dict[str, str], locale: str = "en"
+) -> tuple[str, ...]:
     """Return what a customer may read of a decision: each reason once, most telling first."""
-    told = [] if decision.is_silence else ["We had something for you."]
+    words = customer_words(locale)
+    told = [] if decision.is_silence else [words["chosen"]]
     told += [sentences[hold] for hold in decision.holds if sentences.get(hold)]
     told += [
-        explain_reason_to_customer(one.reason)
+        explain_reason_to_customer(one.reason, locale)
         for one in decision.considered
-        if one.reason is not None and code_of(one.reason) in _CUSTOMER
+        if one.reason is not None and code_of(one.reason) in words
     ]
-    return tuple(dict.fromkeys(told)) or ("There was nothing worth your attention.",)
+    return tuple(dict.fromkeys(told)) or (words["nothing"],)
 
 
 def describe_outcome(decision: Decision) -> str:
@@ -234,6 +239,9 @@ _STAFF: Final[dict[type, Callable[[Any, Clock], str]]] = {
     why.GlobalPrivacyControl: lambda r, at: (
         f"The customer's browser opts out of selling and sharing, which {r.purpose} is."
     ),
+    why.Restricted: lambda r, at: (
+        f"The customer's data has been restricted since {at(r.at)}: it is kept and not used."
+    ),
     why.NoAddress: lambda r, at: f"There is no address for {r.channel}.",
     why.AddressClosed: lambda r, at: f"The address for {r.channel} is closed.",
     why.NotProven: lambda r, at: "The customer is recognised, but has not proven who they are.",
@@ -280,24 +288,4 @@ _STAFF: Final[dict[type, Callable[[Any, Clock], str]]] = {
     why.MissingValue: lambda r, at: f"Its text lacks {', '.join(r.names)}.",
     why.ProviderRefused: lambda r, at: f"The provider refused it: {r.detail}.",
     why.Shadowed: lambda r, at: "Kept runs in shadow, and sends nothing.",
-}
-
-_CUSTOMER: Final = {
-    "declined": "You told us that you do not want it.",
-    "already_contacted": "We have told you about it already.",
-    "opted_out": "You asked us not to.",
-    "no_basis": "You have not asked us for it.",
-    "global_privacy_control": "Your browser asks us not to share your data, and we do not.",
-    "cap_reached": "You have heard from us often enough lately.",
-    "contacts_unknown": "You have heard from us often enough lately.",
-    "resting": "You have heard from us lately, and we leave you in peace.",
-    "quiet_now": "It is your quiet time.",
-    "zone_unknown": "We do not know what time it is where you are.",
-    "negative_benefit": "It would not be to your benefit.",
-    "needs_approval": "A person decides this, not a machine.",
-    "approval_refused": "A person decided against it.",
-    "contested": "You contested it, and a person looks at it again.",
-    "breach_notice_due": "There is something about your data that we tell you first.",
-    "held_out": "We are finding out whether this helps our customers, and compare.",
-    "braked": "We have paused it for the moment.",
 }

@@ -13,7 +13,7 @@ import msgspec
 
 from kept.core.consent import CONSENT_EVENTS
 from kept.core.decision import Facts, Request
-from kept.core.event import CHANNEL_CLOSED, MESSAGE_LEAVING, Event
+from kept.core.event import CHANNEL_CLOSED, CORRECTED, MESSAGE_LEAVING, Event
 from kept.core.explicit_consent import Guard, hidden_facts
 from kept.core.fold.aggregate import OVERFLOWING
 from kept.core.fold.compile import FeaturePlan
@@ -29,7 +29,7 @@ _NOTHING: Final[frozenset[str]] = frozenset()
 _NONE: Final[frozenset[int]] = frozenset()
 _NO_FIELD: Final = "\0"
 """The name of a field that nothing can set."""
-_TELLS_ANEW: Final = frozenset({MESSAGE_LEAVING, CHANNEL_CLOSED})
+_TELLS_ANEW: Final = frozenset({MESSAGE_LEAVING, CHANNEL_CLOSED, CORRECTED})
 """Events of our own after which everything is read again: what a message sets, a closed address."""
 
 

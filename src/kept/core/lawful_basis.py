@@ -33,6 +33,7 @@ class Bases:
                 basis=purpose.basis,
                 sale_or_sharing=purpose.sale_or_sharing,
                 channels=frozenset(purpose.channels),
+                during_restriction=purpose.during_restriction,
             )
             for name, purpose in brand.consent.purposes.items()
         }

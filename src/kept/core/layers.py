@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from kept.core.approval import check_approved
-from kept.core.consent import PREFERRED_CHANNEL, check_permission
+from kept.core.consent import PREFERRED_CHANNEL, check_permission, check_restriction
 from kept.core.contact import (
     NEVER_ARRIVED,
     check_cap,
@@ -190,10 +190,17 @@ def find_permission(rule: ActionRule, at: Situation) -> Permission:
     number = rule.permission if at.has_topics else rule.permission_any_topic
     known = at.permissions.get(number)
     if known is None:
-        ways, refusal = _find_ways(rule, at)
-        nowhere = None if ways else _check_placements(rule, refusal, at)
+        # First, for a missing address would hide that nothing of theirs is used at all.
+        restricted = check_restricted(rule, at)
+        ways, refusal = _find_ways(rule, at) if restricted is None else ([], restricted)
+        nowhere = restricted or (None if ways else _check_placements(rule, refusal, at))
         known = at.permissions[number] = Permission(ways, refusal, nowhere)
     return known
+
+
+def check_restricted(rule: ActionRule, at: Situation) -> Reason | None:
+    """Return that the customer's data is kept and not used, also where nothing else is asked."""
+    return check_restriction(at.facts.consents, rule.purpose_rule) if at.facts.consents else None
 
 
 def _find_ways(rule: ActionRule, at: Situation) -> tuple[list[ChannelRule], Reason | None]:

@@ -103,6 +103,13 @@ class GlobalPrivacyControl(_Reason, frozen=True, kw_only=True, tag="global_priva
     purpose: str
 
 
+class Restricted(_Reason, frozen=True, kw_only=True, tag="restricted"):
+    """The customer's data is kept and not used, but for what a law obliges (GDPR, article 18)."""
+
+    layer = "permitted"
+    at: int
+
+
 class NoAddress(_Reason, frozen=True, kw_only=True, tag="no_address"):
     """There is no address for any channel of the action."""
 
@@ -272,7 +279,7 @@ class Shadowed(_Reason, frozen=True, kw_only=True, tag="shadowed"):
 Reason: TypeAlias = (
     NotOfferedHere | AlreadyContacted | AlreadyQueued | KnownSinceImport | Declined
     | NotEligible | FactUnknown | HeldOut | Expired
-    | NoBasis | OptedOut | GlobalPrivacyControl | NoAddress | AddressClosed | NotProven
+    | NoBasis | OptedOut | GlobalPrivacyControl | Restricted | NoAddress | AddressClosed | NotProven
     | Held | HoldUnknown | Braked | NeedsApproval | ApprovalRefused | Contested | BreachNoticeDue
     | CapReached | Resting | QuietNow | ZoneUnknown | ContactsUnknown
     | TermsMissing | ChoiceLimited

@@ -21,6 +21,7 @@ from kept.core.consent import (
     GPC,
     MARKED_AS_SPAM,
     PREFERRED_CHANNEL,
+    RESTRICTION,
     SUBSCRIBED,
     UNSUBSCRIBED,
     read_wording,
@@ -58,6 +59,8 @@ _STATES: Final = {
     "consent_withdrawn": "withdrawn",
     "kept:consent_refused": "refused",
     "kept:privacy_signal": "set",
+    "kept:restricted": "set",
+    "kept:restriction_lifted": "set",
     "kept:preference": "set",
     "kept:nothing": "nothing said",
 }
@@ -250,6 +253,9 @@ def _event(
     everyone = tuple(sorted(brand.brand.legal_entities))
     if key == GPC:
         return _write_event(event, "kept:privacy_signal", entities=everyone)
+    if key == RESTRICTION:
+        what = "kept:restricted" if word.value is True else "kept:restriction_lifted"
+        return _write_event(event, what, entities=everyone)
     if key == PREFERRED_CHANNEL:
         return _write_event(event, "kept:preference", channel=str(word.value))
     known = before.get(key)

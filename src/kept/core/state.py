@@ -87,3 +87,5 @@ class State(msgspec.Struct, array_like=True, gc=False):
     """`action|about` -> what a person said of it last, as `approval.Approval` has it."""
     breaches: dict[str, Stamped] = msgspec.field(default_factory=dict)
     """Number of a breach that touched the customer -> `due`, or `told` once the notice arrived."""
+    rejected: dict[str, Stamped] = msgspec.field(default_factory=dict)
+    """Field (see `core.correction`) -> digests of values that a person put right."""

@@ -20,13 +20,15 @@ from kept.core.consent import (
     ANY_ENTITY,
     CONSENT_EVENTS,
     GPC,
+    RESTRICTION,
     channel_key,
     check_permission,
+    is_restricted,
     purpose_key,
     topic_key,
 )
 from kept.core.event import CHANNEL_CLOSED, Event
-from kept.core.reason import GlobalPrivacyControl, OptedOut
+from kept.core.reason import GlobalPrivacyControl, OptedOut, Restricted
 from kept.core.state import Stamped, State
 from kept.core.values import format_instant
 
@@ -217,6 +219,8 @@ def _purpose_scopes(consents: Mapping[str, Stamped], bundle: Bundle) -> set[str]
         # A Sec-GPC signal speaks of every purpose that sells or shares, whoever's it is.
         rules = bundle.policy.purposes.items()
         known |= {purpose_key(ANY_ENTITY, name) for name, rule in rules if rule.sale_or_sharing}
+    if is_restricted(consents):
+        known |= {purpose_key(ANY_ENTITY, name) for name in bundle.policy.purposes}
     split = [scope.split("|") for scope in known]
     met = {
         purpose_key(entity, purpose, channel)
@@ -253,16 +257,22 @@ def _is_allowed(scope: str, consents: Mapping[str, Stamped], bundle: Bundle) -> 
     """Return whether no word about purposes forbids one; whether there is a basis is not asked."""
     _, entity, purpose, channel = scope.split("|")
     about_purposes = {
-        key: said for key, said in consents.items() if key == GPC or key.startswith("p|")
+        key: said
+        for key, said in consents.items()
+        if key in (GPC, RESTRICTION) or key.startswith("p|")
     }
     rule = msgspec.structs.replace(bundle.policy.purposes[purpose], channels=frozenset())
     found = check_permission(about_purposes, entity=entity, rule=rule, channel=channel, topic="")
-    return not isinstance(found, OptedOut | GlobalPrivacyControl)
+    return not isinstance(found, OptedOut | GlobalPrivacyControl | Restricted)
 
 
 def _latest_said(scope: str, consents: Mapping[str, Stamped], *, default: int) -> int:
     """Return when anything was last said that covers a scope of a purpose."""
-    spoken = [said.at for key, said in consents.items() if key == GPC or _covers(key, scope)]
+    spoken = [
+        said.at
+        for key, said in consents.items()
+        if key in (GPC, RESTRICTION) or _covers(key, scope)
+    ]
     return max(spoken, default=default)
 
 

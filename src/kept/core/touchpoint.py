@@ -16,11 +16,14 @@ from kept.core.brand.model import FactsFile, Source, SourcesFile
 from kept.core.event import (
     ALIASED,
     CHANNEL_CLOSED,
+    CORRECTED,
     GROUPED,
     IDENTIFIED,
     MESSAGE_LEAVING,
     MESSAGE_SETTLED,
     PAGE_VIEWED,
+    RESTRICTED,
+    RESTRICTION_LIFTED,
     SCREEN_VIEWED,
     Event,
 )
@@ -38,7 +41,16 @@ NAME_LENGTH_MAX: Final = 200
 IDENTIFIER_COUNT_MAX: Final = 20
 """An event that names more is a list of people, not a person."""
 
-RESERVED_NAMES: Final = frozenset({MESSAGE_LEAVING, MESSAGE_SETTLED, CHANNEL_CLOSED})
+RESERVED_NAMES: Final = frozenset(
+    {
+        MESSAGE_LEAVING,
+        MESSAGE_SETTLED,
+        CHANNEL_CLOSED,
+        CORRECTED,
+        RESTRICTED,
+        RESTRICTION_LIFTED,
+    }
+)
 """What Kept itself causes: no `*` covers these names, only their being listed outright."""
 
 NAMES: Final = {

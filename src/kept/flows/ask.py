@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from kept.core.consent import ANY_ENTITY, purpose_key
+from kept.core.consent import ANY_ENTITY, is_restricted, purpose_key
 from kept.core.decide import next_change_of
 from kept.core.decision import Chosen, Decision, OutsideContact, Request
 from kept.core.event import CONTACT_REPORTED, SOURCE_SELF, Event, Identifier
@@ -93,6 +93,10 @@ def ask(engine: Engine, question: Question, *, source: str, now: int) -> Answer:
         raise NotFoundError(message)
     customer, is_proven = recognise(engine, question.identifiers, source=source)
     is_proven = is_proven and question.proven
+    if placement.kind != "gate" and is_restricted(customer.total(engine.plan).consents):
+        # The trace says why; what is shown is what anybody would see of whom nothing is known.
+        engine.decide(customer, Request(placement=question.placement, source=source), now)
+        customer, is_proven = _begin_empty(engine, ()), False
     reveals = is_proven and placement.reveals == "proven"
     state = customer.total(engine.plan)
     asks, prefill = _missing_and_known(engine, placement, state, reveals=reveals)

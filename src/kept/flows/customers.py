@@ -229,6 +229,14 @@ class Customers:
         self._keep(customer)
         return customer
 
+    def look_at(self, customer_id: int) -> Customer:
+        """Return a customer to be read only: whoever is not in memory is not kept there either."""
+        customer = self._by_id.get(customer_id)
+        if customer is not None:
+            return customer
+        parts = {part.part_id: part for part in self._store.load_customer(customer_id)}
+        return self._load(customer_id, parts)
+
     def home_of(self, part: Part) -> Customer:
         """Return the customer that a part belongs to now."""
         home = self._homes.get(part.part_id)

@@ -180,17 +180,23 @@ def follow_data_use_link(
 
 
 def data_use_of(
-    engine: Engine, data: DataMap, customer: Customer, *, in_the_clear: bool, now: int
+    engine: Engine,
+    data: DataMap,
+    customer: Customer,
+    *,
+    in_the_clear: bool,
+    now: int,
+    values_max: int = VALUES_SHOWN,
 ) -> DataUse:
     """Return how a customer's data is used; fields of which nothing is held are left out."""
     state = customer.total(engine.plan)
     hidden = hidden_facts(engine.bundle.fact_plan.guards, state.consents)
-    teller = _Teller(engine, state, now=now)
+    teller = Teller(engine, state, now=now)
     known = {field.field: field for field in data.fields}
     fields = []
     for name, values in _held(engine, customer, state, now=now):
         field = known.get(name) or _undeclared(name, engine.bundle.brand.brand.history)
-        shown = [_readable(field, value) for value in values[:VALUES_SHOWN]]
+        shown = [_readable(field, value) for value in values[:values_max]]
         if not in_the_clear:
             shown = [_masked(field, value) for value in shown]
         fields.append(
@@ -374,7 +380,7 @@ def _undeclared(name: str, history: str) -> DataField:
     )
 
 
-class _Teller:
+class Teller:
     """Says of one customer what a field is used for, and who was given it."""
 
     def __init__(self, engine: Engine, state: State, *, now: int) -> None:

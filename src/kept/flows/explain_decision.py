@@ -108,8 +108,8 @@ def explain_decision(recalled: Recalled, *, is_unmasked: bool = False) -> Decisi
 def _tell(recalled: Recalled, *, is_unmasked: bool) -> DecisionExplained:
     decision = recalled.decision
     bundle = recalled.bundle or compile_brand(read_brand(recalled.texts).brand)
-    staff = _sentences(decision, bundle, for_customer=False, is_unmasked=is_unmasked)
-    customer = _sentences(decision, bundle, for_customer=True, is_unmasked=is_unmasked)
+    staff = sentences_of(decision, bundle, for_customer=False, is_unmasked=is_unmasked)
+    customer = sentences_of(decision, bundle, for_customer=True, is_unmasked=is_unmasked)
     return DecisionExplained(
         decision_id=decision.decision_id,
         decided_at=format_instant(decision.decided_at),
@@ -176,7 +176,7 @@ def _mask_about(about: str) -> str:
     return f"{kind}/{mask_text(key)}"
 
 
-def _sentences(
+def sentences_of(
     decision: Decision, bundle: Bundle, *, for_customer: bool, is_unmasked: bool
 ) -> dict[str, str]:
     """Return what the brand says of each hold that was on; a sentence with a gap is left out."""

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from kept.core.consent import GPC, read_consents
+from kept.core.consent import GPC, read_consents, restricts
 from kept.core.event import Event
 from kept.core.fold.fold import FoldPlan
 from kept.core.identity import Part
@@ -78,7 +78,7 @@ def find_missing_erasures(store: Store) -> Iterator[Erased]:
 def keep_stop(store: Store, plan: FoldPlan, part_id: int, event: Event) -> None:
     """Keep an event outside of the backups if it restricts."""
     said = read_consents(event, plan.categories)
-    if not any(word.value is False or key == GPC for key, word in said):
+    if not any(restricts(key, word) for key, word in said):
         return
     (part,) = store.load_parts([part_id])
     stop = Stop(

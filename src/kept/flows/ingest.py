@@ -13,6 +13,7 @@ from kept.flows.customers import Customer
 from kept.flows.engine import Engine
 from kept.flows.forget import leave_out_forgotten, leave_out_named, refuse_for_returned
 from kept.flows.import_events import settle_before
+from kept.flows.overrule import overrule
 from kept.flows.react import react
 from kept.flows.resolve import resolve
 
@@ -68,6 +69,7 @@ def ingest(
         customer, part_id = resolve(engine.customers, engine.store, event, engine.bundle.namespaces)
         if not silent:
             settle_before(engine, customer, event.received_at)
+        event = overrule(engine.plan, customer, event)  # noqa: PLW2901 - the event as it is taken
         engine.fold(customer, part_id, event, silent=silent)
         if engine.customers.returned_at:
             refuse_for_returned(engine, customer, part_id, event.received_at)

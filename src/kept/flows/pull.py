@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
+from kept.core.consent import is_restricted
 from kept.core.decision import Chosen
 from kept.core.event import OFFER_DECLINED
 from kept.core.explain import describe_outcome
@@ -114,7 +115,7 @@ def _show_again(engine: Engine, customer: Customer, message_id: str, now: int) -
     message = engine.store.load_message(message_id)
     if message is None or now >= message.expires_at or message.mark in ("dismissed", "declined"):
         return None
-    if message.promotional:
+    if message.promotional or is_restricted(customer.total(engine.plan).consents):
         verdict = look_again(engine, customer, message, now)
         if not isinstance(verdict, Chosen) and _takes_back(verdict):
             return None

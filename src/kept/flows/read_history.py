@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 
 from kept.core.brand.model import Brand
+from kept.core.consent import is_restricted
 from kept.core.history_rows import HistoryRow, Lens
 from kept.core.identity import Part
 from kept.core.lawful_basis import Bases
@@ -124,6 +125,9 @@ class _Readable:
         if own is None or (own.claimed and is_proven):
             return None
         consents = customer.total(self._engine.plan).consents
+        if is_restricted(consents):
+            # Not even for what a law obliges: an analysis is no such thing.
+            return None
         return customer if self._bases.hold(self._entity, self._purpose, consents) else None
 
 

@@ -33,6 +33,7 @@ from kept.runtime.collector import spare_collector
 from kept.runtime.directory import Directory
 from kept.runtime.erasures import Erasures, find_missing_secrets, find_notifier
 from kept.runtime.folder import load_checked, read_folder, stamp_of
+from kept.runtime.keeping import Keeping
 from kept.runtime.key_upkeep import KeyUpkeep
 from kept.runtime.master_key import open_keys
 from kept.runtime.references import find_missing
@@ -102,6 +103,7 @@ class Runtime:
         )
         self.breaches = Breaches(self.submit)
         self.key_upkeep = KeyUpkeep(self.submit, lambda: self._keys, days=settings.backup_days)
+        self.keeping = Keeping(self.submit, lambda: self.bundle.brand)
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="kept-brand", daemon=True)
 
@@ -115,6 +117,7 @@ class Runtime:
         self.writer.start()
         self.key_upkeep.start()
         self.erasures.start()
+        self.keeping.start()
         self.breaches.start()
         if self.settings.watch:
             self._watcher.start()
@@ -127,6 +130,7 @@ class Runtime:
         self._stopping.set()
         self.key_upkeep.stop()
         self.erasures.stop()
+        self.keeping.stop()
         self.breaches.stop()
         self.senders.drain(limits.DRAIN_SECONDS)
         self.tools.drain(limits.DRAIN_SECONDS)

@@ -1,7 +1,4 @@
-"""A store in memory, for stories and trials: the whole port, and nothing survives the process.
-
-It passes the same battery as the durable stores, and is what lets hundreds of stories run a second.
-"""
+"""A store in memory, for stories and trials: the whole port, and nothing survives the process."""
 
 import bisect
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,18 +26,17 @@ from kept.stores.memory_access import MemoryAccess
 from kept.stores.memory_dossiers import MemoryDossiers
 from kept.stores.memory_log import MemoryLog
 from kept.stores.memory_requests import MemoryRequests, lookup_key
+from kept.stores.memory_retention import MemoryRetention
 
 
-class MemoryStore(MemoryRequests, MemoryAccess, MemoryDossiers):
+class MemoryStore(MemoryRequests, MemoryRetention, MemoryAccess, MemoryDossiers):
     """One brand's memory in plain dictionaries; implements `ports.Store`."""
 
     def __init__(self) -> None:
         """Begin empty."""
         super().__init__()
         self._claims: dict[int, set[int]] = {}
-        self._events: dict[int, StoredEvent] = {}
         self._last_sequence = 0
-        self._parts: dict[int, Part] = {}
         self._last_part = 0
         self._by_identifier: dict[tuple[Identifier, bool], int] = {}
         self._members: dict[int, set[int]] = {}
@@ -48,8 +44,6 @@ class MemoryStore(MemoryRequests, MemoryAccess, MemoryDossiers):
         self._linked: dict[int, set[tuple[int, int, str]]] = {}
         self._states: dict[int, StateRow] = {}
         self._wakes: dict[int, int] = {}
-        self._messages: dict[str, Message] = {}
-        self._decisions: dict[int, DecisionRow] = {}
         self._last_decision_id = 0
         self._quarantine: dict[int, Quarantined] = {}
         self._brands: list[BrandRow] = []
@@ -115,10 +109,14 @@ class MemoryStore(MemoryRequests, MemoryAccess, MemoryDossiers):
             for one in self.load_events(after=after, limit=limit)
         ]
 
-    def load_part_events(self, part_ids: Sequence[int], *, newest: int = 0) -> list[StoredEvent]:
-        """Return all events (or the `newest` ones) of these parts in stream order."""
+    def load_part_events(
+        self, part_ids: Sequence[int], *, newest: int = 0, after: int = 0, limit: int = 0
+    ) -> list[StoredEvent]:
+        """Return events of these parts: all, the `newest`, or `limit` of them from `after` on."""
         wanted = set(part_ids)
         found = [one for _, one in sorted(self._events.items()) if one.part_id in wanted]
+        if limit:
+            return [one for one in found if one.sequence > after][:limit]
         return found[-newest:] if newest else found
 
     def forget_claims(self, *, before_hour: int, limit: int = 0) -> int:
@@ -458,9 +456,15 @@ class MemoryStore(MemoryRequests, MemoryAccess, MemoryDossiers):
         """Return a stored decision."""
         return self._decisions.get(decision_id)
 
-    def read_decisions(self, part_ids: Sequence[int], *, newest: int) -> list[DecisionRow]:
-        """Return the newest decisions of these parts, newest first."""
-        found = [row for row in self._decisions.values() if row.part_id in part_ids]
+    def read_decisions(
+        self, part_ids: Sequence[int], *, newest: int, before: int = 0
+    ) -> list[DecisionRow]:
+        """Return the newest decisions of these parts (with ids below `before`), newest first."""
+        found = [
+            row
+            for row in self._decisions.values()
+            if row.part_id in part_ids and (not before or row.decision_id < before)
+        ]
         return sorted(found, key=lambda row: -row.decision_id)[:newest]
 
     def read_quarantine(self, *, after: int, limit: int) -> list[Quarantined]:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from kept.core.brand.model import Brand
 from kept.core.data_use_link import read_token
+from kept.core.data_use_words import WORDS
 from kept.errors import NotFoundError
 from kept.flows.describe_data_use import (
     DataUse,
@@ -21,7 +22,6 @@ from kept.flows.describe_data_use import (
     follow_data_use_link,
 )
 from kept.web.admin.data_use import data_map_of
-from kept.web.data_use_words import WORDS
 from kept.web.endpoints import BUSY, Call, Endpoint
 
 _GROUPS: Final = (

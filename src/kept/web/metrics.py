@@ -36,6 +36,8 @@ _COUNTED: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
         "Events of people who were forgotten, which are not taken.",
         ("source",),
     ),
+    "past_their_time": ("kept_past_their_time", "Events that were removed by their age.", ()),
+    "let_go": ("kept_let_go", "Customers of whom nothing was left, and who were erased.", ()),
     "forgotten": ("kept_forgotten", "Customers who were forgotten.", ()),
     "unerased": ("kept_erasures_refused", "Calls that a recipient did not take.", ("recipient",)),
     "approvals": (

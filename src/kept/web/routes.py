@@ -22,6 +22,7 @@ from kept.web import (
     unsubscribe,
 )
 from kept.web.admin import (
+    access,
     approvals,
     brakes,
     breaches,
@@ -33,6 +34,7 @@ from kept.web.admin import (
     keys,
     privacy,
     quarantine,
+    retention,
     staff,
     tokens,
     unmask,
@@ -210,6 +212,8 @@ ENDPOINTS: Final = (
     *data_use.ENDPOINTS,
     *history.ENDPOINTS,
     *data_use_page.ENDPOINTS,
+    *retention.ENDPOINTS,
+    *access.ENDPOINTS,
     *admin_log.ENDPOINTS,
     *upkeep.ENDPOINTS,
     *vault.ENDPOINTS,

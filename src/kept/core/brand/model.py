@@ -39,7 +39,7 @@ from kept.core.brand.model_facts import (
     Suppressions,
     Trait,
 )
-from kept.core.brand.model_privacy import Erasure, LegalHold, Recipient
+from kept.core.brand.model_privacy import Erasure, LegalHold, Recipient, Records
 
 __all__ = [
     "Action",
@@ -68,6 +68,7 @@ __all__ = [
     "Purpose",
     "QuietHours",
     "Recipient",
+    "Records",
     "Rhythm",
     "Scope",
     "Signature",
@@ -145,6 +146,8 @@ class BrandFile(Entry, frozen=True, kw_only=True):
     """How far back events are kept and taken: the outer limit of everything below."""
     retention: dict[str, DurationText] = {}
     """Event -> how long after it happened it is kept, where that is shorter than `history`."""
+    records: Records = Records()
+    """How long what Kept itself writes down is kept."""
     legal_holds: dict[str, LegalHold] = {}
     """What a law obliges to keep although it would be erased, by name."""
 
@@ -194,6 +197,8 @@ class Purpose(Entry, frozen=True, kw_only=True):
     """Whether the consent is explicit (GDPR, article 9(2)(a)): it counts only with its wording."""
     covers: tuple[str, ...] = ()
     """For an explicit consent: other purposes for which the fields processed for it are read."""
+    during_restriction: bool = False
+    """Whether a law obliges to it even for customers whose data is restricted (GDPR, article 18)."""
     keep: DurationText = ""
     """How long what serves this purpose alone is kept; empty means as long as its events."""
     uses: tuple[str, ...] = ()

@@ -44,3 +44,14 @@ class LegalHold(Entry, frozen=True, kw_only=True):
     """How long after the event."""
     told: dict[str, str]
     """What the customer is told of it, by locale."""
+
+
+class Records(Entry, frozen=True, kw_only=True):
+    """How long what Kept itself writes down is kept; empty means as long as `history`."""
+
+    decisions: DurationText = ""
+    """Decisions with the facts that they read, so that they can be explained and made again."""
+    messages: DurationText = ""
+    """What was or was not sent, after it was settled."""
+    quarantine: DurationText = "30 days"
+    """Events that could not be taken."""

@@ -69,6 +69,14 @@ def _check_purpose(report: Report, name: str, purpose: Purpose) -> None:
         report.error(
             FILE, (*path, "basis"), message, suggestion, rests_on=[(FILE, (*path, "promotional"))]
         )
+    if purpose.during_restriction and purpose.basis != "legal_obligation":
+        message = (
+            f"`{name}` would use data that is restricted, and a {purpose.basis} obliges nobody"
+        )
+        suggestion = (
+            "leave `during_restriction` out, or write `basis: legal_obligation` if a law does"
+        )
+        report.error(FILE, (*path, "during_restriction"), message, suggestion)
     known = report.brand.consent.channels
     report.refer_all(FILE, (*path, "channels"), purpose.channels, what="channel", known=known)
 

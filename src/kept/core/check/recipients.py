@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from kept.core.brand.model import Brand, LegalHold, Recipient
+from kept.core.brand.model import Brand, LegalHold, Recipient, Records
 from kept.core.brand.positions import KeyPath
 from kept.core.brand.units import parse_duration
 from kept.core.check.events import supply_of
@@ -92,6 +92,10 @@ def _check_retention(report: Report) -> None:
         path: KeyPath = ("retention", event)
         check_events(report, path, [event], supply, is_list=False, file=COMPANY)
         _check_within(report, COMPANY, path, text, history=history)
+    for name in ("decisions", "messages", "quarantine"):
+        text = getattr(brand.brand.records, name)
+        if text and text != getattr(Records(), name):
+            _check_within(report, COMPANY, ("records", name), text, history=history)
     for name, purpose in brand.consent.purposes.items():
         if purpose.keep:
             path = ("purposes", name, "keep")

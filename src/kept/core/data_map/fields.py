@@ -6,12 +6,21 @@ from kept.core.brand.model import Brand, Feature, ObjectKind, Source
 from kept.core.consent import CONSENT_EVENTS
 from kept.core.data_map.readers import CONSENTS, CONTACTS, IDENTIFIER_PREFIX
 from kept.core.data_map.record import DataField, Origin
-from kept.core.event import CONTACT_REPORTED, MESSAGE_LEAVING, MESSAGE_SETTLED, SOURCE_SELF
+from kept.core.event import (
+    CONTACT_REPORTED,
+    MESSAGE_LEAVING,
+    MESSAGE_SETTLED,
+    RESTRICTED,
+    RESTRICTION_LIFTED,
+    SOURCE_SELF,
+)
 from kept.core.explicit_consent import sensitive_fields
 from kept.core.fold.compile import events_of, feature_type, is_path
 from kept.core.scopes import TRAIT_PREFIX
 
 EVENT_PREFIX = "event."
+_OURS = {RESTRICTED, RESTRICTION_LIFTED}
+"""Words of consent that no source can say."""
 
 
 def fields_of(brand: Brand) -> Iterator[DataField]:
@@ -71,7 +80,7 @@ def _own_record(sources: Mapping[str, Source]) -> Iterator[DataField]:
         type="what was allowed and refused",
         personal=True,
         sensitive=False,
-        origins=tuple(sorted(set(_heard(sources, sorted(CONSENT_EVENTS), "properties")))),
+        origins=tuple(sorted(set(_heard(sources, sorted(CONSENT_EVENTS - _OURS), "properties")))),
     )
     yield DataField(
         field=CONTACTS,

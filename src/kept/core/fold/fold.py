@@ -11,11 +11,13 @@ import msgspec
 from kept.core.approval import approval_key
 from kept.core.brand.model import FactsFile
 from kept.core.consent import CONSENT_EVENTS, Categories, combine_consents, read_consents
+from kept.core.correction import leave_out_rejected, object_field, overruled_in
 from kept.core.event import (
     APPROVAL_DECIDED,
     BREACH_FOUND,
     CHANNEL_CLOSED,
     CONTACT_REPORTED,
+    CORRECTED,
     HISTORY_TAKEN,
     MESSAGE_CLICKED,
     MESSAGE_LEAVING,
@@ -149,7 +151,10 @@ def _fold_object(state: State, step: ObjectPlan, event: Event) -> None:
     if fields is None:
         fields = objects[key] = {}
     is_told = False
+    overruled = overruled_in(event)
     for assignment in step.fields:
+        if overruled and object_field(step.kind, key, assignment.field) in overruled:
+            continue
         value = assignment.read_value(assignment.get(event))
         if value is not UNREADABLE and value is not None:
             is_told = True
@@ -160,9 +165,10 @@ def _fold_object(state: State, step: ObjectPlan, event: Event) -> None:
 
 
 def _fold_traits(plan: FoldPlan, traits: dict[str, Stamped], event: Event) -> None:
+    overruled = overruled_in(event)
     for name, raw in event.traits.items():
         read_value = plan.traits.get(name)
-        if read_value is None:
+        if read_value is None or (overruled and f"trait.{name}" in overruled):
             continue
         value = read_value(raw)
         # A trait told as null is known to be none; one that cannot be read was not told.
@@ -274,7 +280,26 @@ def _fold_history(plan: FoldPlan, state: State, event: Event) -> None:
             state.history = said
 
 
+def _fold_corrected(plan: FoldPlan, state: State, event: Event) -> None:
+    if event.source != SOURCE_SELF:
+        return
+    told, at = event.properties, event.occurred_at
+    kind, key = str(told.get("kind", "")), str(told.get("key", ""))
+    types = plan.object_types.get(kind, {})
+    if key and not is_forgotten_object(state, kind, at):
+        for field, raw in (told.get("set") or {}).items():
+            value = reader_for(types[field])(raw) if field in types else UNREADABLE
+            if value is not UNREADABLE:
+                fields = state.objects.setdefault(kind, {}).setdefault(key, {})
+                _keep_later(fields, field, Stamped(value, at, event.event_key, event.source))
+                limit_objects(state, kind)
+    for field, digests in (told.get("rejected") or {}).items():
+        said = Stamped(digests, at, event.event_key, event.source)
+        _keep_later(state.rejected, field, said)
+
+
 _OWN: Final = {
+    CORRECTED: _fold_corrected,
     HISTORY_TAKEN: _fold_history,
     APPROVAL_DECIDED: _fold_approval,
     BREACH_FOUND: _fold_breach,
@@ -319,6 +344,7 @@ def add_states(plan: FoldPlan, state: State, other: State) -> State:
     if said is not None and (state.history is None or said.is_later_than(state.history)):
         state.history = said
     state.heard_at = max(state.heard_at, other.heard_at)
+    _add_stamped(state.rejected, other.rejected)
     return state
 
 
@@ -357,6 +383,12 @@ def sum_states(
         [state.consents for state in attached],
         joined_at=joined_at,
     )
+    rejected: dict[str, Stamped] = {}
+    for state in parts:
+        _add_stamped(rejected, state.rejected)
+    if rejected:
+        for state in (*parts, *attached):
+            leave_out_rejected(state, rejected)
     encoded = [_ENCODE(state) for state in parts] if attached else []
     total = State()
     for state in parts:

@@ -11,9 +11,8 @@ from kept.ports import (
     RequestRow,
     Tombstone,
     Vault,
-    hold_part,
-    request_part,
 )
+from kept.retention_port import hold_part, request_part
 from kept.stores.codecs import pack_ids
 from kept.stores.sqlite.derived import STATES_MARK
 from kept.stores.sqlite.records import Records
@@ -76,6 +75,15 @@ class Erasure:
             session.write(queries[name], (packed,))
         self._destroy_later(part_ids)
         return ErasedCounts(events=events, decisions=decisions, messages=messages)
+
+    def erase_events(self, part_id: int, sequences: Sequence[int]) -> None:
+        """Remove some events of a part."""
+        self._session.require_transaction()
+        self._stream.forget_items(part_id, sequences, mark=self._load_mark())
+
+    def list_customers(self, *, after: int, limit: int) -> list[int]:
+        """Return ids of customers in ascending order."""
+        return [row[0] for row in self._fetch("list_customers", (after, limit))]
 
     def erase_quarantined(self, quarantine_ids: Sequence[int]) -> None:
         """Remove quarantined events."""

@@ -27,6 +27,8 @@ class Messages:
         self._load_due = queries["load_due_messages"]
         self._load_in = queries["load_messages_in"]
         self._load_of_parts = queries["load_part_messages"]
+        self._erase_old = queries["delete_old_messages"]
+        self._read_old = queries["read_old_messages"]
         self._load_by_provider_id = queries["load_message_by_provider_id"]
 
     def save_messages(self, messages: Sequence[Message]) -> None:
@@ -64,6 +66,15 @@ class Messages:
         """Return all messages of these parts, open or not, oldest first."""
         rows = self._session.fetch(self._load_of_parts, (pack_ids(part_ids),))
         return [self._decode(*row) for row in rows]
+
+    def erase_old_messages(self, *, before: int, limit: int) -> int:
+        """Remove settled messages that were queued before an instant; return how many."""
+        return self._session.write(self._erase_old, (before, limit)).rowcount
+
+    def read_old_messages(self, *, before: int) -> tuple[int, int]:
+        """Return how many settled messages were queued before an instant, and when the oldest was."""
+        count, oldest = self._session.fetch_one(self._read_old, (before,))
+        return count, oldest or 0
 
     def load_message_by_provider_id(self, channel: str, provider_id: str) -> Message | None:
         """Return the message that a provider's callback speaks of."""

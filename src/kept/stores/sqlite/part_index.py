@@ -41,7 +41,9 @@ class PartIndex:
         self._find_entries = queries["find_index_entries"]
         self._save_mark = queries["save_mark"]
         self._delete_entries = queries["delete_index_entries"]
+        self._delete_items = queries["delete_index_items"]
         self._forgotten: set[int] = set()
+        self._forgotten_items: set[int] = set()
         self._backlog = Backlog(session, queries["insert_index_entry"])
         self._backlog_until = 0
         mark = session.fetch_one(queries["load_mark"], (_MARK_NAMES[kind],))
@@ -74,6 +76,41 @@ class PartIndex:
         ascending = sorted(found)
         return ascending[-newest:] if newest else ascending
 
+    def find_from(
+        self, part_ids: Sequence[int], *, after: int, limit: int, fetch: Fetch
+    ) -> list[int]:
+        """Return the ids of at most `limit` items of these parts above one, in ascending order."""
+        wanted = frozenset(part_ids)
+        items, parts = self._tail
+        tail = {
+            item
+            for item, part in zip(items[:], parts[:], strict=False)
+            if item > after and part in wanted
+        }
+        packed = pack_ids(wanted)
+        found: set[int] = set()
+        for (bucket,) in reversed(fetch(self._find_buckets, (self._kind,))):
+            if bucket < after >> _BUCKET_BITS:
+                continue
+            if len(found) >= limit:
+                break
+            rows = fetch(self._find_entries, (self._kind, bucket, packed))
+            found.update(item_id for (item_id,) in rows if item_id > after)
+        return sorted(found | tail)[:limit]
+
+    def forget_items(self, part_id: int, item_ids: Sequence[int]) -> None:
+        """Remove whatever the index says of some items of a part."""
+        self._write_rest()
+        buckets: dict[int, list[int]] = {}
+        for item_id in item_ids:
+            buckets.setdefault(item_id >> _BUCKET_BITS, []).append(item_id)
+        for bucket, ids in buckets.items():
+            row = (self._kind, bucket, part_id, pack_ids(ids))
+            self._session.write(self._delete_items, row)
+        items, _ = self._tail
+        if items:
+            self._forgotten_items.update(item_id for item_id in item_ids if item_id >= items[0])
+
     def write_behind(self, row_count: int) -> None:
         """Write a piece of the generation that waits, if one does."""
         if self._backlog.is_empty:
@@ -85,9 +122,7 @@ class PartIndex:
 
     def forget(self, part_ids: Sequence[int]) -> None:
         """Remove whatever the index says of these parts."""
-        if not self._backlog.is_empty:
-            self._backlog.write_rest()
-            self._session.write(self._save_mark, (_MARK_NAMES[self._kind], self._backlog_until))
+        self._write_rest()
         packed = pack_ids(part_ids)
         for (bucket,) in self._session.fetch(self._find_buckets, (self._kind,)):
             self._session.write(self._delete_entries, (self._kind, bucket, packed))
@@ -105,7 +140,7 @@ class PartIndex:
             count = bisect_right(items, self._backlog_until)
             items, parts = self._tail = (items[count:], parts[count:])
             self._committed_length = len(items)
-        if self._forgotten:
+        if self._forgotten or self._forgotten_items:
             self._leave_out_forgotten()
             items, parts = self._tail
         if self._backlog.is_due(len(items)):
@@ -125,13 +160,20 @@ class PartIndex:
         del parts[self._committed_length :]
         self._backlog.rolled_back()
         self._forgotten.clear()
+        self._forgotten_items.clear()
+
+    def _write_rest(self) -> None:
+        """Write the generation that waits, so that what is removed is not written afterwards."""
+        if not self._backlog.is_empty:
+            self._backlog.write_rest()
+            self._session.write(self._save_mark, (_MARK_NAMES[self._kind], self._backlog_until))
 
     def _leave_out_forgotten(self) -> None:
-        """Take parts that were forgotten out of what is not in the index yet."""
+        """Take what was forgotten out of what is not in the index yet."""
         kept = [
             (item, part)
             for item, part in zip(*self._tail, strict=True)
-            if part not in self._forgotten
+            if part not in self._forgotten and item not in self._forgotten_items
         ]
         self._tail = (
             array("q", [item for item, _ in kept]),
@@ -139,6 +181,7 @@ class PartIndex:
         )
         self._committed_length = len(kept)
         self._forgotten.clear()
+        self._forgotten_items.clear()
 
 
 def _count_from(items: set[int], least: int) -> int:

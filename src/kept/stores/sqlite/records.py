@@ -71,6 +71,29 @@ class Records:
         self._index.forget(part_ids)
         return len(found)
 
+    def erase_old_decisions(self, *, before: int, limit: int) -> int:
+        """Remove decisions made before an instant, the oldest first; return how many."""
+        self._session.flush()
+        rows = self._session.fetch(self._queries["load_oldest_decisions"], (limit,))
+        old: dict[int, list[int]] = {}
+        for decision_id, part_id, decided_at in rows:
+            # Ids grow with time, so that nothing older comes after.
+            if decided_at >= before:
+                break
+            old.setdefault(part_id, []).append(decision_id)
+        going = [decision_id for ids in old.values() for decision_id in ids]
+        if going:
+            self._session.write(self._queries["save_mark"], ("last decision", self._last))
+            self._session.write(self._queries["delete_decisions"], (pack_ids(going),))
+        for part_id, ids in old.items():
+            self._index.forget_items(part_id, ids)
+        return len(going)
+
+    def read_old_decisions(self, *, before: int) -> tuple[int, int]:
+        """Return how many decisions were made before an instant, and when the oldest was."""
+        ((count, oldest),) = self._fetch(self._queries["read_old_decisions"], (before,))
+        return count, oldest or 0
+
     def quarantine(
         self, *, source: str, received_at: int, code: str, detail: str, payload: bytes
     ) -> int:
@@ -130,11 +153,16 @@ class Records:
         rows = self._fetch(self._queries["read_decision"], (decision_id,))
         return self._decode_decision(rows[0]) if rows else None
 
-    def read_decisions(self, part_ids: Sequence[int], *, newest: int) -> list[DecisionRow]:
-        """Return the newest decisions of these parts, newest first."""
+    def read_decisions(
+        self, part_ids: Sequence[int], *, newest: int, before: int = 0
+    ) -> list[DecisionRow]:
+        """Return the newest decisions of these parts (with ids below `before`), newest first."""
         if newest <= 0:
             return []
-        found = self._index.find(part_ids, newest=newest, fetch=self._fetch)
+        wanted_count = 0 if before else newest
+        found = self._index.find(part_ids, newest=wanted_count, fetch=self._fetch)
+        if before:
+            found = [decision_id for decision_id in found if decision_id < before][-newest:]
         rows = self._fetch(self._queries["read_decisions"], (pack_ids(found),))
         # Memory may name an id whose transaction was rolled back and given to another part since.
         wanted = frozenset(part_ids)

@@ -44,6 +44,7 @@ _FILES: Final = (
     "records",
     "notices",
     "erasure",
+    "retention",
     "consent_log",
     "staff",
     "dossiers",
@@ -132,6 +133,7 @@ class SqliteStore:
         self.last_sequence = stream.last_sequence
         self.load_events = stream.load_events
         self.load_part_events = stream.load_part_events
+        self.replace_event = stream.replace_event
         self.read_events = stream.read_events
 
     def _take_identity(self, identity: Identity) -> None:
@@ -159,12 +161,16 @@ class SqliteStore:
         self.load_open_messages = messages.load_open_messages
         self.load_due_messages = messages.load_due_messages
         self.load_messages_in = messages.load_messages_in
+        self.erase_old_messages = messages.erase_old_messages
+        self.read_old_messages = messages.read_old_messages
         self.load_part_messages = messages.load_part_messages
         self.load_message_by_provider_id = messages.load_message_by_provider_id
 
     def _take_records(self, records: Records) -> None:
         self.append_decision = records.append_decision
         self.next_decision_id = records.next_decision_id
+        self.erase_old_decisions = records.erase_old_decisions
+        self.read_old_decisions = records.read_old_decisions
         self.quarantine = records.quarantine
         self.set_quarantine_state = records.set_quarantine_state
         self.append_audit = records.append_audit
@@ -185,6 +191,8 @@ class SqliteStore:
 
     def _take_erasure(self, erasure: Erasure) -> None:
         self.erase_parts = erasure.erase_parts
+        self.erase_events = erasure.erase_events
+        self.list_customers = erasure.list_customers
         self.erase_quarantined = erasure.erase_quarantined
         self.save_tombstone = erasure.save_tombstone
         self.has_tombstones = erasure.has_tombstones

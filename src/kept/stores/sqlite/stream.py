@@ -40,6 +40,7 @@ class Stream:
         )
         self._delete = queries["delete_events"]
         self._empty = queries["empty_events"]
+        self._replace = queries["replace_event"]
         self._rows: list[tuple[int, int, bytes]] = []
         self._committed_last: int
         (self._committed_last,) = session.fetch_one(queries["find_last_sequence"])
@@ -63,10 +64,16 @@ class Stream:
         self.flush()
         return self._decode(self._session.fetch(self._load, (after, limit)))
 
-    def load_part_events(self, part_ids: Sequence[int], *, newest: int = 0) -> list[StoredEvent]:
-        """Return all events (or the `newest` ones) of these parts in stream order."""
+    def load_part_events(
+        self, part_ids: Sequence[int], *, newest: int = 0, after: int = 0, limit: int = 0
+    ) -> list[StoredEvent]:
+        """Return events of these parts: all, the `newest`, or `limit` of them from `after` on."""
         self.flush()
-        sequences = self._index.find(part_ids, newest=newest, fetch=self._session.fetch)
+        fetch = self._session.fetch
+        if limit:
+            sequences = self._index.find_from(part_ids, after=after, limit=limit, fetch=fetch)
+        else:
+            sequences = self._index.find(part_ids, newest=newest, fetch=fetch)
         packed = pack_ids(sequences)
         return self._decode(self._session.fetch(self._load_by_sequence, (packed,)))
 
@@ -76,11 +83,26 @@ class Stream:
         From the mark on they stay as empty rows, so that a start can tell that none is missing.
         """
         sequences = self._index.find(part_ids, newest=0, fetch=self._session.fetch)
+        self._remove(sequences, mark=mark)
+        self._index.forget(part_ids)
+        return len(sequences)
+
+    def forget_items(self, part_id: int, sequences: Sequence[int], *, mark: int) -> None:
+        """Remove some events of a part, as `forget` does all of them."""
+        self.flush()
+        self._remove(sequences, mark=mark)
+        self._index.forget_items(part_id, sequences)
+
+    def replace_event(self, part_id: int, sequence: int, event: Event) -> None:
+        """Put another event in the place of one."""
+        self.flush()
+        sealed = self._seal(part_id, "event", encode_event(event), sequence)
+        self._session.write(self._replace, (sealed, sequence, part_id))
+
+    def _remove(self, sequences: Sequence[int], *, mark: int) -> None:
         packed = pack_ids(sequences)
         self._session.write(self._delete, (packed, mark))
         self._session.write(self._empty, (packed, mark))
-        self._index.forget(part_ids)
-        return len(sequences)
 
     def read_events(self, *, after: int, limit: int) -> list[EventRow]:
         """Return committed events in stream order from `after`, also those that cannot be opened."""

@@ -1,0 +1,360 @@
+"""Remove what is past its time, in small pieces: events, and with them what was known by them alone.
+
+A state is a sum, and nothing can be taken out of it. So whoever has an event that is past its time
+is folded again from those that are left, in the same transaction in which it is removed; those with
+more events than fit one piece are folded over several, and what is removed meanwhile is noted, so
+that a crash in between only means to fold them once more.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from kept.core.consent import is_restricted, restricts
+from kept.core.erasure import end_of_day
+from kept.core.event import Event, Identifier
+from kept.core.fold.fold import FoldPlan, encode_state, fold_event
+from kept.core.identity import Part, group
+from kept.core.retention import (
+    DECISIONS,
+    MESSAGES,
+    QUARANTINE,
+    Agreement,
+    Limits,
+    agree,
+    is_proof,
+    keep_until,
+    limits_in_force,
+    shortened,
+)
+from kept.core.state import State
+from kept.core.values import DAY, format_instant
+from kept.flows.customers import Customer
+from kept.flows.engine import Engine
+from kept.flows.forget import bury
+from kept.flows.legal_holds import hold_past_its_time
+from kept.flows.note_in_log import note_in_log, note_operator
+from kept.ports import StateRow, Store, StoredEvent
+
+ROUND: Final = DAY
+"""Everybody is looked at once in so long: something may be kept so much longer than its limit."""
+EVENTS_A_PIECE: Final = 200
+FINISHING_COSTS: Final = 25
+"""Exchanging or erasing a state takes about as long as reading so many events."""
+CUSTOMERS_A_PIECE: Final = 50
+ROWS_A_PIECE: Final = 500
+RETENTION_SETTING: Final = "retention"
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far keeping no longer than needed has come; durable."""
+
+    agreement: Agreement = Agreement()
+    begun_at: int = 0
+    """When this round began (µs)."""
+    after: int = 0
+    """The last customer that was looked at."""
+    is_done: bool = False
+    again: tuple[int, ...] = ()
+    """Parts of which something is removed and that are not folded again yet."""
+
+
+class Folding(msgspec.Struct, kw_only=True):
+    """A customer who is looked at, event by event; in memory only."""
+
+    engine: Engine
+    plan: FoldPlan
+    part_ids: tuple[int, ...]
+    states: dict[int, State]
+    named: set[tuple[Identifier, bool]] = msgspec.field(default_factory=set)
+    """Who is named by an event that stays."""
+    busy: set[int] = msgspec.field(default_factory=set)
+    """Parts of which an event stays."""
+    after: int = 0
+    removed: bool = False
+    is_needed: bool = False
+    """Whether an event stays that is within its time."""
+
+
+class Retaining:
+    """What is applied, and the customer who is looked at just now."""
+
+    def __init__(self, limits: Limits) -> None:
+        """Take the limits of the brand in force."""
+        self.limits = limits
+        self.folding: Folding | None = None
+
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(Progress).decode
+
+
+def load_progress(store: Store) -> Progress:
+    """Return how far it has come."""
+    stored = store.load_setting(RETENTION_SETTING)
+    return _decode(stored) if stored else Progress()
+
+
+def retain(engine: Engine, retaining: Retaining, now: int) -> bool:
+    """Do one piece; return whether more is to be done right away."""
+    limits = retaining.limits
+    if limits.version != engine.bundle.policy.version or engine.plan is not engine.bundle.fold_plan:
+        # A brand is on its way into force: its limits are not known yet, or slots are being filled.
+        return False
+    before = load_progress(engine.store)
+    progress = _agree(engine, before, limits, now)
+    limits = limits_in_force(progress.agreement, limits)
+    if progress.is_done and now >= progress.begun_at + ROUND:
+        progress = msgspec.structs.replace(progress, begun_at=now, after=0, is_done=False)
+    is_more = False
+    if not progress.is_done:
+        if not progress.begun_at:
+            progress = msgspec.structs.replace(progress, begun_at=now)
+        is_more = _remove_records(engine.store, limits, now)
+        progress = _look_at_some(engine, retaining, limits, progress, now)
+        is_more |= not progress.is_done
+    if progress != before:
+        engine.store.save_setting(RETENTION_SETTING, _encode(progress))
+    return is_more
+
+
+def _agree(engine: Engine, progress: Progress, limits: Limits, now: int) -> Progress:
+    is_empty = engine.store.last_sequence() == 0
+    known = progress.agreement
+    agreed = agree(known, limits, now, is_empty=is_empty)
+    if agreed.waiting and agreed.waiting != known.waiting:
+        engine.alert("retention_shortened", until=format_instant(agreed.applies_at), at=now)
+    if agreed == known:
+        return progress
+    # What is applied now may be past its time with those who were looked at already.
+    return msgspec.structs.replace(progress, agreement=agreed, after=0, is_done=False)
+
+
+def approve_retention(engine: Engine, *, actor: str, because: str, now: int) -> bool:
+    """Apply shorter limits without waiting any longer; return whether any waited."""
+    progress = load_progress(engine.store)
+    agreement = progress.agreement
+    if not agreement.waiting:
+        return False
+    detail = {
+        "shortened": list(shortened(agreement.applied, agreement.waiting)),
+        "because": because,
+    }
+    note_operator(
+        engine.store, "approval", actor=actor, verb="approve_retention", detail=detail, now=now
+    )
+    approved = msgspec.structs.replace(agreement, is_approved=True)
+    progress = msgspec.structs.replace(progress, agreement=approved)
+    engine.store.save_setting(RETENTION_SETTING, _encode(progress))
+    return True
+
+
+def _remove_records(store: Store, limits: Limits, now: int) -> bool:
+    """Remove a piece of what is not of the stream; return whether there may be more."""
+    by_name = limits.by_name
+    limit = ROWS_A_PIECE
+    before = now - by_name[DECISIONS].duration
+    counts = [store.erase_old_decisions(before=before, limit=limit)]
+    before = now - by_name[MESSAGES].duration
+    counts.append(store.erase_old_messages(before=before, limit=limit))
+    before = now - by_name[QUARANTINE].duration
+    rows = store.read_quarantine(after=0, limit=CUSTOMERS_A_PIECE)
+    old = [row.quarantine_id for row in rows if row.received_at < before]
+    if old:
+        store.erase_quarantined(old)
+    store.drop_held_records(now=now, limit=limit)
+    store.drop_emptied_events()
+    return any(count >= limit for count in counts) or len(old) >= CUSTOMERS_A_PIECE
+
+
+# -- customer by customer
+
+
+def _look_at_some(
+    engine: Engine, retaining: Retaining, limits: Limits, progress: Progress, now: int
+) -> Progress:
+    room = EVENTS_A_PIECE
+    folding = retaining.folding
+    if folding is not None and (folding.engine is not engine or folding.plan is not engine.plan):
+        folding = None
+    if folding is None and progress.again:
+        folding = _begin(engine, progress.again)
+        folding.removed = True
+    ids = engine.store.list_customers(after=progress.after, limit=CUSTOMERS_A_PIECE)
+    for customer_id in ids if folding is None else (0, *ids):
+        if room <= 0:
+            break
+        if customer_id:
+            progress = msgspec.structs.replace(progress, after=customer_id)
+            # A round passes everybody, and must not push those out of memory who are busy.
+            customer = engine.customers.look_at(customer_id)
+            # The restriction may be for a claim that needs just what would be removed.
+            if is_restricted(customer.total(engine.plan).consents):
+                room -= 1
+                continue
+            folding = _begin(engine, tuple(sorted(customer.parts)))
+        if folding is None:
+            raise AssertionError("nobody is looked at")
+        read, is_end = _read_piece(engine, folding, limits, room, now)
+        room -= read + 1
+        if not is_end:
+            # The rest of this one is for the next piece.
+            retaining.folding = folding
+            again = folding.part_ids if folding.removed else ()
+            return msgspec.structs.replace(progress, again=again)
+        if folding.removed or not folding.busy:
+            _finish(engine, folding, now)
+            room -= FINISHING_COSTS
+        folding = None
+        progress = msgspec.structs.replace(progress, again=())
+    else:
+        progress = msgspec.structs.replace(progress, is_done=len(ids) < CUSTOMERS_A_PIECE)
+    retaining.folding = None
+    return progress
+
+
+def _begin(engine: Engine, part_ids: tuple[int, ...]) -> Folding:
+    states = {part_id: State() for part_id in part_ids}
+    return Folding(engine=engine, plan=engine.plan, part_ids=part_ids, states=states)
+
+
+def _read_piece(
+    engine: Engine, folding: Folding, limits: Limits, room: int, now: int
+) -> tuple[int, bool]:
+    """Fold and remove the next events; return how many were read, and whether that is all."""
+    store, limit = engine.store, max(room, 1)
+    events = store.load_part_events(folding.part_ids, after=folding.after, limit=limit)
+    gone: dict[int, list[StoredEvent]] = {}
+    for stored in events:
+        event = stored.event
+        folding.after = stored.sequence
+        is_past = keep_until(limits, event) <= now
+        if is_past and not is_proof(event):
+            gone.setdefault(stored.part_id, []).append(stored)
+            continue
+        folding.is_needed |= not is_past
+        fold_event(folding.plan, folding.states[stored.part_id], event)
+        folding.busy.add(stored.part_id)
+        folding.named.update(_named_by(event))
+    for part_id, found in gone.items():
+        traits = engine.customers.home_of(store.load_parts([part_id])[0]).total(engine.plan).traits
+        hold_past_its_time(engine, part_id, [one.event for one in found], traits, now=now)
+        store.erase_events(part_id, [one.sequence for one in found])
+        engine.counts["past_their_time", ""] += len(found)
+        folding.removed = True
+    return len(events), len(events) < limit
+
+
+def _named_by(event: Event) -> Iterable[tuple[Identifier, bool]]:
+    return (
+        (identifier, position >= event.vouched_count)
+        for position, identifier in enumerate(event.identifiers)
+    )
+
+
+def _finish(engine: Engine, folding: Folding, now: int) -> None:
+    """Let what is left count from now on, and let go of whoever nothing is left of."""
+    parts = engine.store.load_parts(folding.part_ids)
+    if not parts:
+        # They were forgotten meanwhile.
+        return
+    if folding.removed:
+        take_states(engine, parts, folding.states, now)
+    homes = {engine.customers.home_of(part).customer_id for part in parts}
+    for customer_id in sorted(homes):
+        customer = engine.customers.get(customer_id)
+        if set(customer.parts) <= set(folding.part_ids):
+            _let_go(engine, customer, folding, now)
+
+
+def take_states(engine: Engine, parts: list[Part], states: dict[int, State], now: int) -> None:
+    """Let states that were folded anew count from now on, in memory and in the store."""
+    customers = engine.customers
+    rows = []
+    for part in parts:
+        home = customers.home_of(part)
+        home.states[part.part_id] = states[part.part_id]
+        home.forget_sum()
+        rows.append(
+            StateRow(
+                part_id=part.part_id,
+                applied_sequence=home.applied[part.part_id],
+                state=encode_state(states[part.part_id]),
+            )
+        )
+        # What was decided by what is gone is decided anew, at the next tick.
+        home.wake_at = now + 1
+        engine.store.save_wakes([(home.customer_id, now + 1)])
+    engine.store.save_states(rows, mark=engine.store.load_mark())
+
+
+def _let_go(engine: Engine, customer: Customer, folding: Folding, now: int) -> None:
+    """Erase the parts that nothing names any more, all of them where nothing is needed."""
+    store = engine.store
+    links = store.load_links(sorted(customer.parts))
+    outside = {
+        part_id
+        for link in links
+        for part_id in (link.part_a, link.part_b)
+        if not {link.part_a, link.part_b} <= set(customer.parts)
+    }
+    if not folding.is_needed and not customer.messages and not outside & set(customer.parts):
+        _erase_all(engine, customer, now)
+        return
+    inside = [link for link in links if {link.part_a, link.part_b} <= set(customer.parts)]
+    left = dict(customer.parts)
+    going = []
+    for part_id, part in sorted(customer.parts.items()):
+        if (
+            # What was decided for the customer stands under the part that names them.
+            part_id == customer.customer_id
+            or part_id in folding.busy
+            or part_id in outside
+            or (part.identifier, part.claimed) in folding.named
+            or any(message.part_id == part_id for message in customer.messages.values())
+        ):
+            continue
+        rest = {key: one for key, one in left.items() if key != part_id}
+        kept = [link for link in inside if link.part_a in rest and link.part_b in rest]
+        # A customer is not torn apart: what was refused under one identifier holds for all.
+        if len(group(rest, kept, engine.bundle.namespaces).groups) == 1:
+            left = rest
+            going.append(part_id)
+    if going:
+        _drop_parts(engine, customer, going, now)
+
+
+def _drop_parts(engine: Engine, customer: Customer, part_ids: list[int], now: int) -> None:
+    mark = engine.store.load_mark()
+    rows = [
+        StateRow(
+            part_id=part_id,
+            applied_sequence=customer.applied[part_id],
+            state=encode_state(state),
+        )
+        for part_id, state in customer.states.items()
+        if part_id not in part_ids
+    ]
+    # The customer leaves memory as a whole, and what stays must be stored before.
+    engine.store.save_states(rows, mark=mark)
+    engine.customers.forget(customer)
+    engine.store.erase_parts(part_ids)
+    note_in_log(engine.store, "erasure", now=now, detail={"parts": part_ids})
+
+
+def _erase_all(engine: Engine, customer: Customer, now: int) -> None:
+    """Erase a customer of whom nothing is needed; a no outlives them as it does an erasure."""
+    refusing = [
+        customer.parts[part_id].identifier
+        for part_id, state in customer.states.items()
+        if any(restricts(key, said) for key, said in state.consents.items())
+    ]
+    if refusing:
+        # As of last midnight: what happens today is of somebody who has come back.
+        bury(engine, refusing, until=end_of_day(now) - DAY, is_suppressed=False)
+    engine.customers.forget(customer)
+    part_ids = sorted(customer.parts)
+    engine.store.erase_parts(part_ids)
+    note_in_log(engine.store, "erasure", now=now, detail={"parts": part_ids})
+    engine.counts["let_go", ""] += 1
