@@ -147,6 +147,12 @@ def test_opt_outs_of_a_lost_machine_hold_on_the_new_one(own_server: Served, tmp_
     assert gone.code == 1
     assert "no guard log" in gone.err
     assert not (new / "data" / "kept.db").exists()
+    # The master key is in no backup; it is kept elsewhere, and given to the new machine.
+    locked = run_kept("restore", backup, "--data", new / "data", "--guard", found)
+    assert locked.code == 1
+    assert "there is no master key here" in locked.err
+    assert not (new / "data" / "kept.db").exists()
+    (new / "data" / "master-key").write_bytes((data / "master-key").read_bytes())
 
     done = run_kept("restore", backup, "--data", new / "data", "--guard", found)
 

@@ -50,7 +50,7 @@ def test_a_signed_ticket_becomes_a_case_and_hushes(kept_server: Served) -> None:
     answer = kept_server.ask("till", user)
     assert answer["silence"] is True
     explained = kept_server.ok(kept_server.admin("GET", f"/decisions/{answer['decision_id']}"))
-    assert any("Ana has an open matter" in line for line in explained["explained"]["holds"])
+    assert any("has an open matter" in line for line in explained["explained"]["holds"])
     assert "We would rather put this right first." in explained["customer"]
     assert explained["explained"]["would_change"] == ["If the customer had no case: tea_club."]
 
