@@ -154,6 +154,54 @@ def test_a_form_of_another_browser_signs_nobody_in(server: Served) -> None:
     problem(other.post("/sign-in", fields), 403, "not_allowed")
 
 
+def test_each_sign_in_has_a_cookie_of_its_own_and_ends_the_one_before(server: Served) -> None:
+    """Whoever knew the old one, or put it there, has nothing."""
+    person, thief = signed_in(server, "viewer"), Browser(server)
+    before = person.http.cookies["kept-session"]
+    thief.http.cookies.set("kept-session", before)
+    assert thief.http.get("/v1/me").status_code == 200
+    assert person.sign_in(person.name).status_code == 303
+    assert person.http.cookies["kept-session"] != before
+    assert thief.http.get("/v1/me").status_code == 401
+    assert person.http.get("/v1/me").status_code == 200
+
+
+def test_whoever_took_a_session_over_does_not_guess_the_password_by_it(tmp_path: Path) -> None:
+    """The form that changes it counts failures as the sign-in does, and the log tells of them."""
+    with serve(tmp_path) as served:
+        person = signed_in(served, "viewer")
+        new = {"new": "another quay, same tea", "again": "another quay, same tea"}
+        guesses = [
+            person.post("/account/password", new | {"old": "x" * 12}, page="/account").status_code
+            for _ in range(FAILURES_FREE + 1)
+        ]
+        assert guesses == [401] * FAILURES_FREE + [429]
+        right = person.post("/account/password", new | {"old": PASSWORD}, page="/account")
+        assert right.status_code == 429
+        assert Browser(served).sign_in(person.name).status_code == 429
+        problem(person.call("GET", "/v1/admin/staff"), 403, "not_allowed")
+        log = (tmp_path / "log").read_text()
+        assert log.count("refused: a wrong name or password") == FAILURES_FREE
+        assert "refused: not allowed" in log
+        assert person.name not in log
+
+
+def test_no_page_elsewhere_signs_anybody_in_by_the_provider(tmp_path: Path) -> None:
+    """It would ask nothing of somebody whom it knows; a click on our own page begins it."""
+    provider = {
+        "KEPT_OIDC_ISSUER": "http://127.0.0.1:9",
+        "KEPT_OIDC_CLIENT_ID": "kept",
+        "KEPT_OIDC_ROLES": "cx=agent",
+    }
+    with serve(tmp_path, environment=provider) as served:
+        for site in ("cross-site", "same-site"):
+            answer = served.http.get("/sign-in/provider", headers={"sec-fetch-site": site})
+            assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+            assert not answer.cookies
+        own = served.http.get("/sign-in/provider", headers={"sec-fetch-site": "same-origin"})
+        assert own.status_code == 503
+
+
 def test_sign_out_role_change_and_disabling_end_sessions_at_once(server: Served) -> None:
     """In every browser, and by the next request."""
     person = signed_in(server, "viewer")

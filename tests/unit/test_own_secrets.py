@@ -8,13 +8,14 @@ import pytest
 from kept.core.brand.load import read_brand
 from kept.core.brand.model import Brand, Channel
 from kept.runtime.own_secrets import find_own
-from kept.settings import Settings
+from kept.settings import Settings, StaffSettings
 
 SETTINGS = Settings(
     brand=Path("/brand"),
     data=Path("/data"),
     master_key="env:HARBOUR_MASTER",
     master_key_token="file:/run/keys/token",
+    staff=StaffSettings(oidc_client_secret="file:/run/keys/oidc"),
 )
 
 
@@ -35,6 +36,9 @@ def brand_with(reference: str) -> Brand:
         "env:HARBOUR_MASTER",
         "file:/run/keys/token",
         "file:/run/keys/../keys/token",
+        "env:KEPT_TOKEN",
+        "env:KEPT_OIDC_CLIENT_SECRET",
+        "file:/run/keys/oidc",
         "file:/data/admin-token",
         "file:/data/../data/master-key",
         "file:/brand/../data/optouts.log",

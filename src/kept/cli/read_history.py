@@ -12,6 +12,7 @@ import typer
 
 from kept.cli.client import call
 from kept.cli.output import console
+from kept.core.plain_text import as_cell
 from kept.errors import ConflictError, InputError
 
 _COLUMNS: Final = {
@@ -140,6 +141,10 @@ def _line(row: dict[str, Any]) -> str:
 
 def _texts_of(row: dict[str, Any], columns: dict[str, str]) -> list[Any]:
     return [
-        msgspec.json.encode(row[name]).decode() if kind == "JSON" else row[name]
+        msgspec.json.encode(row[name]).decode()
+        if kind == "JSON"
+        else as_cell(row[name])
+        if kind == "VARCHAR"
+        else row[name]
         for name, kind in columns.items()
     ]

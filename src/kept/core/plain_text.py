@@ -19,6 +19,8 @@ _SUSPECT: Final = re.compile(
 )
 """Anything but the letters and signs of which it is plain that they are harmless."""
 _LINE_BREAKS: Final = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What begins a formula in some spreadsheet, as letters of full width too."""
 _SPACES: Final = re.compile(r"\s+")
 
 
@@ -38,6 +40,14 @@ def clean_line(text: str) -> str:
             character for index, character in enumerate(text) if _is_visible(text, index)
         )
     return _SPACES.sub(" ", text).strip()
+
+
+def as_cell(text: str) -> str:
+    """Return text for a cell of a CSV file: no spreadsheet takes it for a formula.
+
+    As OWASP says of CSV injection: an apostrophe goes before what could begin one.
+    """
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def is_blank(text: str) -> bool:

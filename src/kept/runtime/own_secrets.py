@@ -12,9 +12,13 @@ import msgspec
 
 from kept.core.brand.model import Brand
 from kept.errors import Problem
-from kept.settings import Settings, is_reference
+from kept.settings import Settings, StaffSettings, is_reference
 
-_VARIABLES: Final = frozenset(f"KEPT_{name.upper()}" for name in Settings.__struct_fields__)
+_VARIABLES: Final = frozenset(
+    f"KEPT_{name.upper()}"
+    for name in (*Settings.__struct_fields__, *StaffSettings.__struct_fields__, "token")
+)
+"""The settings, and the token that the command line shows."""
 
 
 def find_own(brand: Brand, texts: Mapping[str, str], settings: Settings) -> list[Problem]:
@@ -49,7 +53,7 @@ def _is_own(text: str, settings: Settings) -> bool:
     """Return whether a text is a reference to a setting, a key, or a file of the data folder."""
     if not is_reference(text):
         return False
-    own = {settings.master_key, settings.master_key_token}
+    own = {settings.master_key, settings.master_key_token, settings.staff.oidc_client_secret}
     kind, _, name = text.partition(":")
     if text in own or kind == "env":
         return text in own or name in _VARIABLES

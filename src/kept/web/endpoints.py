@@ -14,7 +14,13 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
 from kept.core.access import Permission
-from kept.errors import InputError, KeptError, TooLargeError, UnknownCallerError
+from kept.errors import (
+    InputError,
+    KeptError,
+    NotAllowedError,
+    TooLargeError,
+    UnknownCallerError,
+)
 from kept.web import problems
 from kept.web.asgi import header_of
 from kept.web.callers import (
@@ -247,6 +253,8 @@ def refuse(error: KeptError, request: Request, *, is_for_operator: bool) -> Resp
     )
     if isinstance(error, UnknownCallerError):
         _log.info("refused: nobody known asks", extra=log_extra(request))
+    elif isinstance(error, NotAllowedError):
+        _log.info("refused: not allowed", extra=log_extra(request))
     elif problem.status >= 500:
         _log.warning("refused: %s: %s", error.code, error, extra=log_extra(request))
     return write_problem(problem)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kept.core.plain_text import clean_line, clean_text, is_blank
+from kept.core.plain_text import as_cell, clean_line, clean_text, is_blank
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,15 @@ def test_what_nobody_sees_is_blank(text: str) -> None:
 def test_what_somebody_sees_is_not_blank() -> None:
     """One visible character is enough."""
     assert not is_blank("\u200bא")
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1"])
+def test_no_cell_is_a_formula(text: str) -> None:
+    """A spreadsheet shows it, and does not compute it."""
+    assert as_cell(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["", "Bill Paid", "{}", "a=1", "2026-01-01"])
+def test_other_cells_stay_as_they_are(text: str) -> None:
+    """An apostrophe only where it is needed."""
+    assert as_cell(text) == text

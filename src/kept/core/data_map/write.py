@@ -8,6 +8,7 @@ from typing import Final
 from kept.core.brand.model import Brand, LegalEntity
 from kept.core.brand.units import parse_duration
 from kept.core.data_map.record import DataField, DataMap, Share
+from kept.core.plain_text import as_cell
 
 COLUMNS: Final = ("field", "classified", "whence", "for what", "given to", "kept")
 _NEVER: Final = "nothing"
@@ -44,7 +45,7 @@ def to_csv(data: DataMap) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(COLUMNS)
-    writer.writerows(rows_of(data))
+    writer.writerows(map(as_cell, row) for row in rows_of(data))
     return buffer.getvalue()
 
 

@@ -1,5 +1,6 @@
 """The pages of sign-in: plain forms, whole without a script."""
 
+import logging
 from typing import Any, Final
 
 from starlette.responses import RedirectResponse, Response
@@ -23,9 +24,10 @@ from kept.flows.staff import (
     sign_in,
 )
 from kept.web.cookies import form_token
-from kept.web.endpoints import BUSY, Call, Endpoint
+from kept.web.endpoints import BUSY, Call, Endpoint, log_extra
 from kept.web.guard import FORM_TOKEN, read_fields
 
+_log = logging.getLogger("kept.web")
 BEFORE_SECONDS: Final = 3_600
 """How long the form of the sign-in page is good for."""
 WRONG: Final = "The name or the password is not right."
@@ -54,6 +56,7 @@ async def take_sign_in(call: Call) -> Response:
     kept = staff.password if staff is not None and staff.can_sign_in else ""
     is_right, rehashed = await front.passwords.is_right(password, kept)
     if staff is None or not is_right:
+        _note_wrong(call)
         return _sign_in_page(call, wrong=WRONG, status=401, name=name)
     names, left = front.lock_out.succeed(name, address)
     await front.runtime.ask(lambda engine, now: forgive(engine, names, left))
@@ -148,9 +151,18 @@ async def put_password(call: Call) -> Response:
     front.guard.admit_sign_in(call.request.scope, name=staff.name)
     fields = read_fields(call.request, call.raw)
     old = normalise_password(fields.get("old", ""))
+    # Whoever took a session over guesses no faster here than at the door.
+    address = front.guard.own_address(call.request.scope)
+    wait, noted = front.lock_out.begin(staff.name, address, now=call.now)
+    if wait:
+        return _account_page(call, wrong=_wait_sentence(wait), status=429)
+    await front.runtime.ask(lambda engine, now: note_try(engine, noted))
     is_right, _ = await front.passwords.is_right(old, staff.password)
     if not is_right:
+        _note_wrong(call)
         return _account_page(call, wrong="The present password is not right.", status=401)
+    names, left = front.lock_out.succeed(staff.name, address)
+    await front.runtime.ask(lambda engine, now: forgive(engine, names, left))
     try:
         new = _read_new(call, fields, name=staff.name)
     except InputError as error:
@@ -184,6 +196,11 @@ async def take_invitation(call: Call) -> Response:
         lambda engine, now: accept_invitation(engine, invitation, password=hashed, now=now)
     )
     return await begin_session(call, changed, way="password")
+
+
+def _note_wrong(call: Call) -> None:
+    """Tell the log of a wrong name or password; neither is repeated."""
+    _log.warning("refused: a wrong name or password", extra=log_extra(call.request))
 
 
 def _invited(call: Call) -> Staff:

@@ -9,6 +9,7 @@ from kept.clock import random_token
 from kept.core.staff import Staff
 from kept.errors import KeptError, NotAllowedError, NotFoundError, OutsideError
 from kept.flows.staff import take_person
+from kept.web.asgi import header_of
 from kept.web.endpoints import BUSY, Call, Endpoint
 from kept.web.staff.pages import BEFORE_SECONDS, NO_COOKIES, begin_session
 
@@ -29,6 +30,9 @@ async def go(call: Call) -> Response:
     """Send a browser to the identity provider."""
     front = call.front
     _check_set(call)
+    if header_of(call.request.scope, b"sec-fetch-site") in (b"cross-site", b"same-site"):
+        # A provider that knows somebody still asks nothing: no other page may sign them in.
+        return RedirectResponse("/sign-in", status_code=303, headers={"cache-control": "no-store"})
     front.guard.admit_sign_in(call.request.scope)
     before = front.cookies.read(call.request.scope, "before") or random_token()
     try:
