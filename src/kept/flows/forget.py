@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from kept.clock import random_bytes
 from kept.core.consent import CONSENT_WITHDRAWN
 from kept.core.erasure import ErasureRecord, end_of_day
 from kept.core.event import Event, Identifier
@@ -21,7 +22,7 @@ from kept.flows.engine import Engine
 from kept.flows.erasure_records import save_record
 from kept.flows.guard import Erased, keep_erasure
 from kept.flows.legal_holds import hold_records
-from kept.flows.note_in_log import note_in_log, note_operator
+from kept.flows.note_in_log import note_operator
 from kept.flows.react import react
 from kept.flows.recipients import find_recipients
 from kept.flows.resolve import find_customer, take_evidence
@@ -30,6 +31,7 @@ from kept.ports import Store
 UNFORGOTTEN_MAX: Final = 100_000
 """Ways of naming somebody that are known to be of nobody forgotten, before they are looked up anew."""
 _QUARANTINE_CHUNK: Final = 500
+_SALT_BYTES: Final = 8
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,8 +52,23 @@ def forget(engine: Engine, wanted: Identifier, wish: Wish, now: int) -> ErasureR
     identifiers = (
         sorted({part.identifier for part in customer.parts.values()}) if customer else [wanted]
     )
-    bury(engine, identifiers, until=end_of_day(now), is_suppressed=wish.is_suppressed)
-    record = ErasureRecord(
+    bury(
+        engine,
+        identifiers,
+        until=end_of_day(now),
+        is_suppressed=wish.is_suppressed,
+        is_forwarded=wish.is_forwarded,
+    )
+    if customer is None:
+        return _record(engine, _begin_record(wish, identifiers, now), [], now)
+    record, neighbours = _erase(engine, customer, sorted(customer.parts), wish, now)
+    for other in _regroup(engine, neighbours, now):
+        react(engine, other, now)
+    return record
+
+
+def _begin_record(wish: Wish, identifiers: Iterable[Identifier], now: int) -> ErasureRecord:
+    return ErasureRecord(
         request_id=wish.request_id,
         erased_at=now,
         actor=wish.actor,
@@ -59,52 +76,48 @@ def forget(engine: Engine, wanted: Identifier, wish: Wish, now: int) -> ErasureR
         is_suppressed=wish.is_suppressed,
         identifiers=tuple(identifiers),
     )
-    number = engine.store.next_request_number()
-    if customer is not None:
-        record = _erase(engine, customer, record, number, wish, now)
+
+
+def _record(
+    engine: Engine, record: ErasureRecord, part_ids: Sequence[int], now: int
+) -> ErasureRecord:
+    """Keep an erasure and that it was done; return it with its place in the consent log."""
     detail = {
-        "request": wish.request_id,
-        "confirmed_by": wish.confirmed_by,
+        "request": record.request_id,
+        "confirmed_by": record.confirmed_by,
         "erased": {
             "events": record.event_count,
             "decisions": record.decision_count,
             "messages": record.message_count,
         },
         # By their numbers the consent log tells what was forgotten from what was damaged.
-        "parts": sorted(customer.parts) if customer else [],
+        "parts": list(part_ids),
     }
     index = note_operator(
-        engine.store, "erasure", actor=wish.actor, verb="forget", detail=detail, now=now
+        engine.store, "erasure", actor=record.actor, verb="forget", detail=detail, now=now
     )
     record = msgspec.structs.replace(record, log_index=index)
-    save_record(engine.store, record, number=number)
+    save_record(engine.store, record, number=engine.store.next_request_number())
     engine.counts["forgotten", ""] += 1
     return record
 
 
 def _erase(
-    engine: Engine,
-    customer: Customer,
-    record: ErasureRecord,
-    number: int,
-    wish: Wish,
-    now: int,
-) -> ErasureRecord:
-    """Erase a customer's parts, and return what became of them."""
-    part_ids = sorted(customer.parts)
+    engine: Engine, customer: Customer, part_ids: list[int], wish: Wish, now: int
+) -> tuple[ErasureRecord, set[int]]:
+    """Erase parts of a customer; return what became of them, and whose evidence is to be weighed anew."""
+    identifiers = sorted({customer.parts[part_id].identifier for part_id in part_ids})
     messages = engine.store.load_part_messages(part_ids)
-    held = hold_records(engine, part_ids, number=number, now=now)
+    held = hold_records(engine, part_ids, number=engine.store.next_request_number(), now=now)
     recipients = find_recipients(engine, customer, messages, now) if wish.is_forwarded else ()
     leaving = [one for one in messages if one.state in IN_FLIGHT_STATES]
     withdrawn = sum(one.is_open for one in messages) - len(leaving)
     engine.customers.forget(customer)
-    neighbours = _neighbours(engine.store, part_ids)
+    neighbours = _neighbours(engine.store, part_ids) | (set(customer.parts) - set(part_ids))
     counts = engine.store.erase_parts(part_ids)
-    _erase_quarantined(engine, record.identifiers)
-    for other in _regroup(engine, neighbours, now):
-        react(engine, other, now)
-    return msgspec.structs.replace(
-        record,
+    _erase_quarantined(engine, identifiers)
+    record = msgspec.structs.replace(
+        _begin_record(wish, identifiers, now),
         message_ids=tuple(one.message_id for one in messages),
         event_count=counts.events,
         decision_count=counts.decisions,
@@ -114,6 +127,7 @@ def _erase(
         held=held,
         recipients=recipients,
     )
+    return _record(engine, record, part_ids, now), neighbours
 
 
 def _neighbours(store: Store, part_ids: Sequence[int]) -> set[int]:
@@ -135,36 +149,73 @@ def _regroup(engine: Engine, part_ids: set[int], now: int) -> list[Customer]:
 
 
 def bury(
-    engine: Engine, identifiers: Iterable[Identifier], *, until: int, is_suppressed: bool
+    engine: Engine,
+    identifiers: Iterable[Identifier],
+    *,
+    until: int,
+    is_suppressed: bool,
+    is_forwarded: bool = True,
 ) -> None:
-    """Keep a tombstone for each identifier, as its sources vouched for it and as others may claim it."""
+    """Keep a tombstone for each identifier, as its sources vouched for it and as others may claim it.
+
+    Forgetting somebody (`until`) does not lift a suppression: that is only done in so many words.
+    """
+    store = engine.store
     for identifier in identifiers:
         for claimed in (False, True):
-            key = engine.store.lookup_key(identifier, claimed=claimed)
-            engine.store.save_tombstone(key, until=until, is_suppressed=is_suppressed)
-            keep_erasure(engine.store, key, until=until, is_suppressed=is_suppressed)
+            stone = store.find_tombstone(identifier, claimed=claimed)
+            stays = bool(until) and stone is not None and stone.is_suppressed
+            _keep_stone(
+                engine,
+                Erased(
+                    key=store.lookup_key(identifier, claimed=claimed),
+                    what=0,
+                    until=until,
+                    is_suppressed=is_suppressed or stays,
+                    is_forwarded=is_forwarded,
+                    salt=random_bytes(_SALT_BYTES),
+                ),
+            )
+
+
+def _keep_stone(engine: Engine, erased: Erased) -> None:
+    engine.store.save_tombstone(
+        erased.key, until=erased.until, is_suppressed=erased.is_suppressed
+    )
+    keep_erasure(engine.store, erased)
     engine.unforgotten.clear()
 
 
-def forget_again(engine: Engine, erased: Erased, now: int) -> None:
-    """Forget an identifier once more, in a store that came from a backup of before."""
+def forget_again(engine: Engine, erasures: Iterable[Erased], now: int) -> None:
+    """Forget identifiers once more, in a store that does not know of it.
+
+    It came from a backup of before, or the process died between the guard and the commit. Nobody
+    knows what was told to whom, so that it is an erasure like any other: what a law keeps is kept,
+    and recipients are told. Nothing is decided yet. Every state must be stored.
+    """
     store, customers = engine.store, engine.customers
-    part = store.find_part_by_key(erased.key)
-    if part is not None:
+    waiting: dict[int, Erased] = {}
+    for erased in erasures:
+        part = store.find_part_by_key(erased.key) if erased.until else None
+        if part is not None:
+            waiting[part.part_id] = erased
+        _keep_stone(engine, erased)
+    neighbours: set[int] = set()
+    while waiting:
+        (part,) = store.load_parts([min(waiting)])
         customer = customers.home_of(part)
-        left = set(customer.parts) - {part.part_id}
-        for message in list(customer.messages.values()):
-            if message.part_id == part.part_id:
-                customer.messages.pop(message.message_id)
-        customers.forget(customer)
-        neighbours = _neighbours(store, [part.part_id]) | left
-        store.erase_parts([part.part_id])
-        _erase_quarantined(engine, [part.identifier])
-        _regroup(engine, neighbours, now)
-        note_in_log(store, "erasure", now=now, detail={"parts": [part.part_id]})
-    store.save_tombstone(erased.key, until=erased.until, is_suppressed=erased.is_suppressed)
-    keep_erasure(store, erased.key, until=erased.until, is_suppressed=erased.is_suppressed)
-    engine.unforgotten.clear()
+        part_ids = sorted(set(customer.parts) & set(waiting))
+        known = [waiting.pop(part_id) for part_id in part_ids]
+        wish = Wish(
+            request_id=f"again-{random_bytes(_SALT_BYTES).hex()}",
+            actor="kept",
+            confirmed_by="the guard log",
+            is_suppressed=any(erased.is_suppressed for erased in known),
+            is_forwarded=any(erased.is_forwarded for erased in known),
+        )
+        _, touched = _erase(engine, customer, part_ids, wish, now)
+        neighbours = (neighbours | touched) - set(part_ids)
+    _regroup(engine, neighbours, now)
 
 
 def _erase_quarantined(engine: Engine, identifiers: Sequence[Identifier]) -> None:

@@ -42,7 +42,12 @@ class Erased(msgspec.Struct, frozen=True, array_like=True):
     what: Literal[0]
     """Tells it from a `Stop`, whose second member is a text."""
     until: int
+    """Before when everything is forgotten; 0 where only whether they are suppressed changes."""
     is_suppressed: bool
+    is_forwarded: bool = True
+    """Whether recipients outside are told."""
+    salt: bytes = b""
+    """Tells a record from an earlier one of the same words: of two, the later one counts again."""
 
 
 _decode_erased: Final = msgspec.msgpack.Decoder(Erased).decode
@@ -62,9 +67,9 @@ def _read(record: bytes) -> Stop | Erased | None:
     return None
 
 
-def keep_erasure(store: Store, key: bytes, *, until: int, is_suppressed: bool) -> None:
+def keep_erasure(store: Store, erased: Erased) -> None:
     """Keep outside of the backups that an identifier was forgotten."""
-    store.append_guard(_encode(Erased(key, 0, until, is_suppressed)))
+    store.append_guard(_encode(erased))
 
 
 def find_missing_erasures(store: Store) -> Iterator[Erased]:

@@ -60,8 +60,7 @@ def recover(engine: Engine, now: int, *, is_start: bool = True) -> int:
     while erasures and customers.dirty_count:
         # What is forgotten leaves memory as a whole, and what stays must be stored before.
         customers.flush(FLUSHED)
-    for erased in erasures:
-        forget_again(engine, erased, now)
+    forget_again(engine, erasures, now)
     for part, event in list(find_missing_stops(store, now)):
         # Folding a stop keeps it again, now as one that this store contains.
         engine.fold(customers.home_of(part), part.part_id, event)
