@@ -7,7 +7,7 @@ once more, under the same id.
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
@@ -40,18 +40,27 @@ LOOK_SECONDS: Final = 2.0
 
 Submit = Callable[[Callable[[Engine, int], Any]], "Future[Any]"]
 MakeNotifier = Callable[[str], Notifier | None]
+Wait = Callable[[float], bool]
+"""Waits so many seconds for calls that have begun; tells whether all of them have ended."""
 
 
 class Erasures:
     """The thread that erases files and chases recipients."""
 
     def __init__(
-        self, submit: Submit, *, files: FilesChannel, posts: Path, notifier_of: MakeNotifier
+        self,
+        submit: Submit,
+        *,
+        files: FilesChannel,
+        posts: Path,
+        waits: Sequence[Wait],
+        notifier_of: MakeNotifier,
     ) -> None:
-        """Take the way to the writer, our own files, and how a recipient is called."""
+        """Take the way to the writer, our own files, who writes them, and how a recipient is called."""
         self._submit = submit
         self._files = files
         self._posts = posts
+        self._waits = waits
         self._notifier_of = notifier_of
         self._stopping = threading.Event()
         self._woken = threading.Event()
@@ -84,6 +93,9 @@ class Erasures:
     def _do(self, asking: Asking) -> None:
         record = asking.record
         if asking.recipient == OWN_FILES:
+            # What had begun to leave when it was asked may be written only now.
+            if not all([wait(limits.SEND_TIMEOUT_SECONDS) for wait in self._waits]):
+                return
             self._files.erase(record.message_ids)
             erase_posts(self._posts, [one.value for one in record.identifiers])
             self._submit(lambda engine, now: note_files_erased(engine, record.request_id)).result()

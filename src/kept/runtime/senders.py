@@ -73,9 +73,13 @@ class Senders:
                 self._failures[message.channel] = 0
         self._report(message.message_id, result)
 
+    def wait(self, seconds: float) -> bool:
+        """Wait for the calls that have begun; return whether all of them have ended."""
+        return not wait(set(self._running), timeout=seconds).not_done
+
     def drain(self, seconds: float) -> None:
         """Wait for the calls that have begun, and give up the connections."""
-        wait(set(self._running), timeout=seconds)
+        self.wait(seconds)
         for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
         for channel in self._channels.values():

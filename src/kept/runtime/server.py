@@ -97,6 +97,7 @@ class Runtime:
             self.submit,
             files=self._files,
             posts=settings.data / OUTBOX,
+            waits=(self.senders.wait, self.tools.wait),
             notifier_of=lambda recipient: find_notifier(
                 self.bundle, recipient, settings, clock=self.clock
             ),

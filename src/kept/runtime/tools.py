@@ -154,9 +154,9 @@ class Tools:
         """Return for each tool how long the last suppressions took from their event to the tool."""
         return {name: list(tool.seconds) for name, tool in self._tools.items()}
 
-    def wait(self, seconds: float) -> None:
-        """Wait for the calls that have begun."""
-        wait(set(self._running), timeout=seconds)
+    def wait(self, seconds: float) -> bool:
+        """Wait for the calls that have begun; return whether all of them have ended."""
+        return not wait(set(self._running), timeout=seconds).not_done
 
     def drain(self, seconds: float) -> None:
         """Wait for the calls that have begun, and give up the connections."""

@@ -3,8 +3,8 @@
 import queue
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import Final, LiteralString
@@ -16,7 +16,7 @@ from kept.stores.guard_log import append_guard_file, digest_record, read_guard_f
 from kept.stores.queries import load_queries
 from kept.stores.sqlite.connections import open_reader, translate
 from kept.stores.sqlite.folder import DATABASE_NAME, GUARD_NAME, KEYS_NAME, FolderLock
-from kept.stores.sqlite.key_file import KeyFile, carry_keys, unload_keys
+from kept.stores.sqlite.key_file import KeyFile, carry_keys, copy_keys, unload_keys
 from kept.stores.sqlite.migrations import read_version
 
 PAGES_A_STEP: Final = 256
@@ -28,7 +28,14 @@ class _AbandonedError(Exception):
     """Nobody waits for the backup any more."""
 
 
-def back_up(source: Path, target: Path, *, keys: Path, counts: LiteralString) -> Iterator[float]:
+def back_up(
+    source: Path,
+    target: Path,
+    *,
+    keys: Path,
+    pause: Callable[[], AbstractContextManager[None]],
+    counts: LiteralString,
+) -> Iterator[float]:
     """Copy a database that is in use into a new file, with its keys, verify the copy, and sync it.
 
     The copy is of one instant. It is written under another name first, so that a file of the
@@ -37,18 +44,24 @@ def back_up(source: Path, target: Path, *, keys: Path, counts: LiteralString) ->
     if target.exists():
         raise SettingsError(f"{target} exists; name a new file for the backup")
     partial = target.with_name(target.name + ".partial")
+    carried = target.with_name(target.name + ".keys.partial")
     try:
         partial.unlink(missing_ok=True)
         make_private_file(partial)
         with closing(open_reader(source)) as connection:
-            # A read transaction: commits go on, and this connection does not see them.
-            connection.execute("BEGIN")
+            # Between two transactions: a key that is destroyed meanwhile would leave records behind
+            # that nobody can open, not even to forget them again.
+            with pause():
+                # A read transaction: commits go on, and this connection does not see them.
+                connection.execute("BEGIN")
+                read_version(connection, path=source)
+                if keys.exists():
+                    copy_keys(keys, carried)
             expected = dict(connection.execute(counts).fetchall())
             yield from _copy(connection, partial)
-        if keys.exists():
-            # After the records: every record in the copy has its key, unless it was forgotten since.
+        if carried.exists():
             with closing(sqlite3.connect(partial, isolation_level=None)) as copy:
-                carry_keys(copy, keys)
+                carry_keys(copy, carried)
         yield COPY_SHARE
         _verify(partial, counts=counts, expected=expected)
         sync_file(partial)
@@ -61,6 +74,7 @@ def back_up(source: Path, target: Path, *, keys: Path, counts: LiteralString) ->
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
+            carried.unlink(missing_ok=True)
     yield 1.0
 
 
@@ -127,9 +141,13 @@ def restore_backup(
 def _put_aside(folder: Path) -> None:
     """Give the store that is there, and its keys, other names."""
     for name in (DATABASE_NAME, KEYS_NAME):
+        # Keys without a database are those of a restore that was cut short; the others are aside.
+        is_aside = (folder / f"{name}.replaced").exists()
         for suffix in ("-wal", "-shm", ""):
             old = folder / (name + suffix)
-            if old.exists():
+            if is_aside:
+                old.unlink(missing_ok=True)
+            elif old.exists():
                 old.rename(folder / (f"{name}.replaced" + suffix))
 
 

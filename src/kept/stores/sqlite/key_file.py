@@ -23,7 +23,7 @@ from kept.ports import KeyService
 from kept.stores.codecs import pack_ids
 from kept.stores.files import make_private_file, sync_file, sync_folder
 from kept.stores.queries import load_queries
-from kept.stores.sqlite.connections import translate
+from kept.stores.sqlite.connections import open_reader, translate
 
 NONCE_BYTES: Final = 12
 SECRET_BYTES: Final = 32
@@ -265,11 +265,13 @@ class KeyFile:
 
     def close(self) -> None:
         """Forget what is in memory, and let go of the file."""
-        self._wrappers = {}
-        self._unwritten = {}
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        # Not under a thread that is just reading.
+        with self._lock:
+            self._wrappers = {}
+            self._unwritten = {}
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
 
     # -- the database
 
@@ -333,6 +335,17 @@ class KeyFile:
         if self._connection is None:
             raise StoreError(f"the keys {self.path} are closed")
         return self._connection
+
+
+def copy_keys(path: Path, target: Path) -> None:
+    """Copy a key file that is in use, as it is at this instant."""
+    target.unlink(missing_ok=True)
+    make_private_file(target)
+    with closing(open_reader(path)) as keys, closing(sqlite3.connect(target)) as copy:
+        copy.execute("PRAGMA synchronous = OFF")
+        keys.backup(copy)
+        # One file, without a log beside it.
+        copy.execute("PRAGMA journal_mode = DELETE").fetchone()
 
 
 def carry_keys(backup: sqlite3.Connection, path: Path) -> None:

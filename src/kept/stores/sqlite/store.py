@@ -125,6 +125,7 @@ class SqliteStore:
             self._path,
             Path(path),
             counts=self._queries["read_counts"],
+            pause=self._session.pause,
             keys=self._path.with_name(KEYS_NAME),
         )
 
