@@ -246,3 +246,15 @@ def test_a_folder_that_disappears_is_made_again_or_postpones(
     (folder / "email").rmdir()
     assert isinstance(channel.send(outgoing(idempotency_key="m8")), Accepted)
     assert (folder / "email" / "m8.txt").exists()
+
+
+def test_what_a_crash_left_half_written_is_gone_after_a_start(
+    folder: Path, channel: FilesChannel
+) -> None:
+    """Nobody would find it to erase it; what was taken stays, and so do the files of others."""
+    channel.send(outgoing())
+    for name in ("email/.m8-grace.txt.140", f".{INDEX}.140", "email/.note", ".hidden"):
+        (folder / name).write_text("Dear Ana")
+    FilesChannel(folder=folder, clock=CLOCK)
+    left = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+    assert left == [".hidden", "email", "email/.note", "email/m7-grace.txt", INDEX]

@@ -214,3 +214,40 @@ def test_what_only_the_operator_can_change_raises_an_alert(tmp_path: Path) -> No
     alerts = {(a["code"], a["epoch"]) for a in kept.engine.alerts}
     assert ("master_key_to_destroy", 1) in alerts
     kept.vault.close()
+
+
+class _Refusing(MasterKeyFile):
+    """A key service whose token may not rotate the key."""
+
+    def begin_epoch(self) -> int:
+        """Refuse."""
+        message = "the token may not do it"
+        raise SettingsError(message)
+
+
+def test_a_key_service_that_refuses_does_not_disturb_the_writer(tmp_path: Path) -> None:
+    """A job that fails there has the store opened again, with all that was being written."""
+    MasterKeyFile.make(tmp_path / "master-key")
+    kept = Upkeep(tmp_path, _Refusing(tmp_path / "master-key"), days=30)
+    disturbed: list[Exception] = []
+    submit = kept.submit
+
+    def watch(job: Callable[[Engine, int], Any]) -> "Future[Any]":
+        try:
+            return submit(job)
+        except Exception as error:
+            disturbed.append(error)
+            raise
+
+    kept.upkeep = KeyUpkeep(watch, lambda: kept.keys, days=30)
+    with pytest.raises(SettingsError, match="may not"):
+        kept.live(11)
+    assert disturbed == []
+    kept.vault.close()
+
+
+def test_an_answer_that_is_no_json_is_a_failure_of_the_service(transit: Transit) -> None:
+    """Somebody in between has answered; it may be well again later."""
+    transit.is_garbled = True
+    with pytest.raises(StoreError, match="something else than JSON"):
+        TransitKeys(transit.url, token=TOKEN).list_epochs()

@@ -67,3 +67,12 @@ def test_files_go_nowhere_else(tmp_path: Path) -> None:
         PostedFiles(folder=tmp_path / "file" / "tool")
     (tmp_path / "tool").rmdir()
     assert isinstance(files.post("a1", BODY), Postponed)
+
+
+def test_what_a_crash_left_half_written_is_gone_after_a_start(tmp_path: Path) -> None:
+    """Nobody would find it to erase it; what was posted stays."""
+    folder = tmp_path / "tool"
+    PostedFiles(folder=folder).post("a1", BODY)
+    (folder / ".b2").write_text("ana@example.com")
+    PostedFiles(folder=folder)
+    assert [path.name for path in folder.iterdir()] == ["a1.json"]

@@ -26,6 +26,7 @@ class Transit:
         self.keys: dict[int, bytes] = {1: random_bytes(32)}
         self.least = 1
         self.is_down = False
+        self.is_garbled = False
         self.url = ""
 
     def answer(self, method: str, what: str, then: str | None, body: dict[str, Any]) -> Any:
@@ -89,7 +90,7 @@ def serve_transit() -> Iterator[Transit]:
             else:
                 data = transit.answer(self.command, match[1], match[2], body)
                 status = 200 if data is not None else 400
-            content = json.dumps({"data": data}).encode()
+            content = b"<html>" if transit.is_garbled else json.dumps({"data": data}).encode()
             self.send_response(status)
             self.send_header("content-length", str(len(content)))
             self.end_headers()

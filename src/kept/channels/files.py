@@ -68,7 +68,9 @@ class FilesChannel:
             folder.mkdir(parents=True, exist_ok=True)
             self._index = os.open(folder / INDEX, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             self._mend_index()
-            wipe_drafts(folder, *(one for one in folder.iterdir() if one.is_dir()))
+            for draft in (*folder.glob(f".{INDEX}.*"), *folder.glob("*/.*.txt.*")):
+                # A process died over it, and nobody would find it to erase it.
+                wipe_file(draft)
         except OSError as error:
             raise SettingsError(f"messages cannot be written to {folder}: {error}") from error
 
@@ -226,14 +228,6 @@ def wipe_file(path: Path) -> None:
         path.unlink()
     except FileNotFoundError:
         return
-
-
-def wipe_drafts(*folders: Path) -> None:
-    """Remove what a process that died had begun to write: nobody would find it to erase it."""
-    for folder in folders:
-        for path in folder.glob(".*"):
-            if path.is_file():
-                wipe_file(path)
 
 
 def _message_of(line: bytes) -> str:

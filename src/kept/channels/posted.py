@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from kept.channels.files import wipe_drafts, wipe_file
+from kept.channels.files import wipe_file
 from kept.core.message import Accepted, Postponed, Refused, SendResult
 from kept.errors import ChannelError, SettingsError
 
@@ -24,7 +24,10 @@ class PostedFiles:
         self._is_durable = is_durable
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            wipe_drafts(folder)
+            for draft in folder.glob(".*"):
+                if _ID.fullmatch(draft.name[1:]):
+                    # A process died over it, and nobody would find it to erase it.
+                    wipe_file(draft)
         except OSError as error:
             raise SettingsError(f"{folder} cannot be written: {error}") from error
 

@@ -15,7 +15,8 @@ from kept.core.consent import CONSENT_WITHDRAWN
 from kept.core.erasure import ErasureRecord, end_of_day
 from kept.core.event import Event, Identifier
 from kept.core.message import IN_FLIGHT_STATES
-from kept.core.named_people import find_named
+from kept.core.named_people import find_named, spells_any
+from kept.core.touchpoint_identifiers import other_spellings
 from kept.core.touchpoint_item import Rejected
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine
@@ -179,9 +180,7 @@ def bury(
 
 
 def _keep_stone(engine: Engine, erased: Erased) -> None:
-    engine.store.save_tombstone(
-        erased.key, until=erased.until, is_suppressed=erased.is_suppressed
-    )
+    engine.store.save_tombstone(erased.key, until=erased.until, is_suppressed=erased.is_suppressed)
     keep_erasure(engine.store, erased)
     engine.unforgotten.clear()
 
@@ -220,13 +219,11 @@ def forget_again(engine: Engine, erasures: Iterable[Erased], now: int) -> None:
 
 def _erase_quarantined(engine: Engine, identifiers: Sequence[Identifier]) -> None:
     """Drop what could not be taken and names one of these people: it has no part of its own."""
-    values = [one.value.encode() for one in identifiers if len(one.value) >= 4]
+    values = [one.value for one in identifiers]
     after, found = 0, []
     while rows := engine.store.read_quarantine(after=after, limit=_QUARANTINE_CHUNK):
         after = rows[-1].quarantine_id
-        found += [
-            row.quarantine_id for row in rows if any(value in row.payload for value in values)
-        ]
+        found += [row.quarantine_id for row in rows if spells_any(row.payload, values)]
     engine.store.erase_quarantined(found)
 
 
@@ -278,8 +275,8 @@ def leave_out_named(engine: Engine, rejected: Sequence[Rejected], now: int) -> S
         return rejected
     namespaces = {name: name for name in engine.bundle.namespaces}
     for name, namespace in engine.bundle.brand.sources.namespaces.items():
-        if namespace.trait:
-            namespaces[namespace.trait] = name
+        for trait in (namespace.trait, *other_spellings([namespace.trait])):
+            namespaces[trait] = name
     return [
         one
         for one in rejected

@@ -5,7 +5,7 @@ a restore leaves alone; when the store is opened, those that it does not contain
 before anything is decided.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
 import msgspec
@@ -32,6 +32,7 @@ class Stop(msgspec.Struct, frozen=True, array_like=True):
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Stop).decode
+_CATEGORIES: Final = "categoryPreferences"
 _TOLD: Final = ("entity", "purpose", "channel", "topic", "topics", "channels")
 
 
@@ -89,18 +90,44 @@ def keep_stop(store: Store, plan: FoldPlan, part_id: int, event: Event) -> None:
     stop = Stop(
         key=store.lookup_key(part.identifier, claimed=part.claimed),
         name=event.name,
-        message_id=event.message_id,
+        # Sources make their ids of what they like, a customer's address perhaps.
+        message_id=f"kept-stop-{event.event_key}",
         source=event.source,
         event_key=event.event_key,
         occurred_at=event.occurred_at,
-        properties={name: event.properties[name] for name in _TOLD if name in event.properties},
-        context={name: event.context[name] for name in ("consent", GPC) if name in event.context},
+        properties=_only_words(event.properties),
+        context=_only_categories(event, plan),
     )
     store.append_guard(_encode(stop))
 
 
-def find_missing_stops(store: Store, now: int) -> Iterator[tuple[Part, Event]]:
-    """Yield what was withdrawn after the backup that this store comes from, each with its part.
+def _only_words(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is said of consent, without whatever else a source may put there."""
+    told: dict[str, Any] = {}
+    for name in _TOLD:
+        value = properties.get(name)
+        if isinstance(value, str):
+            told[name] = value
+        elif isinstance(value, dict):
+            told[name] = {word: said for word, said in value.items() if isinstance(said, bool)}
+    return told
+
+
+def _only_categories(event: Event, plan: FoldPlan) -> dict[str, Any]:
+    """Return what a context says of consent, category by category, and the Sec-GPC signal."""
+    kept: dict[str, Any] = {GPC: True} if event.context.get(GPC) is True else {}
+    consent = event.context.get("consent")
+    told = consent.get(_CATEGORIES) if isinstance(consent, dict) else None
+    if isinstance(told, dict):
+        known = {name: told[name] is True for name in plan.categories if name in told}
+        # An empty object refuses everything, so that one in which nothing is known is left out.
+        if known or not told:
+            kept["consent"] = {_CATEGORIES: known}
+    return kept
+
+
+def find_missing_stops(store: Store, now: int) -> Iterator[tuple[bytes, Part, Event]]:
+    """Yield what was withdrawn after the backup that this store comes from: record, part, event.
 
     A stop of somebody whom the backup does not know yet is kept for when they are known.
     """
@@ -111,6 +138,7 @@ def find_missing_stops(store: Store, now: int) -> Iterator[tuple[Part, Event]]:
         part = store.find_part_by_key(stop.key)
         if part is not None:
             yield (
+                record,
                 part,
                 Event(
                     event_key=stop.event_key,

@@ -61,9 +61,10 @@ def recover(engine: Engine, now: int, *, is_start: bool = True) -> int:
         # What is forgotten leaves memory as a whole, and what stays must be stored before.
         customers.flush(FLUSHED)
     forget_again(engine, erasures, now)
-    for part, event in list(find_missing_stops(store, now)):
-        # Folding a stop keeps it again, now as one that this store contains.
+    for record, part, event in list(find_missing_stops(store, now)):
         engine.fold(customers.home_of(part), part.part_id, event)
+        # From now on it is one that this store contains.
+        store.append_guard(record)
     _heed_restore(engine, now)
     if is_start:
         # Not where the store was only opened again: senders of this process may still be calling.

@@ -94,7 +94,7 @@ class Erasures:
         record = asking.record
         if asking.recipient == OWN_FILES:
             # What had begun to leave when it was asked may be written only now.
-            if not all([wait(limits.SEND_TIMEOUT_SECONDS) for wait in self._waits]):
+            if not all(wait(limits.SEND_TIMEOUT_SECONDS) for wait in self._waits):
                 return
             self._files.erase(record.message_ids)
             erase_posts(self._posts, [one.value for one in record.identifiers])

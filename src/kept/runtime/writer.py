@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 from kept import settings
 from kept.clock import Clock, read_monotonic
 from kept.core.values import SECOND
-from kept.errors import InputError, OverloadedError, StoreError
+from kept.errors import InputError, KeptError, OverloadedError, StoreError
 from kept.flows.engine import Engine
 from kept.flows.tick import housekeep, tick
 
@@ -209,7 +209,8 @@ class Writer:
             try:
                 self.engine.store.close()
                 self.engine = self._open_engine()
-            except StoreError as error:
+            except KeptError as error:
+                # The key service may refuse for a while, too; without this thread nothing goes on.
                 _log.warning("the store cannot be opened: %s", error)
                 if self._stopping.wait(_REOPEN_SECONDS):
                     return

@@ -9,12 +9,14 @@ import pytest
 from kept.core.erasure import ALARM_AFTER, write_receipt, write_request
 from kept.core.event import Identifier
 from kept.core.message import Accepted, Postponed, Unclear
+from kept.core.touchpoint_item import Rejected
 from kept.core.values import DAY, HOUR, MINUTE
 from kept.errors import ConflictError, NotFoundError
 from kept.flows.ask import ContactQuestion
 from kept.flows.describe_customer import describe_customer
 from kept.flows.erasure_records import read_record
 from kept.flows.forget import Wish, forget
+from kept.flows.ingest import ingest
 from kept.flows.legal_holds import read_held
 from kept.flows.pursue_erasures import (
     OWN_FILES,
@@ -130,6 +132,15 @@ def test_the_suppressed_are_not_taken_at_all(stage: Stage) -> None:
     assert not is_known(stage)
 
 
+def test_forgetting_does_not_lift_a_suppression(stage: Stage) -> None:
+    """Whoever is to be taken no more stays so until it is lifted in so many words."""
+    introduce(stage)
+    erase(stage, is_suppressed=True)
+    erase(stage, request_id="r-2")
+    stage.now += 5 * DAY
+    assert tell(stage, "Page Viewed").forgotten == 1
+
+
 def test_a_tool_that_asks_about_the_forgotten_is_refused(stage: Stage) -> None:
     """What they refused is not known any more, so that all counts that can be refused."""
     introduce(stage)
@@ -161,6 +172,35 @@ def test_what_could_not_be_taken_goes_too(stage: Stage) -> None:
     assert [b"ben" in row.payload for row in stage.store.read_quarantine(after=0, limit=9)] == [
         True
     ]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        rb'{"email":"Ana@Example.COM"}',
+        rb'{"note":"of \u0061na@example.com"}',
+        b'{"userId":"ana"}',
+        b"not json, but Ana@example.com",
+    ],
+)
+def test_what_could_not_be_taken_is_found_however_it_is_written(
+    stage: Stage, payload: bytes
+) -> None:
+    """In whatever case, escaped or not, by a short id as well; somebody else's stays."""
+    introduce(stage)
+    others = b'{"email":"banana@example.org","userId":"anabel"}'
+    with stage.store.transaction():
+        for content in (payload, others):
+            stage.store.quarantine(
+                source="shop", received_at=stage.now, code="c", detail="d", payload=content
+            )
+    erase(stage)
+    assert [row.payload for row in stage.store.read_quarantine(after=0, limit=9)] == [others]
+    late = Rejected(code="c", detail="d", payload=payload)
+    with stage.store.transaction():
+        answer = ingest(stage.engine, [], [late], source="shop", now=stage.now)
+    # What stands under no name that means somebody cannot be told from a word.
+    assert answer.forgotten == (b'"email"' in payload or b"userId" in payload)
 
 
 # -- recipients

@@ -77,7 +77,12 @@ class TransitKeys:
                 f"{self.place} answers {answer.status_code} to {path}: the token may not do it, the "
                 "key is missing, or what is to be decrypted was encrypted with another one"
             )
-        told: dict[str, Any] = (answer.json() if answer.content else {}).get("data") or {}
+        try:
+            told: dict[str, Any] = (answer.json() if answer.content else {}).get("data") or {}
+        except (ValueError, AttributeError) as error:
+            raise StoreError(
+                f"{self.place} answers {path} with something else than JSON"
+            ) from error
         return told
 
 

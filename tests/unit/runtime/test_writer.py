@@ -1,0 +1,56 @@
+"""The writer goes on whatever keeps the store from being opened again."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from kept.clock import VirtualClock
+from kept.errors import SettingsError, StoreError
+from kept.flows.engine import Engine
+from kept.runtime import writer as module
+from kept.runtime.writer import Writer
+from kept.stores.memory import MemoryStore
+from tests.scenario.larkmead import compile_larkmead
+
+
+@pytest.mark.parametrize("failure", [StoreError, SettingsError])
+def test_a_store_that_cannot_be_opened_for_a_while_ends_nothing(
+    failure: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is full, or a key service that refuses just now: it is tried again."""
+    monkeypatch.setattr(module, "_REOPEN_SECONDS", 0.0)
+    failures: Iterator[Exception] = iter([failure("not now"), failure("not yet")])
+    is_begun, is_open_again = threading.Event(), threading.Event()
+
+    def open_engine() -> Engine:
+        if is_begun.is_set():
+            if error := next(failures, None):
+                raise error
+            is_open_again.set()
+        return Engine(
+            MemoryStore(), compile_larkmead(), secret=b"", public_url="https://kept.example"
+        )
+
+    writer = Writer(
+        open_engine,
+        clock=VirtualClock(1_767_225_600_000_000),
+        before_commit=lambda engine, now: None,
+        after_commit=lambda engine, now: None,
+    )
+    is_begun.set()
+    first = writer.submit(_fail)
+    second = writer.submit(lambda engine, now: now)
+    writer.start()
+    with pytest.raises(StoreError):
+        first.result(timeout=10)
+    with pytest.raises(StoreError):
+        second.result(timeout=10)
+    assert is_open_again.wait(timeout=10)
+    writer.stop()
+    assert writer.is_well
+
+
+def _fail(engine: Engine, now: int) -> None:
+    message = "the disk is full"
+    raise StoreError(message)
