@@ -233,6 +233,21 @@ def test_a_restore_that_was_cut_short_keeps_what_it_put_aside(
     shop.store.close()
 
 
+def test_no_id_that_was_given_out_is_given_again_after_a_restore(shop: Shop) -> None:
+    """A link in a message that left after the backup must not open what is somebody else's."""
+    path = shop.back_up()
+    tell(shop.stage, "Page Viewed", user_id="carol")
+    carol = shop.stage.engine.customers.find_part(Identifier("user_id", "carol"), claimed=False)
+    assert carol is not None
+    decision = shop.store.next_decision_id() - 1
+    shop.restore(path)
+    tell(shop.stage, "Page Viewed", user_id="dora")
+    assert shop.store.load_parts([carol.part_id]) == []
+    assert shop.store.next_decision_id() > decision + 1
+    assert shop.store.read_decision(decision) is None
+    shop.store.close()
+
+
 def test_the_guard_holds_no_values_of_a_person(shop: Shop) -> None:
     """Sources put into ids and contexts what they like; a stop is kept without it, and works."""
     path = shop.back_up()

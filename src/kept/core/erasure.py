@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 
 from kept.core.event import Identifier
-from kept.core.values import DAY, MINUTE, format_instant
+from kept.core.values import DAY, MINUTE, NEVER, format_instant
 
 ASK_FIRST: Final = MINUTE
 ASK_LONGEST: Final = DAY
@@ -92,8 +92,8 @@ class ErasureRecord(msgspec.Struct, frozen=True, kw_only=True):
             for one in self.recipients
             if one.state != "confirmed" and not one.is_alarmed
         ]
-        # What waits for a person alone is looked at again, so that it is not lost from sight.
-        return min([*waiting, *alarms], default=self.erased_at + 365 * DAY)
+        # What waits for a person alone stands in nobody's way, however long it waits.
+        return min([*waiting, *alarms], default=NEVER)
 
 
 def ask_again_at(one: RecipientErasure, now: int, *, draw: int) -> int:

@@ -14,7 +14,7 @@ from kept.core.values import DAY, HOUR, MINUTE
 from kept.errors import ConflictError, NotFoundError
 from kept.flows.ask import ContactQuestion
 from kept.flows.describe_customer import describe_customer
-from kept.flows.erasure_records import read_record
+from kept.flows.erasure_records import read_record, save_record
 from kept.flows.forget import Wish, forget
 from kept.flows.ingest import ingest
 from kept.flows.legal_holds import read_held
@@ -263,6 +263,19 @@ def test_a_recipient_that_is_done_closes_the_erasure(told: Stage) -> None:
     assert receipt["complete"]
     assert b"ana" not in msgspec.json.encode(receipt)
     assert due(told) == []
+
+
+def test_what_waits_for_a_person_is_in_nobodys_way(told: Stage) -> None:
+    """However long it waits: a look takes only so many requests at once."""
+    record = record_of(told)
+    (mailer,) = record.recipients
+    manual = msgspec.structs.replace(mailer, how="manual", next_at=0, is_alarmed=True)
+    with told.store.transaction():
+        save_record(told.store, msgspec.structs.replace(record, recipients=(manual,)), number=1)
+    assert told.store.load_due_requests(now=told.now + 9_999 * DAY, limit=9) == []
+    with told.store.transaction():
+        confirm(told.engine, "r-1", "mailer", actor="officer", now=told.now)
+    assert record_of(told).is_closed
 
 
 def test_a_recipient_that_is_still_at_it_is_asked_daily(told: Stage) -> None:

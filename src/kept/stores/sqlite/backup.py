@@ -15,11 +15,14 @@ from kept.stores.files import make_private_file, sync_file, sync_folder
 from kept.stores.guard_log import append_guard_file, digest_record, read_guard_file
 from kept.stores.queries import load_queries
 from kept.stores.sqlite.connections import open_reader, translate
+from kept.stores.sqlite.erasure import LAST_IDS
 from kept.stores.sqlite.folder import DATABASE_NAME, GUARD_NAME, KEYS_NAME, FolderLock
 from kept.stores.sqlite.key_file import KeyFile, carry_keys, copy_keys, unload_keys
 from kept.stores.sqlite.migrations import read_version
 
 PAGES_A_STEP: Final = 256
+IDS_LEFT_OUT: Final = 1 << 30
+"""More ids than are given out between a backup and its restore."""
 COPY_SHARE: Final = 0.8
 """How much of the whole the copying is; the rest is verifying."""
 
@@ -213,10 +216,21 @@ def _copy(connection: sqlite3.Connection, partial: Path) -> Iterator[float]:
 
 
 def _note_restored(path: Path) -> None:
-    """Let whoever opens the store know that the world is ahead of it."""
-    save_setting = load_queries("sqlite/records.sql")["save_setting"]
+    """Let whoever opens the store know that the world is ahead of it.
+
+    Links in messages name parts, and providers know messages by their decisions: what was given
+    out after the backup must not come to mean somebody else.
+    """
+    queries = {
+        name: sql
+        for file in ("records", "derived", "identity")
+        for name, sql in load_queries(f"sqlite/{file}.sql").items()
+    }
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute(save_setting, (RESTORED_SETTING, b"1"))
+        connection.execute(queries["save_setting"], (RESTORED_SETTING, b"1"))
+        for name, find in LAST_IDS:
+            (last,) = connection.execute(queries[find]).fetchone()
+            connection.execute(queries["save_mark"], (name, last + IDS_LEFT_OUT))
 
 
 def _verify(

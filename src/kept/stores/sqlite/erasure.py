@@ -19,7 +19,8 @@ from kept.stores.sqlite.records import Records
 from kept.stores.sqlite.session import Session
 from kept.stores.sqlite.stream import Stream
 
-_LAST_IDS: Final = (("last part", "find_last_part"), ("last decision", "find_last_decision"))
+LAST_IDS: Final = (("last part", "find_last_part"), ("last decision", "find_last_decision"))
+"""Marks of the highest ids there ever were, and how they are found."""
 _BY_PARTS: tuple[LiteralString, ...] = (
     "delete_states",
     "delete_notices",
@@ -65,7 +66,7 @@ class Erasure:
         session.flush()
         packed = pack_ids(part_ids)
         # While the newest are still there: their ids are not given again.
-        for name, find in _LAST_IDS:
+        for name, find in LAST_IDS:
             (last,) = session.fetch_one(queries[find])
             session.write(queries["save_mark"], (name, last))
         events = self._stream.forget(part_ids, mark=self._load_mark())
@@ -164,7 +165,7 @@ class Erasure:
         self._session.require_transaction()
         expired = [number for (number,) in self._fetch("find_expired_holds", (now, limit))]
         if expired:
-            self._session.write(self._queries["delete_expired_holds"], (now,))
+            self._session.write(self._queries["delete_expired_holds"], (now, pack_ids(expired)))
         for number in expired:
             if not self._session.fetch_one(self._queries["count_held_records"], (number,))[0]:
                 self._destroy_later([hold_part(number)])

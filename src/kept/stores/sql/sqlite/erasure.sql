@@ -126,8 +126,8 @@ ORDER BY held_id;
 SELECT DISTINCT request_row FROM held_records WHERE until <= ? LIMIT ?;
 
 -- delete_expired_holds --
--- Remove what need not be held any longer.
-DELETE FROM held_records WHERE until <= ?;
+-- Remove what need not be held any longer of some requests (a JSON list).
+DELETE FROM held_records WHERE until <= ? AND request_row IN (SELECT value FROM json_each(?));
 
 -- count_held_records --
 -- Return how much is still held of one request.
