@@ -83,6 +83,16 @@ def test_a_master_key_file_is_private_and_survives_a_start(tmp_path: Path) -> No
     assert all(first.encode() not in one.read_bytes() for one in tmp_path.iterdir())
 
 
+def test_a_master_key_behind_a_link_stays_where_it_is(tmp_path: Path) -> None:
+    """The file that the operator backs up is the one that changes, and nothing else holds keys."""
+    real, link = tmp_path / "mounted" / "key", tmp_path / "master-key"
+    MasterKeyFile.make(real)
+    link.symlink_to(real)
+    MasterKeyFile(link).begin_epoch()
+    assert link.is_symlink()
+    assert MasterKeyFile(real).list_epochs() == [1, 2]
+
+
 def test_a_key_service_that_refuses_or_fails_is_told_apart(transit: Transit) -> None:
     """A wrong token is for the operator to mend, a service that is down comes back."""
     with pytest.raises(SettingsError, match="answers 403"):

@@ -47,7 +47,12 @@ def spells_any(payload: bytes, values: Iterable[str]) -> bool:
     A short value must stand alone, for it stands within many words that mean nobody.
     """
     wanted = {_fold(value) for value in values}
-    texts = [payload.decode(errors="replace")]
+    text = payload.decode(errors="replace")
+    if text.isascii() and "\\" not in text and all(len(value) >= LONG for value in wanted):
+        # Nothing is escaped, so that whatever is said stands there; most payloads are like this.
+        text = text.lower()
+        return any(value in text for value in wanted)
+    texts = [text]
     try:
         document = msgspec.json.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

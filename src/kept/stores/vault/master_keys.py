@@ -151,6 +151,8 @@ def _parse(text: str, *, place: str) -> dict[int, bytes]:
 def _write(path: Path, keys: dict[int, bytes]) -> None:
     """Put a master key in place of a file, whole or not at all."""
     lines = [f"{epoch}:{b64encode(key).decode()}\n" for epoch, key in sorted(keys.items())]
+    # Where a link leads to: that is the file which loses its old content.
+    path = path.resolve()
     partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
