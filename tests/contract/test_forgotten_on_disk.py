@@ -18,6 +18,8 @@ from kept.flows.forget import Wish, forget
 from kept.flows.pursue_erasures import find_due
 from kept.flows.recover import recover
 from kept.flows.regulate import Regulation, RegulationType, begin_regulation
+from kept.flows.resolve import find_customer
+from kept.flows.retain import _erase_all
 from kept.flows.stage import Stage, StageStore
 from kept.runtime.erasures import Erasures
 from kept.stores.guard_log import read_guard_file
@@ -182,6 +184,26 @@ def test_a_restored_store_tells_recipients_unless_it_was_not_wished(shop: Shop) 
     (row,) = shop.store.load_requests(newest=9)
     assert read_record(row).recipients == ()
     assert not shop.is_known()
+    shop.store.close()
+
+
+def test_whoever_was_let_go_in_time_is_let_go_again_and_nobody_is_told(shop: Shop) -> None:
+    """Retention is our own promise: recipients keep what they have by theirs."""
+    tell(shop.stage, "Page Viewed")
+    shop.now = shop.stage.now = NOON + HOUR
+    shop.stage.work()
+    refused = {"entity": "shop", "purpose": "marketing"}
+    tell(shop.stage, "Consent Withdrawn", properties=refused)
+    shop.settle()
+    path = shop.back_up()
+    customer = find_customer(shop.stage.engine.customers, [(ANA, False)])
+    assert customer is not None
+    with shop.store.transaction():
+        _erase_all(shop.stage.engine, customer, shop.now + DAY)
+    shop.restore(path)
+    assert not shop.is_known()
+    (row,) = shop.store.load_requests(newest=9)
+    assert read_record(row).recipients == ()
     shop.store.close()
 
 

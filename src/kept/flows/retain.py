@@ -352,7 +352,9 @@ def _erase_all(engine: Engine, customer: Customer, now: int) -> None:
     ]
     if refusing:
         # As of last midnight: what happens today is of somebody who has come back.
-        bury(engine, refusing, until=end_of_day(now) - DAY, is_suppressed=False)
+        # Nobody outside is told, neither now nor after a restore.
+        until = end_of_day(now) - DAY
+        bury(engine, refusing, until=until, is_suppressed=False, is_forwarded=False)
     engine.customers.forget(customer)
     part_ids = sorted(customer.parts)
     engine.store.erase_parts(part_ids)
