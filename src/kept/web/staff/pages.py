@@ -1,5 +1,6 @@
 """The pages of sign-in: plain forms, whole without a script."""
 
+import hmac
 import logging
 from typing import Any, Final
 
@@ -294,7 +295,7 @@ def _account_page(call: Call, *, wrong: str = "", status: int = 200) -> Response
                 "browser": each.browser or "an unnamed browser",
                 "begun": _when(each.begun_at),
                 "seen": _when(each.seen_at),
-                "is_own": each.digest == own.digest,
+                "is_own": hmac.compare_digest(each.digest, own.digest),
             }
             for each in sessions
         ],
