@@ -60,6 +60,19 @@ def parse_expression(text: str, *, where: Where) -> Parsed | list[Problem]:
         return [*found.problems, _unreadable(text, error, where=where)]
     # There are words, and no semicolon among them: so there is one tree.
     root = cast("exp.Expr", roots[0])
+    if any(
+        not isinstance(part, exp.Identifier)
+        for column in root.find_all(exp.Column)
+        for part in column.parts
+    ):
+        # The parser takes whatever stands in brackets for a name as well.
+        return [
+            *found.problems,
+            where.problem(
+                "has a dot that no name follows",
+                suggestion="write the field's name after the dot, or leave the dot out",
+            ),
+        ]
     if _depth(root) > DEPTH_MAX:
         return [
             where.problem(
