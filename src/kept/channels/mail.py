@@ -6,6 +6,7 @@ mail under the same Message-ID.
 
 import hashlib
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -57,6 +58,7 @@ class _Policy(EmailPolicy):
         return super().fold_binary(name, value)
 
 
+NAME_LENGTH_MAX: Final = 70
 _POLICY: Final = _Policy(linesep="\r\n", cte_type="7bit")
 
 
@@ -107,7 +109,9 @@ def parse_mailbox(text: str) -> Mailbox | None:
         return None
     if not all(_ATOM.fullmatch(atom) for atom in local.split(".")) or clean_line(local) != local:
         return None
-    return Mailbox(local=local, domain=domain, name=_header_text(name))
+    # A name that is longer than anybody's is left out; the address alone reaches its owner.
+    shown = _header_text(name) if len(name) <= NAME_LENGTH_MAX else ""
+    return Mailbox(local=local, domain=domain, name=shown)
 
 
 def compose_mail(outgoing: Outgoing, *, at: datetime) -> Mail | Unmailable:
@@ -136,7 +140,19 @@ def compose_mail(outgoing: Outgoing, *, at: datetime) -> Mail | Unmailable:
         # The default boundary is drawn at random, which would make each retry another mail.
         parts = f"{mail_id}\0{outgoing.text}\0{outgoing.html}".encode("utf-8", "replace")
         mail.set_boundary(f"=_{hashlib.sha256(parts).hexdigest()[:32]}")
-    return Mail(mail_id=mail_id, sender=sender, recipient=recipient, content=mail.as_bytes())
+    content = mail.as_bytes()
+    if not _are_headers_whole(content, mail.keys()):
+        return Unmailable(detail="a header is so odd that it would end all headers after it")
+    return Mail(mail_id=mail_id, sender=sender, recipient=recipient, content=content)
+
+
+def _are_headers_whole(content: bytes, names: Iterable[str]) -> bool:
+    """Return whether every header stands before the first empty line.
+
+    Python's folding puts one into the midst of a header whose words are longer than a line.
+    """
+    head = b"\r\n" + content.partition(b"\r\n\r\n")[0]
+    return all(f"\r\n{name}:".encode() in head for name in names)
 
 
 def _header_text(text: str) -> str:

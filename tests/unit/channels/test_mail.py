@@ -107,3 +107,13 @@ def test_no_text_changes_the_form_of_a_mail(
     assert parsed["To"] == "ana@mail.example"
     assert parsed["From"].addresses[0].addr_spec == "hello@shop.example"
     assert not parsed.is_multipart()
+
+
+@pytest.mark.parametrize("name", ['{"a":' * 100 + "Ana " + "}" * 100, "x" * 900, "a" * 69 + " b"])
+def test_an_odd_name_cuts_no_header_off(name: str) -> None:
+    """Python's folding would put an empty line into the midst of one; what follows would be text."""
+    mail = compose(to=f"{name} <ana@mail.example>")
+    assert isinstance(mail, Mail)
+    head = mail.content.partition(b"\r\n\r\n")[0]
+    for header in (b"From:", b"To:", b"Subject:", b"Date:", b"Message-ID:"):
+        assert b"\r\n" + header in b"\r\n" + head
