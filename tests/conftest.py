@@ -38,7 +38,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("kept")
     group.addoption("--seed", type=int, help="play only the world of this seed")
     group.addoption("--seeds", type=int, default=12, help="play so many worlds")
-    group.addoption("--fuzz-seed", type=int, help="make the mutations of tests/fuzz of this seed")
+    group.addoption(
+        "--fuzz-seed", type=int, default=1, help="make the mutations of tests/fuzz of this seed"
+    )
     group.addoption(
         "--fuzz-seconds", type=int, default=5, help="fuzz each parser so long, in tests/suites"
     )

@@ -49,7 +49,7 @@ def run_yaml(data: bytes) -> None:
     assert (
         tree is not None
         or problems
-        or not text.strip()
+        or not text.strip("\ufeff \t\r\n")
         or text.lstrip().startswith(("#", "-", "%"))
     )
 
