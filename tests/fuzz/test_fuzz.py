@@ -1,6 +1,5 @@
 """Every parser that meets the outside, on all that once broke it and on a few hundred mutations."""
 
-
 import pytest
 
 from tests.fuzz.mutate import mutations
