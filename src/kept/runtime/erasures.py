@@ -87,7 +87,11 @@ class Erasures:
         for asking in due.askings:
             if self._stopping.is_set():
                 break
-            self._do(asking)
+            try:
+                self._do(asking)
+            except KeptError as error:
+                # What cannot be done for one must not keep the others from being asked.
+                _log.warning("an erasure goes on later: %s", error)
         return due.is_more
 
     def _do(self, asking: Asking) -> None:
