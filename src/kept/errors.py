@@ -16,6 +16,7 @@ KeptError
   + OutsideError           the world failed, may be retried  -> 503
   |   + StoreError
   |   |   + DiskFullError
+  |   + ContendedError       another node was first; the same work may be done again
   |   + ChannelError
   + SettingsError          the operator must mend it         -> refuses to start
 ```
@@ -27,7 +28,7 @@ Each class has a stable `code`, listed in docs/reference/errors.md; programs com
 read messages. A message says what happened, where, and what to do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import ClassVar, Literal, TypeAlias
 
 import msgspec
@@ -163,6 +164,23 @@ class DiskFullError(StoreError):
     """There is no room to make anything durable, so nothing is accepted."""
 
     code: ClassVar[str] = "store.disk_full"
+
+
+class ContendedError(OutsideError):
+    """Another node came in the way: nothing has happened, and the same work may be done again.
+
+    `customers` and `alone` say what the transaction should take first the next time.
+    """
+
+    code: ClassVar[str] = "contended"
+
+    def __init__(
+        self, message: str, *, customers: Collection[int] = (), alone: bool = False
+    ) -> None:
+        """Say what was wanted."""
+        self.customers = frozenset(customers)
+        self.alone = alone
+        super().__init__(message)
 
 
 class ChannelError(OutsideError):

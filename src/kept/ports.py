@@ -17,6 +17,7 @@ from kept.core.message import Message, Outgoing, SendResult
 from kept.log_port import LogStore
 from kept.ports_access import AccessStore, AuditEntry
 from kept.retention_port import Retention
+from kept.shared_port import SharedStore
 
 
 class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,20 +121,24 @@ class HeldRecord(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-class Store(LogStore, AccessStore, Dossiers, Retention, Protocol):
+class Store(LogStore, AccessStore, Dossiers, Retention, SharedStore, Protocol):
     """One brand's durable memory: the stream, identity, messages, and what is derived from them.
 
-    There is one writer. Everything inside `transaction()` becomes durable together, before it
-    returns; if it raises (`StoreError`, `DiskFullError`), nothing of it has happened, and the
-    caller's memory is ahead of the disk and must be dropped. Reads inside a transaction see its
-    own writes. The `read_*` methods may be called from other threads at any time.
+    A process has one writer, and many processes may share the store. Everything inside
+    `transaction()` becomes durable together, before it returns; if it raises (`StoreError`,
+    `DiskFullError`), nothing of it has happened, and the caller's memory is ahead of the disk and
+    must be dropped. Reads inside a transaction see its own writes. The `read_*` methods may be
+    called from other threads at any time.
     """
 
     def close(self) -> None:
         """Release the store; what was acknowledged is durable already."""
 
-    def transaction(self) -> AbstractContextManager[None]:
-        """Open the one write transaction; commit and fsync on leaving, roll back on an exception."""
+    def transaction(self, *, alone: bool = False) -> AbstractContextManager[None]:
+        """Open the one write transaction; commit and fsync on leaving, roll back on an exception.
+
+        Where others share the store, `alone` waits for their transactions and lets none begin.
+        """
 
     # -- the stream
 

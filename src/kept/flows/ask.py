@@ -341,7 +341,7 @@ def _count_contact(
     source: str,
     now: int,
 ) -> None:
-    sequence = engine.store.last_sequence() + 1
+    sequence = engine.store.next_sequence()
     contact_id = question.contact_id or f"{source}-{decision.decision_id}"
     event = Event(
         event_key=sequence,

@@ -213,7 +213,7 @@ def _tell(
     named: tuple[Identifier, ...] = (),
 ) -> None:
     """Say it in an event of our own, which is later than what it puts right."""
-    sequence = engine.store.last_sequence() + 1
+    sequence = engine.store.next_sequence()
     event = Event(
         event_key=sequence,
         message_id=f"kept-{sequence}",

@@ -202,7 +202,7 @@ class Engine:
         at: int = 0,
     ) -> Event:
         """Add an event of our own to the stream and fold it; it happened now, or at another instant."""
-        sequence = self.store.last_sequence() + 1
+        sequence = self.store.next_sequence()
         event = Event(
             event_key=sequence,
             message_id=f"kept-{sequence}",

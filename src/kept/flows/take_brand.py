@@ -118,7 +118,7 @@ def fill(engine: Engine, preparation: Preparation, *, limit: int) -> None:
         customer = engine.customers.home_of(part)
         fold_event(preparation.plan, customer.states[stored.part_id], stored.event)
         customer.forget_sum()
-        engine.customers.mark_dirty(stored.part_id, engine.store.last_sequence() + 1)
+        engine.customers.mark_dirty(stored.part_id, engine.store.next_sequence())
     preparation.done = min(events[-1].sequence, preparation.until) if events else preparation.until
 
 

@@ -16,21 +16,24 @@ from kept.ports import (
     BrandRow,
     DecisionRow,
     ErasedCounts,
-    Notice,
     Quarantined,
     StateRow,
     StoredEvent,
 )
 from kept.ports_access import AuditEntry
+from kept.stores.alone import Alone
 from kept.stores.memory_access import MemoryAccess
 from kept.stores.memory_dossiers import MemoryDossiers
 from kept.stores.memory_log import MemoryLog
+from kept.stores.memory_notices import MemoryNotices
 from kept.stores.memory_requests import MemoryRequests, lookup_key
 from kept.stores.memory_retention import MemoryRetention
 
 
-class MemoryStore(MemoryRequests, MemoryRetention, MemoryAccess, MemoryDossiers):
+class MemoryStore(MemoryRequests, MemoryRetention, MemoryAccess, MemoryDossiers, MemoryNotices):
     """One brand's memory in plain dictionaries; implements `ports.Store`."""
+
+    is_shared = False
 
     def __init__(self) -> None:
         """Begin empty."""
@@ -49,10 +52,25 @@ class MemoryStore(MemoryRequests, MemoryRetention, MemoryAccess, MemoryDossiers)
         self._brands: list[BrandRow] = []
         self._settings: dict[str, bytes] = {}
         self._guards: dict[bytes, None] = {}
-        self._notices: dict[int, Notice] = {}
-        self._last_notice = 0
         self._mark = 0
         self._take_log(MemoryLog(self._noted))
+        self._take_alone(Alone(self))
+
+    def _take_alone(self, alone: Alone) -> None:
+        self.read_clock = alone.read_clock
+        self.foresee_claims = alone.foresee_claims
+        self.load_customers = alone.load_customers
+        self.next_sequence = alone.next_sequence
+        self.read_settled = alone.read_settled
+        self.lock_customers = alone.lock_customers
+        self.raise_versions = alone.raise_versions
+        self.control_version = alone.control_version
+        self.change_control = alone.change_control
+        self.try_duty = alone.try_duty
+        self.join = alone.join
+        self.say_present = alone.say_present
+        self.list_nodes = alone.list_nodes
+        self.take_out = alone.take_out
 
     def _take_log(self, log: MemoryLog) -> None:
         self._forget_leaves = log.forget
@@ -414,8 +432,7 @@ class MemoryStore(MemoryRequests, MemoryRetention, MemoryAccess, MemoryDossiers)
             self._drop(self._decisions, decision_id)
         for message_id in messages:
             self._drop(self._messages, message_id)
-        for notice_id in [key for key, one in self._notices.items() if one.part_id in gone]:
-            self._drop(self._notices, notice_id)
+        self._drop_notices(gone)
         for part_id in gone:
             self._drop(self._states, part_id)
         self._forget_leaves(gone)
@@ -430,25 +447,6 @@ class MemoryStore(MemoryRequests, MemoryRetention, MemoryAccess, MemoryDossiers)
             self._drop(self._quarantine, quarantine_id)
 
     # -- what tools outside must be told
-
-    def append_notice(self, part_id: int, *, noted_at: int, scopes: Sequence[str]) -> int:
-        """Keep that permissions changed; return its id, which grows."""
-        notice_id = self._last_notice + 1
-        self._noted(lambda: setattr(self, "_last_notice", notice_id - 1))
-        self._last_notice = notice_id
-        notice = Notice(
-            notice_id=notice_id, part_id=part_id, noted_at=noted_at, scopes=tuple(scopes)
-        )
-        self._put(self._notices, notice_id, notice)
-        return notice_id
-
-    def load_notices(self, *, after: int, limit: int) -> list[Notice]:
-        """Return notices in order of their ids from `after` (exclusive)."""
-        return [notice for key, notice in sorted(self._notices.items()) if key > after][:limit]
-
-    def last_notice(self) -> int:
-        """Return the id of the newest notice, 0 if there is none."""
-        return self._last_notice
 
     # -- reads for people and pages
 

@@ -16,7 +16,7 @@ class Undo:
         self._undo: list[Callable[[], object]] | None = None
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, *, alone: bool = False) -> Iterator[None]:
         """Keep what happens inside, or undo it all on an exception."""
         if self._undo is not None:
             raise AssertionError("a transaction within a transaction")

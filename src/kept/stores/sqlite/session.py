@@ -60,8 +60,8 @@ class Session:
         """Return how many rows have been changed since the store was opened."""
         return self.connection.total_changes
 
-    def transaction(self) -> "Transaction":
-        """Return the write transaction, to be entered by `with`."""
+    def transaction(self, *, alone: bool = False) -> "Transaction":
+        """Return the write transaction, to be entered by `with`; nobody else ever writes."""
         return Transaction(self)
 
     @contextmanager

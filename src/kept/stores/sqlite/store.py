@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, LiteralString
 
 from kept.ports import Vault
+from kept.stores.alone import Alone
 from kept.stores.files import make_private_file, sync_folder
 from kept.stores.queries import load_queries
 from kept.stores.sqlite.access import Access
@@ -56,6 +57,8 @@ class SqliteStore:
 
     The rooms hold the work; this class names which room each method of the port comes from.
     """
+
+    is_shared = False
 
     def __init__(self, folder: Path, *, vault: Vault) -> None:
         """Open the store in a folder, making it if there is none."""
@@ -108,6 +111,7 @@ class SqliteStore:
         self._take_messages(Messages(session, vault, queries))
         self._take_records(records)
         self._take_notices(Notices(session, queries))
+        self._take_alone(Alone(self))
         self._take_erasure(erasure)
         self._take_log(ConsentLog(session, readers, witness, vault=vault, queries=queries))
         self.load_witness = witness.load_witness
@@ -189,6 +193,22 @@ class SqliteStore:
         self.append_notice = notices.append_notice
         self.load_notices = notices.load_notices
         self.last_notice = notices.last_notice
+
+    def _take_alone(self, alone: Alone) -> None:
+        self.read_clock = alone.read_clock
+        self.foresee_claims = alone.foresee_claims
+        self.load_customers = alone.load_customers
+        self.next_sequence = alone.next_sequence
+        self.read_settled = alone.read_settled
+        self.lock_customers = alone.lock_customers
+        self.raise_versions = alone.raise_versions
+        self.control_version = alone.control_version
+        self.change_control = alone.change_control
+        self.try_duty = alone.try_duty
+        self.join = alone.join
+        self.say_present = alone.say_present
+        self.list_nodes = alone.list_nodes
+        self.take_out = alone.take_out
 
     def _take_erasure(self, erasure: Erasure) -> None:
         self.erase_parts = erasure.erase_parts
