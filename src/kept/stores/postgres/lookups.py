@@ -57,6 +57,10 @@ class Lookups:
         self._places[key] = place
         self._certain.add(key)
 
+    def is_none(self, key: bytes) -> bool:
+        """Return whether this transaction goes by there being no part under a key."""
+        return key in self._places and self._places[key] is None
+
     def note_tombstone(self, key: bytes) -> None:
         """Note that what is kept of a forgotten identifier has changed."""
         self._tombstones.pop(key, None)
@@ -98,9 +102,7 @@ class Lookups:
             if place is not None and place[1] in self._held:
                 self._certain.add(key)
 
-    def _ask(
-        self, keys: Collection[bytes]
-    ) -> tuple[dict[bytes, Place], dict[bytes, Tombstone]]:
+    def _ask(self, keys: Collection[bytes]) -> tuple[dict[bytes, Place], dict[bytes, Tombstone]]:
         places: dict[bytes, Place] = {}
         stones: dict[bytes, Tombstone] = {}
         if not keys:

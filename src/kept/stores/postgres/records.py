@@ -13,9 +13,9 @@ from kept.stores.postgres.numbers import Numbers
 from kept.stores.postgres.session import Session
 from kept.stores.postgres.texts import from_text, to_text
 
-COUNTS_REST: Final = 100
+COUNTS_REST: Final = 50
 """Counts that took long to find are told for so many times as long, before they are found again."""
-_LONG: Final = 50_000
+_LONG: Final = 1_000_000
 """From so many microseconds on finding them takes long."""
 
 
@@ -77,9 +77,7 @@ class Records:
             row = self._session.fetch_one(self._queries["load_brand"], (to_text(version),))
         if row is None:
             return None
-        return BrandRow(
-            version=from_text(row[0]), in_force_at=row[1], texts=decode_texts(row[2])
-        )
+        return BrandRow(version=from_text(row[0]), in_force_at=row[1], texts=decode_texts(row[2]))
 
     def save_setting(self, name: str, value: bytes) -> None:
         """Keep a small named value: hashed keys, brakes, the control of imports."""
@@ -140,7 +138,9 @@ class Records:
         if began >= self._counted_until or self._session.is_ours:
             self._batch.settle("events", "parts", "customers", "messages", "decisions")
             counts = {f"messages.{state}": 0 for state in get_args(MessageState)}
-            counts |= {name: int(n) for name, n in self._session.fetch(self._queries["read_counts"])}
+            counts |= {
+                name: int(n) for name, n in self._session.fetch(self._queries["read_counts"])
+            }
             took = read_monotonic() - began
             self._counts = counts
             self._counted_until = began + took * COUNTS_REST if took > _LONG else 0
