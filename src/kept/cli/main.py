@@ -15,6 +15,7 @@ from kept.cli import (
     data,
     data_map,
     demo,
+    move,
     operate,
     privacy,
     read_history,
@@ -41,6 +42,7 @@ operate.add_to(app)
 approvals.add_to(app)
 breach.add_to(app)
 data.add_to(app)
+move.add_to(app)
 privacy.add_to(app)
 read_history.add_to(app)
 rights.add_to(app)

@@ -13,6 +13,7 @@ from kept.flows.audit_log import Audited, Finding, Kept, audit_log, begin_audit
 from kept.runtime.master_key import open_keys
 from kept.stores.sqlite import SqliteStore
 from kept.stores.sqlite.folder import DATABASE_NAME, KEYS_NAME, FolderLock
+from kept.stores.sqlite.moved import refuse_moved
 from kept.stores.vault import SealingVault
 
 _HASH_BYTES: Final = 32
@@ -30,6 +31,7 @@ def audit_folder(
     for name in (DATABASE_NAME, KEYS_NAME):
         if not (data / name).exists():
             raise SettingsError(f"there is no {name} in {data}; name the data folder of a server")
+    refuse_moved(data)
     try:
         FolderLock(data).release()
     except SettingsError:

@@ -38,11 +38,7 @@ def open_store(settings: Settings) -> Opened:
 
 
 def _open_database(settings: Settings) -> Opened:
-    address = Address(_resolve(settings.database))
-    if settings.vault_database:
-        beside = Address(_resolve(settings.vault_database))
-    else:
-        beside = address.beside(address.database + VAULT_SUFFIX)
+    address, beside = find_addresses(settings.database, settings.vault_database)
     database = VaultDatabase(beside, main=address)
     try:
         service = open_master_key(
@@ -58,6 +54,18 @@ def _open_database(settings: Settings) -> Opened:
         database.close()
         raise
     return Opened(store, keys)
+
+
+def find_addresses(database: str, vault_database: str = "") -> tuple[Address, Address]:
+    """Return where the store is and where its keys are, by the settings of these names.
+
+    Raises:
+        SettingsError: one is no address, or is not where it is said to stand.
+    """
+    address = Address(_resolve(database))
+    if vault_database:
+        return address, Address(_resolve(vault_database))
+    return address, address.beside(address.database + VAULT_SUFFIX)
 
 
 def _resolve(text: str) -> str:
