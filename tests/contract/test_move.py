@@ -11,11 +11,10 @@ from kept.core.event import Identifier
 from kept.errors import KeptError, SettingsError, StoreError
 from kept.ports import Store
 from kept.runtime import move as moving
-from kept.runtime.audits import audit_folder
+from kept.runtime.audits import audit_store
 from kept.runtime.backups import restore
 from kept.runtime.move import MoveDone, move
-from kept.runtime.stores import open_store
-from kept.settings import Settings
+from kept.runtime.stores import Where
 from kept.stores.postgres import VAULT_SUFFIX
 from kept.stores.sqlite import SqliteStore
 from kept.stores.sqlite.moved import MOVED_NAME
@@ -44,7 +43,7 @@ def carry(data: Path, nodes: PostgresStores, report: Report = lambda what, rows:
 
 def open_moved(data: Path, nodes: PostgresStores) -> Store:
     """Open the store as a server with the database among its settings does."""
-    return open_store(Settings(brand=data, data=data, database=nodes.address.url)).store
+    return Where(data, nodes.address.url).open()
 
 
 def test_everything_is_there_and_goes_on(data: Path, nodes: PostgresStores) -> None:
@@ -244,7 +243,7 @@ def test_after_the_move_nothing_starts_here(data: Path, nodes: PostgresStores) -
     tries: list[Callable[[], object]] = [
         lambda: SqliteStore(data, vault=make_vault(data)),
         lambda: restore(backup, data, replace=True),
-        lambda: audit_folder(data, against=[]),
+        lambda: audit_store(Where(data), against=[]),
         lambda: carry(data, nodes),
     ]
     for attempt in tries:

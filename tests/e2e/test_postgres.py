@@ -30,6 +30,26 @@ def find(served: Served, user: str) -> Any:
     return served.ok(served.admin("POST", "/customers/find", {"identifier": f"user_id:{user}"}))
 
 
+def _check_commands(served: Served, address: str, tmp_path: Path) -> None:
+    """Commands that open a store themselves take the database, or say what to do instead."""
+    whole = "Nothing was rewritten, removed, moved or planted."
+    data = served.data
+    assert whole in ok("audit", data, "--database", address)
+    refused = run_kept("audit", data)
+    assert "name that database with --database" in refused.err
+    refused = run_kept("backup", "--data", data)
+    assert refused.code == 1
+    assert "pg_basebackup" in refused.err
+    assert "postgres@" not in refused.err
+    refused = run_kept(
+        "restore", data / "kept.db", "--data", tmp_path / "new", "--database", address
+    )
+    assert refused.code == 1
+    assert "restore a PostgreSQL by its own means" in refused.err
+    assert not (tmp_path / "new").exists()
+    assert "writes a new token" in ok("token", "renew-admin", "--data", data, "--database", address)
+
+
 def test_a_store_that_moved_goes_on(postgres: Server, tmp_path: Path) -> None:
     """The same profile, the same decisions for the same reasons, and what was queued leaves once."""
     with serve(tmp_path) as before:
@@ -67,5 +87,6 @@ def test_a_store_that_moved_goes_on(postgres: Server, tmp_path: Path) -> None:
         assert after.outbox().count("Subject: ") == 1
         after.track("Consent Withdrawn", user, entity="shop", purpose="marketing")
         assert after.ask("till", user)["silence"]
+        _check_commands(after, address, tmp_path)
     log = (tmp_path / "log").read_text()
     assert "postgres@" not in log

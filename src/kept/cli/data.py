@@ -8,8 +8,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from kept.cli import history
 from kept.cli.client import call
-from kept.cli.options import MasterKey, MasterKeyToken
+from kept.cli.options import Database, MasterKey, MasterKeyToken
 from kept.cli.output import console, error_console
+from kept.errors import SettingsError
 from kept.runtime.backups import restore as restore_store
 
 Data = Annotated[Path, typer.Option(help="The data folder of the server.", envvar="KEPT_DATA")]
@@ -88,14 +89,22 @@ def restore(
         Path | None,
         typer.Option(help="The optouts.log of the machine that the backup comes from."),
     ] = None,
+    database: Database = "",
     master_key: MasterKey = "",
     master_key_token: MasterKeyToken = "",
 ) -> None:
     """Put a backup in the place of a store that no server runs on.
 
     What customers withdrew since the backup was made is withdrawn again before anything is sent.
-    Nobody knows what was sent since, so that promotions stay paused until `kept resume`.
+    Nobody knows what was sent since, so that promotions stay paused until `kept resume`. A store in
+    a database is restored by PostgreSQL's own means.
     """
+    if database:
+        raise SettingsError(
+            "a backup that `kept backup` wrote is not put into a database: restore a PostgreSQL by "
+            "its own means (see the guide on PostgreSQL); or restore the backup into a data folder "
+            "without --database and KEPT_DATABASE, and carry it over with `kept move`"
+        )
     done = restore_store(
         backup_file,
         data,

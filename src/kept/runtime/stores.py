@@ -1,5 +1,6 @@
 """Which store the settings name, and the keys of its vault."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 from kept.ports import Store
@@ -22,6 +23,21 @@ class Opened(NamedTuple):
 
     store: Store
     keys: UpkeptKeys
+
+
+class Where(NamedTuple):
+    """Which store a command is about that serves no brand: the settings of these names."""
+
+    data: Path
+    database: str = ""
+    vault_database: str = ""
+    master_key: str = ""
+    master_key_token: str = ""
+
+    def open(self) -> Store:
+        """Open the store; raises as `open_store` does."""
+        # No brand is opened with it, so that none need be named.
+        return open_store(Settings(brand=self.data, **self._asdict())).store
 
 
 def open_store(settings: Settings) -> Opened:
