@@ -14,7 +14,7 @@ from kept.stores.postgres import (
     VaultDatabase,
 )
 from kept.stores.sqlite import SqliteStore
-from kept.stores.vault import SealingVault
+from kept.stores.vault import MasterKeyFile, SealingVault
 from kept.stores.vault.epochs import UpkeptKeys
 
 
@@ -64,6 +64,9 @@ def _open_database(settings: Settings) -> Opened:
             # The first node makes the master key; it is given to the others.
             sealed=address.place if database.has_keys() else "",
         )
+        if isinstance(service, MasterKeyFile):
+            # Each node has a copy of the file: an epoch that one of them begins is lost on the others.
+            service.leave_to_people()
         keys = KeyDatabase(database, service)
         store = PostgresStore(address, vault=SealingVault(keys), database=database)
     except BaseException:
