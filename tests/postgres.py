@@ -81,6 +81,11 @@ class Server:
         for wire in self._wires.values():
             wire.close()
 
+    def close_to(self, database: str) -> None:
+        """Let go of the connection to a database, so that it can be copied."""
+        if wire := self._wires.pop(database, None):
+            wire.close()
+
     def _reach(self, database: str) -> Wire:
         # Kept open: a server takes its time to learn what tables there are.
         if database not in self._wires:

@@ -172,7 +172,9 @@ def test_a_node_without_the_master_key_makes_none(address: Address, tmp_path: Pa
     """The first node makes it; another that was not given it is refused, and says what to do."""
     Where(tmp_path / "one", address.url).open().close()
     (tmp_path / "two").mkdir()
-    with pytest.raises(SettingsError, match=r"the master key .*two.* is missing, and everything in"):
+    with pytest.raises(
+        SettingsError, match=r"the master key .*two.* is missing, and everything in"
+    ):
         Where(tmp_path / "two", address.url).open()
     assert not list((tmp_path / "two").iterdir())
     (tmp_path / "two" / "master-key").write_bytes((tmp_path / "one" / "master-key").read_bytes())

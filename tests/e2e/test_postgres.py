@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import TOOLS_ARE_REQUIRED
-from tests.e2e.command import ok, run_kept
+from tests.e2e.command import Done, ok, run_kept
 from tests.e2e.served import Served, serve, stop
 from tests.postgres import Server, find_binaries, running_server
 
@@ -90,3 +90,46 @@ def test_a_store_that_moved_goes_on(postgres: Server, tmp_path: Path) -> None:
         _check_commands(after, address, tmp_path)
     log = (tmp_path / "log").read_text()
     assert "postgres@" not in log
+
+
+def test_a_database_that_was_restored_is_taken_up(postgres: Server, tmp_path: Path) -> None:
+    """Who withdrew after the backup stays withdrawn; no id comes again; promotions wait."""
+    address = postgres.make()
+    environment = {"HERE": address.url}
+    options = ("--database", "env:HERE")
+    with serve(tmp_path, *options, environment=environment) as before:
+        user = before.introduce()
+        before.make_regular(user)
+        before.track("Consent Given", user, entity="shop", purpose="marketing")
+        decision = before.ask("till", user)["decision_id"]
+        assert stop(before.process) == 0
+    postgres.close_to(address.database)
+    postgres.copy(address.database, "backup")
+    with serve(tmp_path, *options, environment=environment) as between:
+        between.track("Consent Withdrawn", user, entity="shop", purpose="marketing")
+        newest = between.introduce()
+        between.ask("till", newest)
+        assert stop(between.process) == 0
+    postgres.close_to(address.database)
+    postgres.run(f"DROP DATABASE {address.database}")
+    postgres.copy("backup", address.database)
+
+    told = _restored(between, address.url)
+
+    assert told.code == 0, told.err
+    assert "1 later withdrawal(s) will be applied" in told.out
+    with serve(tmp_path, *options, environment=environment) as after:
+        answer = after.ask("till", user)
+        assert answer["silence"]
+        assert answer["decision_id"] > decision + 1_000
+        consents = find(after, user)["consents"]
+        assert consents["p|shop|marketing|"] is False
+        other = after.introduce()
+        after.make_regular(other)
+        after.track("Consent Given", other, entity="shop", purpose="marketing")
+        assert after.ask("till", other)["silence"], "promotions wait until they are resumed"
+        assert stop(after.process) == 0
+
+
+def _restored(served: Served, address: str) -> Done:
+    return run_kept("restored", "--data", served.data, "--database", address)

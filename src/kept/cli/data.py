@@ -8,10 +8,12 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from kept.cli import history
 from kept.cli.client import call
-from kept.cli.options import Database, MasterKey, MasterKeyToken
+from kept.cli.options import Database, MasterKey, MasterKeyToken, VaultDatabase
 from kept.cli.output import console, error_console
 from kept.errors import SettingsError
+from kept.runtime.backups import note_database_restored
 from kept.runtime.backups import restore as restore_store
+from kept.runtime.stores import Where
 
 Data = Annotated[Path, typer.Option(help="The data folder of the server.", envvar="KEPT_DATA")]
 vault_app = typer.Typer(
@@ -24,6 +26,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("import")(import_history)
     app.command("backup")(backup)
     app.command("restore")(restore)
+    app.command("restored")(restored)
     vault_app.command("status")(show_vault)
     vault_app.command("rotate")(rotate_vault)
     app.add_typer(vault_app, name="vault")
@@ -130,6 +133,26 @@ def restore(
             "server runs.",
             markup=False,
         )
+
+
+def restored(
+    data: Data,
+    database: Database = "",
+    vault_database: VaultDatabase = "",
+    master_key: MasterKey = "",
+    master_key_token: MasterKeyToken = "",
+) -> None:
+    """Say that a PostgreSQL was restored by its own means, before the first node starts again.
+
+    What customers withdrew since is withdrawn again before anything is sent; promotions stay paused
+    until `kept resume`; no number is given out a second time; everybody signs in anew.
+    """
+    where = Where(data, database, vault_database, master_key, master_key_token)
+    waiting = note_database_restored(where)
+    console.print(
+        f"Taken up; {waiting} later withdrawal(s) will be applied before the first message.",
+        markup=False,
+    )
 
 
 def show_vault(data: Data) -> None:
