@@ -101,9 +101,7 @@ class Server:
             self._process.kill()
             self._process.wait()
             self._process = None
-        for wire in self._wires.values():
-            wire.close()
-        self._wires = {}
+        self.close()
 
     def address(self, database: str) -> Address:
         """Return the address of a database."""
@@ -118,9 +116,10 @@ class Server:
         return self._reach(database).fetch(sql)
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Let go of connections; they are made again as they are needed."""
         for wire in self._wires.values():
             wire.close()
+        self._wires = {}
 
     def close_to(self, database: str) -> None:
         """Let go of the connection to a database, so that it can be copied."""

@@ -26,16 +26,17 @@ def live(address: Address, folder: Path, *, seed: int) -> None:
     """Do one transaction after the other until the connection is lost, or somebody ends this."""
     store = open_postgres(address, folder)
     try:
-        done = load_done(store)
-        say(done)
+        say(load_done(store))
         while True:
             try:
                 with store.transaction():
-                    do(store, plan(seed, done + 1))
+                    # Others that live the same life wait here: each transaction is done once.
+                    store.log_size()
+                    following = load_done(store) + 1
+                    do(store, plan(seed, following))
             except ContendedError:
                 continue
-            done += 1
-            say(done)
+            say(following)
     finally:
         store.close()
 

@@ -190,7 +190,6 @@ def test_a_fail_over_loses_nothing(tmp_path: Path, seed: int) -> None:
     with running_server(REPLICATED) as first:
         first.make_template(TEMPLATE)
         address = first.make(TEMPLATE)
-        first.close()
         home = first.sockets.with_name(first.sockets.name + "-b")
         home.mkdir()
         os.chown(home, *_owner_of(first.sockets))
