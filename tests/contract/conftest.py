@@ -10,6 +10,7 @@ import pytest
 
 from kept.ports import Store
 from kept.stores.memory import MemoryStore
+from kept.stores.memory_shared import Shared
 from kept.stores.sqlite import SqliteStore
 from kept.stores.vault import PlainVault
 from tests.contract.small_steps import SMALL_STEPS
@@ -127,7 +128,21 @@ class MemoryStores:
         """Do nothing: there is nothing to release."""
 
 
-@pytest.fixture(params=["sqlite", "sqlite, small steps", "sqlite, unsealed", "memory"])
+class SharedMemoryStores(MemoryStores):
+    """A store in memory that several nodes share: opening it again is another node's connection."""
+
+    def __init__(self) -> None:
+        """Begin with an empty store."""
+        self._shared = Shared()
+
+    def open(self) -> Store:
+        """Connect."""
+        return self._shared.connect()
+
+
+@pytest.fixture(
+    params=["sqlite", "sqlite, small steps", "sqlite, unsealed", "memory", "memory, shared"]
+)
 def stores(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Stores]:
@@ -135,11 +150,13 @@ def stores(
     if request.param == "sqlite, small steps":
         for module, name, value in SMALL_STEPS:
             monkeypatch.setattr(module, name, value)
-    opened: MemoryStores | SqliteStores = (
-        MemoryStores()
-        if request.param == "memory"
-        else SqliteStores(tmp_path / "data", is_sealed="unsealed" not in request.param)
-    )
+    opened: MemoryStores | SqliteStores
+    if request.param == "memory":
+        opened = MemoryStores()
+    elif request.param == "memory, shared":
+        opened = SharedMemoryStores()
+    else:
+        opened = SqliteStores(tmp_path / "data", is_sealed="unsealed" not in request.param)
     yield opened
     opened.close()
 
