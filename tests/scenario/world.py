@@ -163,6 +163,13 @@ class World:
             return None
         return result
 
+    def look(self, job: Callable[[], Any]) -> Any:
+        """Look at something as it is now."""
+        return job()
+
+    def take_turn(self) -> None:
+        """Let another process do what comes next, where there are several."""
+
     # -- what happens
 
     def run(self, steps: int) -> None:
@@ -177,6 +184,7 @@ class World:
         for _ in range(steps):
             self.step += 1
             (doing,) = self.random.choices([each for _, each in doings], weights)
+            self.take_turn()
             doing()
         self.come_to_rest()
 
@@ -199,6 +207,7 @@ class World:
 
     def work(self) -> None:
         """Do what the writer does a few times a second."""
+        self.take_turn()
         engine = self.engine
 
         def job() -> list[tuple[Message, Outgoing]]:
@@ -210,7 +219,7 @@ class World:
 
         begun = self.commit(job) or []
         for message, _ in begun:
-            customer = deliver.customer_of(engine, message)
+            customer = self.look(lambda message=message: deliver.customer_of(engine, message))
             zone = customer.total(engine.plan).traits.get("zone")
             self.left.append(
                 Left(
@@ -402,7 +411,7 @@ class World:
         if done.accepted:
             part = self.store.find_parts([(event.identifiers[0], event.vouched_count == 0)])[0]
             assert part is not None
-            customer = self.engine.customers.home_of(part)
+            customer = self.look(lambda: self.engine.customers.home_of(part))
             self.answered.append(
                 Answered(
                     step=self.step,

@@ -285,6 +285,7 @@ def take_states(engine: Engine, parts: list[Part], states: dict[int, State], now
         )
         # What was decided by what is gone is decided anew, at the next tick.
         home.wake_at = now + 1
+        customers.note_changed(home)
         engine.store.save_wakes([(home.customer_id, now + 1)])
     engine.store.save_states(rows, mark=engine.store.load_mark())
 
@@ -339,6 +340,7 @@ def _drop_parts(engine: Engine, customer: Customer, part_ids: list[int], now: in
     # The customer leaves memory as a whole, and what stays must be stored before.
     engine.store.save_states(rows, mark=mark)
     engine.customers.forget(customer)
+    engine.store.change_control()
     engine.store.erase_parts(part_ids)
     note_in_log(engine.store, "erasure", now=now, detail={"parts": part_ids})
 
@@ -357,6 +359,7 @@ def _erase_all(engine: Engine, customer: Customer, now: int) -> None:
         bury(engine, refusing, until=until, is_suppressed=False, is_forwarded=False)
     engine.customers.forget(customer)
     part_ids = sorted(customer.parts)
+    engine.store.change_control()
     engine.store.erase_parts(part_ids)
     note_in_log(engine.store, "erasure", now=now, detail={"parts": part_ids})
     engine.counts["let_go", ""] += 1

@@ -258,7 +258,12 @@ class Runtime:
 
     async def change_access(self, job: Callable[[Engine, int], T]) -> T:
         """Run a job that changes who may ask, and take it up once it is durable."""
-        changed = await self.ask(job)
+
+        def change(engine: Engine, now: int) -> T:
+            engine.store.change_control()
+            return job(engine, now)
+
+        changed = await self.ask(change)
         # A job of its own: what is not durable is not in force.
         await self.ask(lambda engine, now: self.directory.load(engine.store))
         return changed

@@ -101,7 +101,7 @@ class SharedMemoryStore(MemoryStore):
         self._control = 0
         self._own: dict[str, int] = {}
         """Numbers that were taken and are not used yet."""
-        self._first: dict[str, int] = {}
+        self.first_taken: dict[str, int] = {}
         """The first number of each kind that this transaction took."""
         self._depth = 0
         self._is_closed = False
@@ -111,7 +111,7 @@ class SharedMemoryStore(MemoryStore):
             name: (owner, name)
             for owner in (self, self._log)
             for name, value in vars(owner).items()
-            if isinstance(value, dict | list) and name not in ("_own", "_first", "_tables", "_base")
+            if isinstance(value, dict | list) and name not in ("_own", "first_taken", "_tables", "_base")
         }
         self._base: dict[str, Flat] = {name: {} for name in (*self._tables, *_NUMBERS, "_control")}
         self._seen = -1
@@ -227,7 +227,7 @@ class SharedMemoryStore(MemoryStore):
             # Nobody holds a number that is not used: counting goes on from what was committed.
             shared.taken = Counter({"node": shared.taken["node"]})
         self._own.clear()
-        self._first.clear()
+        self.first_taken.clear()
         self._wanted.clear()
         self._base = {name: {} for name in self._base}
         self._seen = -1
@@ -271,7 +271,7 @@ class SharedMemoryStore(MemoryStore):
             return int(getattr(self, last)) + 1
         if not number:
             number = self._own[kind] = self._shared.take_number(kind, getattr(self, last))
-            self._first.setdefault(kind, number)
+            self.first_taken.setdefault(kind, number)
         return number
 
     def next_sequence(self) -> int:
@@ -359,7 +359,7 @@ class SharedMemoryStore(MemoryStore):
 
         def upto(kind: str, newest: int) -> int:
             others = [each for each in self._shared.open if each is not self]
-            began = [each._first[kind] for each in others if kind in each._first]
+            began = [each.first_taken[kind] for each in others if kind in each.first_taken]
             return min(began, default=newest + 1) - 1
 
         with self.statement():

@@ -143,7 +143,7 @@ class _EngineCollector(Collector):
             for kind, (name, text, labels) in _COUNTED.items()
         }
         # A copy in one step: the writer goes on counting meanwhile.
-        for (kind, *labels), count in dict.copy(self._runtime.writer.engine.counts).items():
+        for (kind, *labels), count in dict.copy(self._runtime.writer.engine.noted.counts).items():
             if kind in families:
                 wanted = len(_COUNTED[kind][2])
                 families[kind].add_metric(labels[:wanted], count)
