@@ -1,14 +1,18 @@
 """The same world at work on several nodes that share one store, each step at whichever comes."""
 
+import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from kept.core.message import Message, Outgoing, SendResult
+from kept.core.message import Message, Outgoing
 from kept.errors import ContendedError
 from kept.flows.engine import Engine
 from kept.flows.recover import recover
 from kept.flows.together import AT_ONCE, do_together, together
 from kept.ports import Store
+from kept.stores.memory_shared import Shared
+from tests.scenario.baton import Baton
 from tests.scenario.larkmead import compile_larkmead
 from tests.scenario.world import World, WorldEndedError
 
@@ -90,5 +94,98 @@ class NodesWorld(World):
             else:
                 return result
 
-    def _result_of(self, message: Message) -> tuple[SendResult, bool]:
-        return super()._result_of(message)
+    def pull_brake(self) -> None:
+        """Put a brake on, or take one off; the operator looks first which are on."""
+        self.look(lambda: None)
+        super().pull_brake()
+
+    def come_to_rest(self) -> None:
+        """Mend everything, and let a month pass."""
+        self.look(lambda: None)
+        super().come_to_rest()
+
+
+class ConcurrentWorld(NodesWorld):
+    """The same, and what several nodes do happens at the same moment, call by call in any order."""
+
+    def __init__(self, seed: int, *, nodes: int) -> None:
+        """Take a seed, and how many nodes there are."""
+        self.shared = Shared()
+        self.baton = Baton(seed)
+        self._mine = threading.local()
+        self._engine_of_all: Engine
+        self._store_of_all: Store
+        self._commits = 0
+        super().__init__(seed, self.shared.connect, nodes=nodes)
+        self.shared.between = self.baton.pause
+
+    @property
+    def engine(self) -> Engine:
+        """Return the engine of the node that works in this thread."""
+        return getattr(self._mine, "engine", self._engine_of_all)
+
+    @engine.setter
+    def engine(self, engine: Engine) -> None:
+        self._mine.engine = self._engine_of_all = engine
+
+    @property
+    def store(self) -> Store:
+        """Return the store of the node that works in this thread."""
+        return getattr(self._mine, "store", self._store_of_all)
+
+    @store.setter
+    def store(self, store: Store) -> None:
+        self._mine.store = self._store_of_all = store
+
+    @property
+    def step(self) -> int:
+        """Return the place of this thread's last commit among all."""
+        return getattr(self._mine, "step", 0)
+
+    @step.setter
+    def step(self, step: int) -> None:
+        self._commits += 1
+        self._mine.step = self._commits
+
+    def take_turn(self) -> None:
+        """Let any node do what comes next; in a thread of its own, it stays the one that it is."""
+        if threading.current_thread() is threading.main_thread():
+            super().take_turn()
+
+    def commit(self, job: Callable[[], Any], *, may_die: bool = True) -> Any:
+        """Run a job in a transaction, and note the place that it has among all."""
+        result = super().commit(job, may_die=may_die)
+        self.step = 0
+        return result
+
+    def call_provider(self) -> None:
+        """Let one waiting hand-over reach its provider."""
+        self.step = 0
+        super().call_provider()
+
+    def run(self, steps: int) -> None:
+        """Let several nodes go on at once for so many rounds, and then come to rest."""
+        doings: list[tuple[int, Callable[[], None]]] = [
+            (30, self.say_something), (14, self.work), (6, self.report_result),
+            (3, self.ask_everywhere), (2, self.say_again), (2, self.feed_back),
+            (1, self.pull_brake), (1, self.outside_contact), (2, self.regroup),
+        ]  # fmt: skip
+        between: list[Callable[[], None]] = [
+            self.pass_time, self.call_provider, self.call_provider, self.change_providers,
+            self.crash,
+        ]  # fmt: skip
+        weights = [weight for weight, _ in doings]
+        for _ in range(steps):
+            some = self.random.choices([each for _, each in doings], weights, k=len(self.nodes))
+            nodes = list(self.nodes)
+            self.baton.run(
+                [partial(self._do, *one) for one in zip(nodes, some, strict=True)]
+            )
+            self.take_turn()
+            if self.random.random() < 0.4:
+                self.random.choice(between)()
+        self.come_to_rest()
+
+    def _do(self, engine: Engine, doing: Callable[[], None]) -> None:
+        self._mine.engine, self._mine.store = engine, engine.store
+        doing()

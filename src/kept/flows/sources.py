@@ -59,9 +59,7 @@ def _take_silent(engine: Engine, silent: list[str], now: int) -> None:
 
 def _work_by(engine: Engine, silent: list[str]) -> None:
     engine.stale_sources = silent
-    events = [
-        name for source in silent for name in engine.bundle.events_of_source.get(source, ())
-    ]
+    events = [name for source in silent for name in engine.bundle.events_of_source.get(source, ())]
     engine.controls = msgspec.structs.replace(
         engine.controls, stale_facts=stale_fact_indexes(engine.bundle.fact_plan, events)
     )

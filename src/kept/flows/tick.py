@@ -21,6 +21,8 @@ from kept.flows.sign_log import sign_if_due
 from kept.flows.sources import save_heard, watch_sources
 
 WAKES_A_TICK: Final = 500
+SHARED_WAKES_A_TICK: Final = 100
+"""The same where several nodes share the store, and others wait for what a tick has locked."""
 FLUSHED_A_TICK: Final = 500
 IMPORTED_A_TICK: Final = 1_000
 CLAIMS_KEPT: Final = 8 * DAY
@@ -97,7 +99,8 @@ def next_wake(engine: Engine, customer: Customer, now: int) -> int:
 
 def _wake(engine: Engine, now: int) -> int:
     store, customers = engine.store, engine.customers
-    due = [customer_id for customer_id, _ in store.load_due_wakes(now=now, limit=WAKES_A_TICK)]
+    limit = SHARED_WAKES_A_TICK if store.is_shared else WAKES_A_TICK
+    due = [customer_id for customer_id, _ in store.load_due_wakes(now=now, limit=limit)]
     if not due:
         return 0
     parts = {part.part_id: part for part in store.load_parts(due)}

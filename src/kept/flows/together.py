@@ -7,13 +7,13 @@ way of leaves no trace, and the same work is done again.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Final, TypeVar
+from contextlib import contextmanager, suppress
+from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 
 from kept.core.event import Identifier
-from kept.errors import ContendedError, OverloadedError
+from kept.errors import ContendedError, InputError, OverloadedError
 from kept.flows.engine import NOTHING_KNOWN, Engine
 from kept.flows.import_events import settle_import
 from kept.flows.shared_customers import SharedCustomers
@@ -34,7 +34,8 @@ class Wants(msgspec.Struct, frozen=True, kw_only=True):
     """Keys and hours by which events are known again."""
 
 
-NOTHING: Final = Wants()
+WantsOf: TypeAlias = Callable[[Engine], Wants]
+"""Says what work will touch; asked within the transaction, where the brand in force is known."""
 
 
 class First(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,9 +46,7 @@ class First(msgspec.Struct, frozen=True, kw_only=True):
 
     def after(self, error: ContendedError) -> "First":
         """Return what to take first after a transaction that was contended."""
-        return First(
-            customers=self.customers | error.customers, alone=self.alone or error.alone
-        )
+        return First(customers=self.customers | error.customers, alone=self.alone or error.alone)
 
 
 AT_ONCE: Final = First()
@@ -59,7 +58,7 @@ def together(
     tell_time: Callable[[int], int],
     *,
     first: First = AT_ONCE,
-    wants: Collection[Wants] = (),
+    wants: Collection[WantsOf] = (),
 ) -> Iterator[int]:
     """Open the one write transaction of an engine, and give the instant at which it happens.
 
@@ -86,11 +85,7 @@ def together(
             if version != engine.control_version:
                 take_up(engine)
                 engine.control_version = version
-            wanted = [one for want in wants for one in want.identifiers]
-            if wanted or first.customers:
-                customers.prepare(wanted, first.customers)
-            if claims := [key for want in wants for key in want.claims]:
-                store.foresee_claims(claims)
+            _prepare(engine, customers, first, wants)
             yield now
             _finish(engine, customers, now)
     except BaseException:
@@ -102,6 +97,22 @@ def together(
         raise
     customers.note_committed()
     engine.keep_noted()
+
+
+def _prepare(
+    engine: Engine, customers: SharedCustomers, first: First, wants: Collection[WantsOf]
+) -> None:
+    """Lock and load whom the work is known to need, and ask at once what it will ask one by one."""
+    known = []
+    for wants_of in wants:
+        # What cannot be understood is refused by the work itself.
+        with suppress(InputError):
+            known.append(wants_of(engine))
+    wanted = [one for want in known for one in want.identifiers]
+    if wanted or first.customers:
+        customers.prepare(wanted, first.customers)
+    if claims := [key for want in known for key in want.claims]:
+        engine.store.foresee_claims(claims)
 
 
 def _finish(engine: Engine, customers: SharedCustomers, now: int) -> None:
@@ -118,7 +129,7 @@ def do_together(
     job: Callable[[Engine, int], T],
     tell_time: Callable[[int], int],
     *,
-    wants: Collection[Wants] = (),
+    wants: Collection[WantsOf] = (),
     tries: int = TRIES,
 ) -> T:
     """Do work in a transaction, again for as long as other nodes come in the way.

@@ -26,6 +26,7 @@ from kept.flows.keys import migrate_keys
 from kept.flows.recover import recover
 from kept.flows.sign_log import open_log
 from kept.flows.staff import ADMIN_SETTING, forget_over
+from kept.flows.together import WantsOf
 from kept.ports import Channel, Notifier, Store
 from kept.runtime.breaches import Breaches
 from kept.runtime.channels import OUTBOX, build_channels
@@ -139,9 +140,14 @@ class Runtime:
         if self._watcher.is_alive():
             self._watcher.join()
 
-    def ask(self, job: Callable[[Engine, int], T]) -> "asyncio.Future[T]":
-        """Run a job on the writer from an event loop; done when its changes are durable."""
-        return self.writer.ask(job)
+    def ask(
+        self, job: Callable[[Engine, int], T], wants: WantsOf | None = None
+    ) -> "asyncio.Future[T]":
+        """Run a job on the writer from an event loop; done when its changes are durable.
+
+        Where other nodes share the store, `wants` says what it will touch.
+        """
+        return self.writer.ask(job, wants)
 
     def submit(self, job: Callable[[Engine, int], T]) -> "Future[T]":
         """Run a job on the writer from any other thread."""

@@ -111,7 +111,8 @@ class SharedMemoryStore(MemoryStore):
             name: (owner, name)
             for owner in (self, self._log)
             for name, value in vars(owner).items()
-            if isinstance(value, dict | list) and name not in ("_own", "first_taken", "_tables", "_base")
+            if isinstance(value, dict | list)
+            and name not in ("_own", "first_taken", "_tables", "_base")
         }
         self._base: dict[str, Flat] = {name: {} for name in (*self._tables, *_NUMBERS, "_control")}
         self._seen = -1
