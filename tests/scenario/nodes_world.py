@@ -2,11 +2,13 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from kept.core.message import Message, Outgoing
-from kept.errors import ContendedError
+from kept.core.message import Message, Outgoing, Postponed, SendResult
+from kept.errors import ContendedError, NotFoundError
+from kept.flows import deliver
 from kept.flows.engine import Engine
 from kept.flows.recover import recover
 from kept.flows.together import AT_ONCE, do_together, together
@@ -64,16 +66,17 @@ class NodesWorld(World):
             elif self.random.random() < 0.5:
                 self._call(message, outgoing)
         self.pending = left
-        self.called = [one for one in self.called if self.caller_of[one[0]] != mine]
+        self.called = [one for one in self.called if one[0].node != mine]
         self.nodes.remove(self.engine)
         self.store.close()
         self.store = self.open_store()
         self.engine = self._open_engine()
 
-    @property
-    def caller_of(self) -> dict[str, int]:
-        """Return which node called the provider last, for each message."""
-        return {one.message.message_id: one.message.node for one in self.log}
+    def _call(self, message: Message, outgoing: Outgoing) -> SendResult:
+        if self.now > message.attempted_at + deliver.CALLED_WITHIN:
+            # A node that was stopped for so long calls nobody any more: others may have.
+            return Postponed(detail="it was too late")
+        return super()._call(message, outgoing)
 
     def commit(self, job: Callable[[], Any], *, may_die: bool = True) -> Any:
         """Run a job in a transaction, again if it was contended; now and then the node dies in it."""
@@ -158,6 +161,16 @@ class ConcurrentWorld(NodesWorld):
         self.step = 0
         return result
 
+    def crash(self) -> None:
+        """Let this node die, and another one begin."""
+        self.step = 0
+        super().crash()
+
+    def pull_brake(self) -> None:
+        """Put a brake on, or take one off, unless another operator did meanwhile."""
+        with suppress(NotFoundError):
+            super().pull_brake()
+
     def call_provider(self) -> None:
         """Let one waiting hand-over reach its provider."""
         self.step = 0
@@ -178,9 +191,7 @@ class ConcurrentWorld(NodesWorld):
         for _ in range(steps):
             some = self.random.choices([each for _, each in doings], weights, k=len(self.nodes))
             nodes = list(self.nodes)
-            self.baton.run(
-                [partial(self._do, *one) for one in zip(nodes, some, strict=True)]
-            )
+            self.baton.run([partial(self._do, *one) for one in zip(nodes, some, strict=True)])
             self.take_turn()
             if self.random.random() < 0.4:
                 self.random.choice(between)()

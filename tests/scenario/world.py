@@ -110,7 +110,7 @@ class World:
         self.providers = dict.fromkeys(CHANNELS, "up")
         self.pending: list[tuple[Message, Outgoing]] = []
         """Hand-overs that were committed as leaving and have not reached their provider yet."""
-        self.called: list[tuple[str, SendResult]] = []
+        self.called: list[tuple[Message, SendResult]] = []
         """Calls whose result was not told to the writer yet."""
         self.log: list[Received] = []
         self.left: list[Left] = []
@@ -236,7 +236,7 @@ class World:
         """Let one waiting hand-over reach its provider, in any order."""
         if self.pending:
             message, outgoing = self.pending.pop(self.random.randrange(len(self.pending)))
-            self.called.append((message.message_id, self._call(message, outgoing)))
+            self.called.append((message, self._call(message, outgoing)))
 
     def _call(self, message: Message, outgoing: Outgoing) -> SendResult:
         result, arrived = self._result_of(message)
@@ -260,8 +260,13 @@ class World:
     def report_result(self) -> None:
         """Tell the writer how one call went."""
         if self.called:
-            message_id, result = self.called.pop(self.random.randrange(len(self.called)))
-            self.commit(lambda: deliver.settle(self.engine, message_id, result, self.now))
+            message, result = self.called.pop(self.random.randrange(len(self.called)))
+            number = message.attempt_count
+            self.commit(
+                lambda: deliver.settle(
+                    self.engine, message.message_id, result, self.now, attempt=number
+                )
+            )
 
     def pass_time(self) -> None:
         """Let seconds, hours or days go by."""

@@ -159,9 +159,7 @@ def recognise(
     return customer or _begin_empty(engine, named), False
 
 
-def wants_of(
-    engine: Engine, asked: Iterable[Mapping[str, str]], *, source: str
-) -> Wants:
+def wants_of(engine: Engine, asked: Iterable[Mapping[str, str]], *, source: str) -> Wants:
     """Return whom answering questions about people named in these ways will touch."""
     touchpoint = engine.bundle.touchpoints[source]
     named = [one for identifiers in asked for one in touchpoint.name_identifiers(identifiers)]

@@ -34,6 +34,8 @@ from kept.flows.react import judge, note_settled, react, told_of, withdraw
 
 RETRY_FIRST: Final = 30 * SECOND
 RETRY_LONGEST: Final = 60 * MINUTE
+CALLED_WITHIN: Final = 5 * SECOND
+"""How long after `leaving` was committed its provider may still be called, where others may retry."""
 LEASE: Final = MINUTE
 """After how long another node may try a service message again, though nobody knows of its sender."""
 LEAVING_LOOKED_AT: Final = 10_000
