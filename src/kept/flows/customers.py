@@ -185,6 +185,8 @@ class Customers:
         """Customers whose history came in and is not settled yet, by id."""
         self.returned_at = 0
         """Until when somebody was forgotten who begins anew; whoever takes it up sets it back to 0."""
+        self.reloaded_count = 0
+        """How often a customer in memory had been changed by another node."""
         self.regrouped_count = 0
         """How often customers were made anew, so that one that was looked up may be gone."""
         self.regrouped: list[Customer] = []

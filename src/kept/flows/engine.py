@@ -33,9 +33,10 @@ from kept.flows.customers import Customer, Customers, Standing
 from kept.flows.guard import keep_stop
 from kept.flows.note_in_log import note_consent
 from kept.flows.note_regrouped import note_regrouped
+from kept.flows.preparation import Preparation
 from kept.flows.shared_customers import SharedCustomers
 from kept.ports import Store
-from kept.shared_port import NO_NODE
+from kept.shared_port import NO_NODE, Node
 
 NEWS_MAX: Final = 2_000
 NOTHING_KNOWN: Final = -1
@@ -107,7 +108,11 @@ class Engine:
         """What happened since the start: ("events", source), ("reasons", code) …; never a customer's data."""
         self.news: list[dict[str, Any]] = []
         """What the terminal and the status page show live, newest last; bounded by the reader."""
+        self.preparation: Preparation | None = None
+        """The brand that is on its way into force at all nodes, where there are several."""
         self.node_id = NO_NODE
+        self.nodes: list[Node] = []
+        """Who shares the store, as this node last saw it."""
         self.control_version = NOTHING_KNOWN
         """By which version of what all nodes must know this engine works."""
         self.also_takes_up: list[Callable[[Engine], None]] = []
@@ -117,6 +122,9 @@ class Engine:
 
     def keep_noted(self) -> None:
         """Let what was noted in memory count: what it tells of is durable."""
+        if not self.store.is_shared:
+            # Work is never done again: it is shown as it is.
+            return
         self.noted = Noted(
             Counter(self.counts),
             list(self.alerts),

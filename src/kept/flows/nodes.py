@@ -21,9 +21,10 @@ def attend(engine: Engine, now: int) -> None:
         return
     engine.watched.attended_at = now
     store.say_present(control_version=engine.control_version)
+    engine.nodes = store.list_nodes()
     if not store.try_duty("nodes"):
         return
-    gone = [node.node_id for node in store.list_nodes() if node.is_gone]
+    gone = [node.node_id for node in engine.nodes if node.is_gone]
     waiting = resume_from_others(engine, gone, now)
     if waiting:
         # Somebody works on those customers just now; the next look comes soon.

@@ -34,8 +34,6 @@ class SharedCustomers(Customers):
         self._changed: set[int] = set()
         self._names_of: defaultdict[int, list[tuple[tuple[Identifier, ...], int]]]
         self._names_of = defaultdict(list)
-        self.reloaded_count = 0
-        """How often a customer in memory had been changed by another node."""
 
     # -- locks
 

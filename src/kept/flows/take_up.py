@@ -8,6 +8,7 @@ from kept.errors import OutdatedError
 from kept.flows.brake import load_brakes
 from kept.flows.breach_records import load_open_breaches
 from kept.flows.engine import Engine
+from kept.flows.prepare_brand import load_announced
 from kept.flows.sign_log import load_log_keys
 from kept.flows.sources import load_silent
 
@@ -22,6 +23,13 @@ def take_up(engine: Engine) -> None:
     brand = store.load_brand()
     if brand is not None and brand.version != engine.bundle.policy.version:
         raise OutdatedError(f"another brand is in force: version {brand.version}")
+    announced = load_announced(store)
+    known = engine.preparation
+    if announced is None and known is not None:
+        engine.preparation = None
+        engine.customers.take_plan(engine.bundle.fold_plan)
+    elif announced is not None and (known is None or known.slots != announced.slots):
+        raise OutdatedError(f"another brand is on its way into force: version {announced.version}")
     load_brakes(engine)
     load_open_breaches(engine)
     load_silent(engine)

@@ -41,12 +41,6 @@ class SharedWriter(Writer):
             open_engine, clock=clock, after_commit=after_commit, before_commit=before_commit
         )
         self._renew_engine = renew
-        self.refusal: OutdatedError | None = None
-        """Why nothing is decided here: another brand is in force, which this node cannot work by."""
-        self.contended_count = 0
-        """Transactions that were undone because another node came in the way."""
-        self.alone_count = 0
-        """Transactions that had to be the only one."""
         self._renewed_at = 0
 
     def _check_room(self) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 from kept import settings
 from kept.clock import Clock, read_monotonic
 from kept.core.values import SECOND
-from kept.errors import InputError, KeptError, OverloadedError, StoreError
+from kept.errors import InputError, KeptError, OutdatedError, OverloadedError, StoreError
 from kept.flows.engine import Engine
 from kept.flows.tick import housekeep, tick
 from kept.flows.together import WantsOf
@@ -77,8 +77,14 @@ class Writer:
         self._next_tick = 0
         self._next_housekeeping = 0
         self.engine = open_engine()
+        self.refusal: OutdatedError | None = None
+        """Why nothing is decided here: another brand is in force, which this node cannot work by."""
         self.is_well = True
         """False while the store cannot be written; callers are refused clearly meanwhile."""
+        self.contended_count = 0
+        """Transactions that were undone because another node came in the way."""
+        self.alone_count = 0
+        """Transactions that had to be the only one."""
         self.commit_seconds: list[float] = []
         """How long the last commits took, for the metrics; bounded."""
 

@@ -132,7 +132,8 @@ def state_of(front: Front) -> str:
     """Return in one word whether events are taken."""
     if front.is_draining or not front.runtime.is_ready:
         return "stopping"
-    return "ready" if front.runtime.writer.is_well else "refusing"
+    writer = front.runtime.writer
+    return "ready" if writer.is_well and writer.refusal is None else "refusing"
 
 
 async def _read_stored(engine: Engine) -> dict[str, int]:

@@ -42,9 +42,7 @@ class ConsentLog:
         if not self._session.is_ours:
             return self._count()
         if self._size < 0:
-            self._session.take_late(
-                LOG_LOCK, self._queries["take_lock"], self._queries["try_lock"]
-            )
+            self._session.take_late(LOG_LOCK, self._queries["take_lock"], self._queries["try_lock"])
             self._size = self._count()
         return self._size
 

@@ -98,9 +98,7 @@ class Lookups:
             if place is not None and place[1] in self._held:
                 self._certain.add(key)
 
-    def _ask(
-        self, keys: Collection[bytes]
-    ) -> tuple[dict[bytes, Place], dict[bytes, Tombstone]]:
+    def _ask(self, keys: Collection[bytes]) -> tuple[dict[bytes, Place], dict[bytes, Tombstone]]:
         places: dict[bytes, Place] = {}
         stones: dict[bytes, Tombstone] = {}
         if not keys:

@@ -107,9 +107,7 @@ def _read_version(wire: Wire, *, newest: int) -> int:
 
 def _has_tables(wire: Wire) -> bool:
     return bool(
-        wire.fetch(
-            "SELECT 1 FROM pg_class WHERE relnamespace = to_regnamespace('kept') LIMIT 1"
-        )
+        wire.fetch("SELECT 1 FROM pg_class WHERE relnamespace = to_regnamespace('kept') LIMIT 1")
     )
 
 
@@ -127,7 +125,7 @@ def _apply(wire: Wire, migration: Migration) -> None:
     partitions = quote_setting(str(PARTITIONS))
     script = (
         f"BEGIN; SET LOCAL kept.partitions = {partitions}; {migration.text};"
-        f" INSERT INTO kept.schema_versions (version, compatible_from)"  # noqa: S608 - numbers of ours
+        f" INSERT INTO kept.schema_versions (version, compatible_from)"
         f" VALUES ({migration.version}, {migration.compatible_from}); COMMIT"
     )
     for attempt in range(1, ATTEMPTS + 1):

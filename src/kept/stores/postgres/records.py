@@ -77,9 +77,7 @@ class Records:
             row = self._session.fetch_one(self._queries["load_brand"], (to_text(version),))
         if row is None:
             return None
-        return BrandRow(
-            version=from_text(row[0]), in_force_at=row[1], texts=decode_texts(row[2])
-        )
+        return BrandRow(version=from_text(row[0]), in_force_at=row[1], texts=decode_texts(row[2]))
 
     def save_setting(self, name: str, value: bytes) -> None:
         """Keep a small named value: hashed keys, brakes, the control of imports."""
@@ -140,7 +138,9 @@ class Records:
         if began >= self._counted_until or self._session.is_ours:
             self._batch.settle("events", "parts", "customers", "messages", "decisions")
             counts = {f"messages.{state}": 0 for state in get_args(MessageState)}
-            counts |= {name: int(n) for name, n in self._session.fetch(self._queries["read_counts"])}
+            counts |= {
+                name: int(n) for name, n in self._session.fetch(self._queries["read_counts"])
+            }
             took = read_monotonic() - began
             self._counts = counts
             self._counted_until = began + took * COUNTS_REST if took > _LONG else 0

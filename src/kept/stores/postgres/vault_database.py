@@ -58,7 +58,7 @@ def _make_database(address: Address, main: Address) -> None:
     wire = Wire(main, {"statement_timeout": "60s"})
     try:
         name = address.database.replace('"', '""')
-        wire.execute(f'CREATE DATABASE "{name}" TEMPLATE template0 ENCODING \'UTF8\'')
+        wire.execute(f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8'")
     except Exception as error:
         cause = error.__cause__
         if isinstance(cause, driver.DuplicateDatabaseError | driver.UniqueViolationError):

@@ -161,7 +161,9 @@ class KeyFile:
             return self._epochs.unwrap(bound, *row)
         secret = random_bytes(SECRET_BYTES)
         with self._writing():
-            self._execute("save_secret", (name, self._epochs.newest, self._epochs.wrap(bound, secret)))
+            self._execute(
+                "save_secret", (name, self._epochs.newest, self._epochs.wrap(bound, secret))
+            )
         return secret
 
     # -- epochs
