@@ -170,6 +170,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     staff: StaffSettings = StaffSettings()
     """How people who work with Kept sign in."""
 
+    def __repr__(self) -> str:
+        """Return what tells servers apart: other settings may hold passwords."""
+        return f"<settings of {self.brand} at {self.host}:{self.port}>"
+
     @property
     def own_url(self) -> str:
         """Return where customers reach this server."""

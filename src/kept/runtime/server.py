@@ -164,9 +164,7 @@ class Runtime:
     def _open_engine(self) -> Engine:
         # An address that no link can begin with is found now, not with the first message.
         make_link(self.settings.own_url, "")
-        opened = open_store(self.settings)
-        self._keys = opened.keys
-        store = opened.store
+        store, self._keys = open_store(self.settings)
         try:
             bundle, slots = self.brands.open(store)
             engine = Engine(

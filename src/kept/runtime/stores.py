@@ -1,16 +1,23 @@
 """Which store the settings name, and the keys of its vault."""
 
-import msgspec
+from typing import NamedTuple
 
 from kept.ports import Store
 from kept.runtime.master_key import open_keys, open_master_key
 from kept.settings import Settings, is_reference, read_secret
+from kept.stores.postgres import (
+    VAULT_SUFFIX,
+    Address,
+    KeyDatabase,
+    PostgresStore,
+    VaultDatabase,
+)
 from kept.stores.sqlite import SqliteStore
 from kept.stores.vault import SealingVault
 from kept.stores.vault.epochs import UpkeptKeys
 
 
-class Opened(msgspec.Struct, frozen=True):
+class Opened(NamedTuple):
     """A store that is open, and its keys."""
 
     store: Store
@@ -31,24 +38,25 @@ def open_store(settings: Settings) -> Opened:
 
 
 def _open_database(settings: Settings) -> Opened:
-    # The driver is an extra that not everybody has.
-    from kept.stores.postgres import (  # noqa: PLC0415
-        VAULT_SUFFIX,
-        Address,
-        KeyDatabase,
-        PostgresStore,
-        VaultDatabase,
-    )
-
     address = Address(_resolve(settings.database))
-    beside = address.beside(address.database + VAULT_SUFFIX)
-    vault_address = (
-        Address(_resolve(settings.vault_database)) if settings.vault_database else beside
-    )
-    database = VaultDatabase(vault_address, main=address)
-    service = open_master_key(settings.data, settings.master_key, token=settings.master_key_token)
-    keys = KeyDatabase(database, service)
-    store = PostgresStore(address, vault=SealingVault(keys), database=database)
+    if settings.vault_database:
+        beside = Address(_resolve(settings.vault_database))
+    else:
+        beside = address.beside(address.database + VAULT_SUFFIX)
+    database = VaultDatabase(beside, main=address)
+    try:
+        service = open_master_key(
+            settings.data,
+            settings.master_key,
+            token=settings.master_key_token,
+            # The first node makes the master key; it is given to the others.
+            sealed=address.place if database.has_keys() else "",
+        )
+        keys = KeyDatabase(database, service)
+        store = PostgresStore(address, vault=SealingVault(keys), database=database)
+    except BaseException:
+        database.close()
+        raise
     return Opened(store, keys)
 
 

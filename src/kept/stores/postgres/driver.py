@@ -129,7 +129,7 @@ class Wire:
             asyncio.TimeoutError,
         )
         try:
-            self._connection: Any = self._run(self._connect(ALWAYS | settings))
+            self._connection: Any = self._run(self._connect({**ALWAYS, **settings}))
         except BaseException:
             self._loop.close()
             raise

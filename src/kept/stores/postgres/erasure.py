@@ -18,24 +18,15 @@ class Erasure:
         batch: Batch,
         lookups: Lookups,
         *,
-        forget_parts: Callable[[], None],
         vault: Vault,
         queries: Mapping[str, LiteralString],
     ) -> None:
-        """Destroy the keys that a crash left.
-
-        Args:
-            session: what writes.
-            batch: where rows are kept meanwhile.
-            lookups: what is found by identifiers, tombstones among it.
-            forget_parts: makes the other rooms forget what they remember of parts.
-            vault: where the keys are.
-            queries: by their names.
-        """
+        """Destroy the keys that a crash left."""
         self._session = session
         self._batch = batch
         self._lookups = lookups
-        self._forget_parts = forget_parts
+        self.forget_parts: tuple[Callable[[], None], ...] = ()
+        """Make the other rooms forget what they remember of parts that are removed."""
         self._vault = vault
         self._queries = queries
         self._waiting: list[int] = []
@@ -54,7 +45,8 @@ class Erasure:
             self._queries["delete_parts"], (gone,)
         )
         session.write(self._queries["end_customers"], (customers or [],))
-        self._forget_parts()
+        for forget in self.forget_parts:
+            forget()
         self.destroy_later(gone)
         return ErasedCounts(events=events, decisions=decisions, messages=messages)
 

@@ -1,10 +1,12 @@
 """Parts and links in PostgreSQL."""
 
 from collections.abc import Collection, Mapping, Sequence
+from hashlib import blake2b
 from typing import Any, LiteralString
 
 from kept.core.event import Identifier
 from kept.core.identity import Link, Part
+from kept.errors import ContendedError
 from kept.ports import Tombstone, Vault
 from kept.stores.codecs import decode_identifier, encode_identifier
 from kept.stores.postgres.batch import Batch
@@ -36,6 +38,8 @@ class Identity:
         self._numbers = Numbers(session, "part_ids", queries)
         session.participants.append(self._numbers)
         self._begun: dict[int, Part] = {}
+        # The locks of identifiers that are not taken yet, and the other use of each.
+        self._unlocked: dict[int, bytes] = {}
         self._links: dict[tuple[int, int, str], Link] = {}
 
     def find_parts(self, wanted: Sequence[tuple[Identifier, bool]]) -> list[Part | None]:
@@ -85,6 +89,8 @@ class Identity:
             self._held[part_id] = 0
         self._lookups.note(key, (part_id, part.customer_id))
         self._begun[part_id] = part
+        twin = self._vault.lookup_key(identifier, claimed=not claimed)
+        self._unlocked[_lock_of(twin if claimed else key)] = twin
         return part
 
     def load_customer(self, customer_id: int) -> list[Part]:
@@ -167,7 +173,20 @@ class Identity:
         self._lookups.forget()
 
     def flush(self) -> None:
-        """Do nothing: rows wait in the batch."""
+        """Lock the identifiers that were begun, before the batch writes them.
+
+        Raises:
+            ContendedError: another node has one of them, or began its other use a moment ago, so
+                that this transaction does not know of it.
+        """
+        if not self._unlocked:
+            return
+        locks = sorted(self._unlocked)
+        uses = [twin for twin in self._unlocked.values() if self._lookups.is_none(twin)]
+        self._unlocked = {}
+        if self._session.write(self._queries["claim_identifiers"], (locks, uses)):
+            message = f"another node began the same identifier in {self._session.place}"
+            raise self._session.refuse(ContendedError(message))
 
     def committed(self) -> None:
         """What was begun is there for everybody, and may be changed by others."""
@@ -178,6 +197,7 @@ class Identity:
         self._forget_begun()
 
     def _forget_begun(self) -> None:
+        self._unlocked.clear()
         self._begun.clear()
         self._links.clear()
 
@@ -203,6 +223,11 @@ class Identity:
             )
             for part_id, customer_id, claimed, sealed in rows
         ]
+
+
+def _lock_of(key: bytes) -> int:
+    """Return the number of an identifier's lock, by the lookup key of its vouched use."""
+    return int.from_bytes(blake2b(key, digest_size=8).digest(), "big", signed=True)
 
 
 def _by_id(part: Part) -> int:

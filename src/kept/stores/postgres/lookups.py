@@ -57,6 +57,10 @@ class Lookups:
         self._places[key] = place
         self._certain.add(key)
 
+    def is_none(self, key: bytes) -> bool:
+        """Return whether this transaction goes by there being no part under a key."""
+        return key in self._places and self._places[key] is None
+
     def note_tombstone(self, key: bytes) -> None:
         """Note that what is kept of a forgotten identifier has changed."""
         self._tombstones.pop(key, None)

@@ -44,7 +44,7 @@ def list_migrations(folder: str) -> list[Migration]:
     return sorted(found)
 
 
-def migrate(address: Address, folder: str) -> None:
+def migrate(address: Address, folder: str, *, partitions: int = PARTITIONS) -> None:
     """Bring a database's schema to the version that this program knows.
 
     Raises:
@@ -63,7 +63,7 @@ def migrate(address: Address, folder: str) -> None:
             version = _read_version(wire, newest=known[-1].version)
             for migration in known:
                 if migration.version > version:
-                    _apply(wire, migration)
+                    _apply(wire, migration, partitions=partitions)
     finally:
         wire.close()
 
@@ -120,11 +120,10 @@ def _prepare(wire: Wire) -> None:
     )
 
 
-def _apply(wire: Wire, migration: Migration) -> None:
+def _apply(wire: Wire, migration: Migration, *, partitions: int) -> None:
     """Apply a migration as a whole; what others hold is waited for shortly, then tried again."""
-    partitions = quote_setting(str(PARTITIONS))
     script = (
-        f"BEGIN; SET LOCAL kept.partitions = {partitions}; {migration.text};"
+        f"BEGIN; SET LOCAL kept.partitions = {quote_setting(str(partitions))}; {migration.text};"
         f" INSERT INTO kept.schema_versions (version, compatible_from)"
         f" VALUES ({migration.version}, {migration.compatible_from}); COMMIT"
     )

@@ -13,9 +13,9 @@ from kept.stores.postgres.numbers import Numbers
 from kept.stores.postgres.session import Session
 from kept.stores.postgres.texts import from_text, to_text
 
-COUNTS_REST: Final = 100
+COUNTS_REST: Final = 50
 """Counts that took long to find are told for so many times as long, before they are found again."""
-_LONG: Final = 50_000
+_LONG: Final = 1_000_000
 """From so many microseconds on finding them takes long."""
 
 

@@ -1,6 +1,6 @@
 """The one write connection of a node, its transaction, and what happens when it fails."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock, get_ident
 from types import TracebackType
 from typing import Any, Final, LiteralString, Protocol
@@ -62,6 +62,8 @@ class Session:
         )
         self._gate = Lock()
         self.participants: list[Participant] = []
+        self.on_begin: Callable[[int], None] = lambda control_version: None
+        """Is told the control version at which each transaction begins."""
         self.in_transaction = False
         self.is_alone = False
         self.control_version = 0
@@ -96,34 +98,23 @@ class Session:
             self._refuse_after_failure()
             self._broken = None
             self._late = []
-            try:
-                self._wire.execute(_BEGIN_ALONE if alone else _BEGIN)
-            except ContendedError:
-                self._wire.execute("ROLLBACK")
-                raise
-            mark, version, clock, has_tombstones = self._wire.told.split(" ")
-            if mark != "kept":
-                raise StoreError(f"{self.place} did not tell what a transaction needs")
+            self._open_transaction(_BEGIN_ALONE if alone else _BEGIN)
         except BaseException as error:
             if not isinstance(error, ContendedError):
                 self._fail(error)
             self._gate.release()
             raise
-        self.control_version, self.began_at = int(version), int(clock)
-        self.has_tombstones = has_tombstones == "1"
         self.is_alone = alone
         self.in_transaction = True
         self._owner = get_ident()
+        self.on_begin(self.control_version)
 
     def commit(self) -> None:
         """Write what waits, commit, and return when it is durable."""
         try:
             self._refuse_broken()
             self.flush()
-            # A statement that failed and was forgiven has undone the whole transaction: the server
-            # answers that it rolled back, and calls that no error.
-            if self._wire.execute("COMMIT") != "COMMIT":
-                raise StoreError(f"{self.place} rolled a transaction back")
+            self._end()
         except BaseException as error:
             self._note(error)
             self.rollback()
@@ -208,6 +199,25 @@ class Session:
         except KeptError as error:
             self._note(error)
             raise
+
+    def _open_transaction(self, sql: str) -> None:
+        self._wire.told = ""
+        try:
+            self._wire.execute(sql)
+        except ContendedError:
+            self._wire.execute("ROLLBACK")
+            raise
+        told = self._wire.told.split(" ")
+        if len(told) != 4:  # "kept", and what follows
+            raise StoreError(f"{self.place} does not tell what a transaction needs: no notice came")
+        self.control_version, self.began_at = int(told[1]), int(told[2])
+        self.has_tombstones = told[3] == "1"
+
+    def _end(self) -> None:
+        # A statement that failed and was forgiven has undone the whole transaction: the server
+        # answers that it rolled back, and calls that no error.
+        if self._wire.execute("COMMIT") != "COMMIT":
+            raise StoreError(f"{self.place} rolled a transaction back")
 
     def _note(self, error: BaseException) -> None:
         """Remember what broke this transaction, or the whole session."""

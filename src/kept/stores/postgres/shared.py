@@ -94,7 +94,7 @@ class Locks:
         except ContendedError as error:
             again = ContendedError(str(error), customers=self._wanted)
             raise self._session.refuse(again) from error
-        return {customer_id: version for customer_id, version in rows}
+        return dict(rows)
 
 
 class Control:

@@ -62,7 +62,7 @@ class PostgresStore:
             SettingsError: the database is not there, not Kept's, or of a newer Kept.
             StoreError: it does not answer.
         """
-        self._queries = queries = _load_queries()
+        queries = _load_queries()
         # Whatever is open already is closed again if the rest cannot be opened.
         with ExitStack() as opened:
             opened.callback(database.close)
@@ -74,6 +74,7 @@ class PostgresStore:
             take_up_vault(session, vault, queries)
             opened.callback(vault.close)
             new_keys = NewKeys(session, vault)
+            session.on_begin = new_keys.began
             held: dict[int, int] = {}
             batch = Batch(session, queries, settle_keys=new_keys.flush)
             lookups = Lookups(session, queries, held=held)
@@ -81,23 +82,22 @@ class PostgresStore:
             identity = Identity(session, batch, lookups, held=held, vault=vault, queries=queries)
             derived = Derived(session, batch, stream, vault=vault, queries=queries)
 
-            def forget_parts() -> None:
-                identity.forget_parts()
-                derived.forget_saved()
-
-            erasure = Erasure(
-                session, batch, lookups, forget_parts=forget_parts, vault=vault, queries=queries
-            )
+            erasure = Erasure(session, batch, lookups, vault=vault, queries=queries)
+            erasure.forget_parts = (identity.forget_parts, derived.forget_saved)
             guards = Guards(session, database, queries)
             nodes = Nodes(address, session, queries)
             opened.callback(nodes.leave)
+            claims = Claims(session, batch, stream, queries)
+            control = Control(session, readers, queries)
+            locks = Locks(session, batch, held=held, lookups=lookups, queries=queries)
+            witness = Witness(database)
+            log = ConsentLog(session, witness, vault=vault, queries=queries)
+            records = Records(session, batch, vault=vault, queries=queries)
             self._opened = opened.pop_all()
-        claims = Claims(session, batch, stream, queries)
-        witness = Witness(database)
-        locks = Locks(session, batch, held=held, lookups=lookups, queries=queries)
-        control = Control(session, readers, queries)
-        log = ConsentLog(session, witness, vault=vault, queries=queries)
-        records = Records(session, batch, vault=vault, queries=queries)
+        # An identifier is locked before it is written.
+        session.participants += (identity, batch, lookups, derived, claims, locks, control, log)
+        # New keys come last: whatever the others sealed may have made one.
+        session.participants += (erasure, guards, witness, new_keys)
         self.transaction = session.transaction
         self._take_stream(stream, claims)
         self._take_identity(identity)
@@ -109,27 +109,10 @@ class PostgresStore:
         self._take_shared(locks, control, nodes)
         self._take_erasure(erasure)
         self._take_requests(Requests(session, erasure, vault=vault, queries=queries))
-        self._take_log(log)
+        self._take_log(log, witness)
         self._take_access(Access(session, records, vault=vault, queries=queries))
         self._take_dossiers(DossierTable(session, vault, queries))
-        self.append_guard = guards.append_guard
-        self.load_guard = guards.load_guard
-        self.load_witness = witness.load_witness
-        session.participants += (
-            batch,
-            lookups,
-            identity,
-            derived,
-            claims,
-            locks,
-            control,
-            log,
-            erasure,
-            guards,
-            witness,
-            # Last: whatever the others sealed may have made a key.
-            new_keys,
-        )
+        self._take_guards(guards)
 
     def close(self) -> None:
         """Release the store; what was acknowledged is durable already."""
@@ -244,7 +227,12 @@ class PostgresStore:
         self.load_held_records = requests.load_held_records
         self.drop_held_records = requests.drop_held_records
 
-    def _take_log(self, log: ConsentLog) -> None:
+    def _take_guards(self, guards: Guards) -> None:
+        self.append_guard = guards.append_guard
+        self.load_guard = guards.load_guard
+
+    def _take_log(self, log: ConsentLog, witness: Witness) -> None:
+        self.load_witness = witness.load_witness
         self.append_leaf = log.append_leaf
         self.log_size = log.log_size
         self.save_log_hash = log.save_log_hash

@@ -15,6 +15,7 @@ class NewKeys:
         """Take the vault."""
         self._session = session
         self._vault = vault
+        self._control_version = 0
 
     def flush(self) -> None:
         """Make the keys durable that this transaction made.
@@ -27,6 +28,12 @@ class NewKeys:
         except ContendedError as error:
             self._vault.let_go()
             raise self._session.refuse(error) from error.__cause__
+
+    def began(self, control_version: int) -> None:
+        """Let go of keys in memory if what all nodes must know has changed: some may be destroyed."""
+        if control_version != self._control_version:
+            self._vault.let_go()
+            self._control_version = control_version
 
     def committed(self) -> None:
         """Do nothing: keys were made durable before."""

@@ -326,6 +326,21 @@ BEGIN
     RAISE NOTICE 'kept %', told;
 END $$;
 
+-- Take the locks of identifiers that a transaction began, which are the same for their vouched and
+-- their claimed use, and return which of these uses there are: also those that came a moment ago.
+CREATE FUNCTION claim_identifiers(locks bigint[], uses bytea[]) RETURNS SETOF bytea
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    one bigint;
+BEGIN
+    FOREACH one IN ARRAY locks LOOP
+        IF NOT pg_try_advisory_xact_lock(one) THEN
+            RAISE EXCEPTION USING ERRCODE = 'lock_not_available';
+        END IF;
+    END LOOP;
+    RETURN QUERY SELECT lookup_key FROM identifiers WHERE lookup_key = ANY (uses);
+END $$;
+
 -- How far ids have been given out; then a transaction number, which is higher than that of whoever
 -- took one of these ids; and the lowest number that may still be at work.
 CREATE FUNCTION look_around(OUT sequence bigint, OUT decision_id bigint, OUT notice_id bigint,

@@ -8,6 +8,10 @@ UNION ALL
 SELECT lookup_key, NULL, NULL, until, suppressed FROM tombstones
 WHERE lookup_key = ANY ($1::bytea[]);
 
+-- claim_identifiers --
+-- Take the locks of identifiers, and return which of these lookup keys have a part.
+SELECT claim_identifiers($1::bigint[], $2::bytea[]);
+
 -- load_customers --
 -- Return the parts of customers.
 SELECT part_id, customer_id, claimed, identifier FROM members
