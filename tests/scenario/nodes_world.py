@@ -39,7 +39,7 @@ class NodesWorld(World):
             public_url="https://kept.example",
         )
         engine.node_id = self.store.join("world")
-        do_together(engine, lambda engine, now: recover(engine, now), lambda _: self.now)
+        do_together(engine, recover, lambda _: self.now)
         for source in engine.bundle.stale_after:
             engine.heard_at.setdefault(source, self.now)
         engine.keep_noted()

@@ -224,9 +224,6 @@ class SharedMemoryStore(MemoryStore):
         if shared.alone is self:
             shared.alone = None
         shared.locks = {key: holder for key, holder in shared.locks.items() if holder is not self}
-        if not shared.open:
-            # Nobody holds a number that is not used: counting goes on from what was committed.
-            shared.taken = Counter({"node": shared.taken["node"]})
         self._own.clear()
         self.first_taken.clear()
         self._wanted.clear()
@@ -369,6 +366,9 @@ class SharedMemoryStore(MemoryStore):
                 decision_id=upto("decision", self._last_decision_id),
                 notice_id=upto("notice", self._last_notice),
             )
+
+    def foresee_claims(self, keys: Sequence[tuple[int, int]]) -> None:
+        """Do nothing: a question costs nothing here."""
 
     # -- who is who
 
