@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
+from threading import RLock
 from typing import Any, Final, Literal
 
 import msgspec
@@ -21,22 +22,15 @@ from kept.ports_access import AuditEntry
 from kept.shared_port import Node, Settled
 from kept.stores.alone import Alone
 from kept.stores.memory import MemoryStore
-from kept.stores.memory_flat import GONE, Flat, apply_changes, changes, fill, flatten
+from kept.stores.memory_flat import Flat, Tables
 from kept.stores.memory_log import MemoryLog
 
 WAITS: Final = 200
 """How many calls of others a lock is waited for."""
-_NUMBERS: Final = ("_last_sequence", "_last_part", "_last_decision_id", "_last_notice", "_mark")
-_UNDER_LOCK: Final = frozenset({"_states", "_messages", "_parts", "_by_identifier", "_versions"})
-"""What only the holder of a customer's lock may change."""
-_SAME_IS_ONE: Final = frozenset({"_linked", "_members", "_guards", "_accesses"})
 _LOG_READS: Final = (
     "save_log_hash", "save_checkpoint", "read_log_hashes", "read_leaves", "read_part_leaves",
     "read_checkpoints", "read_newest_checkpoint", "load_witness",
 )  # fmt: skip
-_INNER: Final[dict[str, type]] = {
-    "_claims": set, "_members": set, "_linked": set, "_hashes": list,
-}  # fmt: skip
 
 
 class Shared:
@@ -45,7 +39,9 @@ class Shared:
     def __init__(self) -> None:
         """Begin empty."""
         self.tables: dict[str, Flat] = {}
-        self.commits = 0
+        """What was committed last, as a whole: never changed, only replaced."""
+        self.mutex = RLock()
+        """Held for the length of one call, where nodes work on threads of their own."""
         self.between: Callable[[], None] = lambda: None
         """Called before each call of a node: there, another one may go on."""
         self.clock: Callable[[], int] = lambda: 0
@@ -66,14 +62,14 @@ class Shared:
         self.taken[kind] = max(self.taken[kind], at_least) + 1
         return self.taken[kind]
 
-    def wait_until(self, is_free: Callable[[], bool], error: ContendedError) -> None:
-        """Let others go on until something is free; give up after a while."""
+    def wait_until(self, take: Callable[[], bool], error: ContendedError) -> None:
+        """Let others go on until something could be taken; give up after a while."""
         for _ in range(WAITS):
-            if is_free():
-                return
+            with self.mutex:
+                if take():
+                    return
             self.between()
-        if not is_free():
-            raise error
+        raise error
 
 
 def _statement(name: str) -> Any:
@@ -107,15 +103,7 @@ class SharedMemoryStore(MemoryStore):
         self._is_closed = False
         self._wanted: set[int] = set()
         self._node_id = 0
-        self._tables: dict[str, tuple[Any, str]] = {
-            name: (owner, name)
-            for owner in (self, self._log)
-            for name, value in vars(owner).items()
-            if isinstance(value, dict | list)
-            and name not in ("_own", "first_taken", "_tables", "_base")
-        }
-        self._base: dict[str, Flat] = {name: {} for name in (*self._tables, *_NUMBERS, "_control")}
-        self._seen = -1
+        self._tables = Tables(self, self._log, without=("_own", "first_taken"))
 
     def _take_alone(self, alone: Alone) -> None:
         """Take nothing: here are others."""
@@ -130,47 +118,6 @@ class SharedMemoryStore(MemoryStore):
 
     # -- what was committed, and what this transaction made of it
 
-    def _read(self) -> dict[str, Flat]:
-        found = {name: flatten(getattr(*place)) for name, place in self._tables.items()}
-        return found | {name: flatten(getattr(self, name)) for name in (*_NUMBERS, "_control")}
-
-    def _write(self, tables: dict[str, Flat]) -> None:
-        for name, place in self._tables.items():
-            fill(getattr(*place), tables.get(name, {}), _INNER.get(name))
-        for name in (*_NUMBERS, "_control"):
-            setattr(self, name, tables.get(name, {}).get((), 0))
-
-    def _catch_up(self, own: dict[str, Flat]) -> None:
-        """See what others committed, beneath one's own changes."""
-        shared = self._shared
-        merged = {}
-        for name in self._base:
-            committed = shared.tables.get(name, {})
-            mine = own.get(name, {})
-            self._check_apart(name, committed, mine)
-            merged[name] = apply_changes(committed, mine)
-            if name in (*_NUMBERS, "_control"):
-                merged[name] = {(): max(committed.get((), 0), merged[name].get((), 0))}
-        self._base = {name: shared.tables.get(name, {}) for name in self._base}
-        self._write(merged)
-        self._seen = shared.commits
-
-    def _check_apart(self, name: str, committed: Flat, mine: Flat) -> None:
-        if name in _NUMBERS or name in _SAME_IS_ONE:
-            return
-        for key in mine:
-            was = self._base[name].get(key, GONE)
-            if committed.get(key, GONE) is was:
-                continue
-            if was is GONE:
-                raise ContendedError(f"another node was first with {name} {key}")
-            if name in _UNDER_LOCK:
-                raise AssertionError(f"two nodes changed {name} {key} at once")
-
-    def _own_changes(self) -> dict[str, Flat]:
-        now = self._read()
-        return {name: changes(self._base[name], now[name]) for name in self._base}
-
     @contextmanager
     def statement(self) -> Iterator[None]:
         """Let others act, and see what they committed."""
@@ -178,13 +125,14 @@ class SharedMemoryStore(MemoryStore):
             raise StoreError("the store is closed")
         if not self._depth:
             self._shared.between()
-            if self._seen != self._shared.commits:
-                self._catch_up(self._own_changes() if self._undo is not None else {})
-        self._depth += 1
-        try:
-            yield
-        finally:
-            self._depth -= 1
+        with self._shared.mutex:
+            if not self._depth:
+                self._tables.catch_up(self._shared.tables, keeps=self._undo is not None)
+            self._depth += 1
+            try:
+                yield
+            finally:
+                self._depth -= 1
 
     @contextmanager
     def transaction(self, *, alone: bool = False) -> Iterator[None]:
@@ -195,28 +143,25 @@ class SharedMemoryStore(MemoryStore):
         if self._is_closed:
             raise StoreError("the store is closed")
         busy = ContendedError("others are at work", alone=alone)
-        shared.wait_until(lambda: shared.alone is None and not (alone and shared.open), busy)
-        shared.open.append(self)
-        if alone:
-            shared.alone = self
+
+        def begin() -> bool:
+            if shared.alone is not None or (alone and shared.open):
+                return False
+            shared.open.append(self)
+            shared.alone = self if alone else None
+            return True
+
+        shared.wait_until(begin, busy)
         self._undo = []
         try:
-            self._catch_up({})
+            self._tables.catch_up(shared.tables, keeps=False)
             yield
-            self._commit()
+            with shared.mutex:
+                shared.tables = self._tables.merge_into(shared.tables)
         finally:
             self._undo = None
-            self._release()
-
-    def _commit(self) -> None:
-        if self._seen != self._shared.commits:
-            self._catch_up(self._own_changes())
-        shared = self._shared
-        now = self._read()
-        for name in self._base:
-            if changes(self._base[name], now[name]):
-                shared.tables[name] = now[name]
-        shared.commits += 1
+            with shared.mutex:
+                self._release()
 
     def _release(self) -> None:
         shared = self._shared
@@ -227,8 +172,7 @@ class SharedMemoryStore(MemoryStore):
         self._own.clear()
         self.first_taken.clear()
         self._wanted.clear()
-        self._base = {name: {} for name in self._base}
-        self._seen = -1
+        self._tables.forget()
 
     def close(self) -> None:
         """Leave: this node is gone."""
@@ -410,27 +354,41 @@ class SharedMemoryStore(MemoryStore):
         """Take the locks of customers until the transaction ends; return each one's version."""
         self._require_transaction()
         self._wanted |= set(customer_ids)
-        locks = self._shared.locks
         found = {}
         for customer_id in sorted(customer_ids):
-            lock = ("customer", customer_id)
-            if self.is_taken(lock):
-                if if_taken == "skip":
-                    continue
-                error = ContendedError("another node works on them", customers=self._wanted)
-                held = [key for (kind, key), by in locks.items() if kind == lock[0] and by is self]
-                if customer_id < max(held, default=0):
-                    raise error
-                self._shared.wait_until(lambda lock=lock: not self.is_taken(lock), error)  # type: ignore[misc]
-            locks = self._shared.locks
-            locks[lock] = self
+            if not self._take_customer(customer_id, may_wait=if_taken == "wait"):
+                continue
             with self.statement():
                 version = self._versions.get(customer_id)
-            if version is None:
-                del self._shared.locks[lock]
-            else:
-                found[customer_id] = version
+                if version is None:
+                    del self._shared.locks["customer", customer_id]
+                else:
+                    found[customer_id] = version
         return found
+
+    def _take_customer(self, customer_id: int, *, may_wait: bool) -> bool:
+        """Take the lock of one customer; return False if it is another's and not waited for."""
+        shared, lock = self._shared, ("customer", customer_id)
+
+        def take() -> bool:
+            if self.is_taken(lock):
+                return False
+            shared.locks[lock] = self
+            return True
+
+        with shared.mutex:
+            if take():
+                return True
+            held = [
+                key for (kind, key), by in shared.locks.items() if kind == lock[0] and by is self
+            ]
+        if not may_wait:
+            return False
+        error = ContendedError("another node works on them", customers=self._wanted)
+        if customer_id < max(held, default=0):
+            raise error
+        shared.wait_until(take, error)
+        return True
 
     def raise_versions(self, customer_ids: Collection[int]) -> None:
         """Raise the versions of customers that are locked by this transaction."""
@@ -471,10 +429,11 @@ class SharedMemoryStore(MemoryStore):
         """Return whether this transaction may do what only one node does at a time."""
         self._require_transaction()
         lock = ("duty", name)
-        if self.is_taken(lock):
-            return False
-        self._shared.locks[lock] = self
-        return True
+        with self._shared.mutex:
+            if self.is_taken(lock):
+                return False
+            self._shared.locks[lock] = self
+            return True
 
     def join(self, name: str) -> int:
         """Take part."""
