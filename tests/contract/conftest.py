@@ -10,12 +10,12 @@ import pytest
 
 from kept.ports import Store
 from kept.stores.memory import MemoryStore
-from kept.stores.memory_shared import Shared
 from kept.stores.postgres import PostgresStore, numbers
 from kept.stores.sqlite import SqliteStore
 from kept.stores.vault import PlainVault
 from tests.conftest import TOOLS_ARE_REQUIRED
 from tests.contract.small_steps import SMALL_STEPS
+from tests.memory_shared import Shared
 from tests.postgres import TEMPLATE, Server, find_binaries, open_postgres, running_server
 from tests.vaults import make_vault
 

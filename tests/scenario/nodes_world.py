@@ -13,7 +13,7 @@ from kept.flows.engine import Engine
 from kept.flows.recover import recover
 from kept.flows.together import AT_ONCE, do_together, together
 from kept.ports import Store
-from kept.stores.memory_shared import Shared
+from tests.memory_shared import Shared
 from tests.scenario.baton import Baton
 from tests.scenario.larkmead import compile_larkmead
 from tests.scenario.world import World, WorldEndedError
@@ -129,6 +129,7 @@ class ConcurrentWorld(NodesWorld):
 
     @engine.setter
     def engine(self, engine: Engine) -> None:
+        """Let a node work in this thread."""
         self._mine.engine = self._engine_of_all = engine
 
     @property
@@ -138,6 +139,7 @@ class ConcurrentWorld(NodesWorld):
 
     @store.setter
     def store(self, store: Store) -> None:
+        """Let a store be worked on in this thread."""
         self._mine.store = self._store_of_all = store
 
     @property
@@ -147,6 +149,7 @@ class ConcurrentWorld(NodesWorld):
 
     @step.setter
     def step(self, step: int) -> None:
+        """Count on among all threads, whatever is asked for."""
         self._commits += 1
         self._mine.step = self._commits
 

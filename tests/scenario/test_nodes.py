@@ -7,7 +7,7 @@ import pytest
 
 from kept.flows import shared_customers
 from kept.flows.shared_customers import SharedCustomers
-from kept.stores.memory_shared import Shared
+from tests.memory_shared import Shared
 from tests.scenario.judge import judge
 from tests.scenario.nodes_world import ConcurrentWorld, NodesWorld
 

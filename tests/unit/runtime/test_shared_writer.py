@@ -12,7 +12,7 @@ from kept.flows import brake
 from kept.flows.engine import Engine
 from kept.flows.ingest import ingest, wants_of
 from kept.runtime.shared_writer import SharedWriter
-from kept.stores.memory_shared import Shared
+from tests.memory_shared import Shared
 from tests.scenario.larkmead import compile_larkmead
 
 NOW = 1_767_225_600_000_000

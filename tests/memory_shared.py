@@ -22,8 +22,8 @@ from kept.ports_access import AuditEntry
 from kept.shared_port import Node, Settled
 from kept.stores.alone import Alone
 from kept.stores.memory import MemoryStore
-from kept.stores.memory_flat import Flat, Tables
 from kept.stores.memory_log import MemoryLog
+from tests.memory_flat import Flat, Tables
 
 WAITS: Final = 200
 """How many calls of others a lock is waited for."""
