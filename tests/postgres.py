@@ -62,6 +62,7 @@ class Server:
         self.process = process
         self._count = 0
         self._clean: list[Address] = []
+        self._wires: dict[str, Wire] = {}
 
     def address(self, database: str) -> Address:
         """Return the address of a database."""
@@ -69,19 +70,22 @@ class Server:
 
     def run(self, sql: str, database: str = "postgres") -> None:
         """Run statements as somebody from outside."""
-        wire = Wire(self.address(database), {})
-        try:
-            wire.execute(sql)
-        finally:
-            wire.close()
+        self._reach(database).execute(sql)
 
     def fetch(self, sql: Any, database: str = "postgres") -> list[Any]:
         """Return the rows of a query."""
-        wire = Wire(self.address(database), {})
-        try:
-            return wire.fetch(sql)
-        finally:
+        return self._reach(database).fetch(sql)
+
+    def close(self) -> None:
+        """Let go of connections."""
+        for wire in self._wires.values():
             wire.close()
+
+    def _reach(self, database: str) -> Wire:
+        # Kept open: a server takes its time to learn what tables there are.
+        if database not in self._wires:
+            self._wires[database] = Wire(self.address(database), {"application_name": "tests"})
+        return self._wires[database]
 
     def make(self, template: str = "template0") -> Address:
         """Make a database, and that of its keys if the template has one; return its address."""
@@ -106,7 +110,9 @@ class Server:
         """Make a template that has the schema and holds nothing, in few partitions."""
         for database, folder in ((name, "migrations"), (name + VAULT_SUFFIX, "vault_migrations")):
             self.copy("template0", database)
-            migrate(self.address(database), folder, partitions=4)
+            wire = Wire(self.address(database), {})
+            migrate(wire, folder, partitions=4)
+            wire.close()
 
     def copy(self, template: str, name: str) -> None:
         """Make a database from another."""
@@ -158,7 +164,9 @@ def running_server() -> Iterator[Server]:
         )
     try:
         _wait_until_ready(binaries, home)
-        yield Server(home, process)
+        server = Server(home, process)
+        yield server
+        server.close()
     finally:
         process.send_signal(signal.SIGINT)
         try:

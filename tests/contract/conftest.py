@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Protocol
@@ -246,3 +247,30 @@ def stores(
 def store(stores: Stores) -> Store:
     """Give an empty store."""
     return stores.open()
+
+
+@pytest.fixture
+def nodes(postgres: Server, tmp_path: Path) -> Iterator[PostgresStores]:
+    """Give a store that may be opened many times."""
+    stores = PostgresStores(postgres, tmp_path)
+    yield stores
+    stores.give_back()
+
+
+@pytest.fixture
+def one(nodes: PostgresStores) -> PostgresStore:
+    """Give a node."""
+    return nodes.open_another()
+
+
+@pytest.fixture
+def other(nodes: PostgresStores, one: PostgresStore) -> PostgresStore:
+    """Give another node on the same store."""
+    return nodes.open_another()
+
+
+@pytest.fixture
+def beside() -> Iterator[ThreadPoolExecutor]:
+    """Give a thread of its own to a node that has to wait."""
+    with ThreadPoolExecutor(1) as executor:
+        yield executor

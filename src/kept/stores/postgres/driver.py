@@ -88,15 +88,9 @@ def translate(error: BaseException, *, place: str) -> KeptError:
     return StoreError(f"{place} cannot be used: {type(error).__name__}{told}")
 
 
-def is_missing(address: Address) -> bool:
-    """Return whether a server answers, and has no database of this name."""
-    try:
-        Wire(address, {}).close()
-    except SettingsError as error:
-        if getattr(error.__cause__, "sqlstate", None) == _MISSING:
-            return True
-        raise
-    return False
+def is_missing(error: SettingsError) -> bool:
+    """Return whether an error says that the server has no database of this name."""
+    return getattr(error.__cause__, "sqlstate", None) == _MISSING
 
 
 def quote_setting(value: str) -> str:

@@ -10,7 +10,6 @@ from importlib.resources import files
 from typing import Final, NamedTuple
 
 from kept.errors import ContendedError, SettingsError
-from kept.stores.postgres.address import Address
 from kept.stores.postgres.driver import SERVER_MIN, Wire, quote_setting
 
 PARTITIONS: Final = 16
@@ -20,7 +19,8 @@ ATTEMPTS: Final = 5
 
 _FILE_NAME: Final = re.compile(r"(\d{4})_\w+\.sql")
 _COMPATIBLE: Final = re.compile(r"^-- compatible from (\d+)$", re.MULTILINE)
-_SETTINGS: Final = {"lock_timeout": "3s", "statement_timeout": "0", "synchronous_commit": "on"}
+_NOTE: Final = "INSERT INTO kept.schema_versions (version, compatible_from) VALUES ({version}, {compatible_from})"
+_SETTINGS: Final = {"lock_timeout": "5s", "statement_timeout": "0", "synchronous_commit": "on"}
 
 
 class Migration(NamedTuple):
@@ -44,28 +44,28 @@ def list_migrations(folder: str) -> list[Migration]:
     return sorted(found)
 
 
-def migrate(address: Address, folder: str, *, partitions: int = PARTITIONS) -> None:
-    """Bring a database's schema to the version that this program knows.
+def migrate(wire: Wire, folder: str, *, partitions: int = PARTITIONS) -> None:
+    """Bring a database's schema to the version that this program knows, if it is an older one.
 
     Raises:
         SettingsError: the server is too old, the database is another program's, or its schema is
             newer than this program can work with.
     """
-    wire = Wire(address, _SETTINGS)
+    _check_server(wire)
+    known = list_migrations(folder)
+    if _read_version(wire, newest=known[-1].version) >= known[-1].version:
+        return
+    beside = Wire(wire.address, _SETTINGS)
     try:
-        _check_server(wire)
-        known = list_migrations(folder)
-        version = _read_version(wire, newest=known[-1].version)
-        if version < known[-1].version:
-            # Nodes that start together migrate one after the other.
-            wire.execute("SELECT pg_advisory_lock(1264939124, 9)")
-            _prepare(wire)
-            version = _read_version(wire, newest=known[-1].version)
-            for migration in known:
-                if migration.version > version:
-                    _apply(wire, migration, partitions=partitions)
+        # Nodes that start together migrate one after the other.
+        beside.execute("SELECT pg_advisory_lock(1264939124, 9)")
+        _prepare(beside)
+        version = _read_version(beside, newest=known[-1].version)
+        for migration in known:
+            if migration.version > version:
+                _apply(beside, migration, partitions=partitions)
     finally:
-        wire.close()
+        beside.close()
 
 
 def _check_server(wire: Wire) -> None:
@@ -122,14 +122,16 @@ def _prepare(wire: Wire) -> None:
 
 def _apply(wire: Wire, migration: Migration, *, partitions: int) -> None:
     """Apply a migration as a whole; what others hold is waited for shortly, then tried again."""
-    script = (
-        f"BEGIN; SET LOCAL kept.partitions = {quote_setting(str(partitions))}; {migration.text};"
-        f" INSERT INTO kept.schema_versions (version, compatible_from)"
-        f" VALUES ({migration.version}, {migration.compatible_from}); COMMIT"
+    statements = (
+        "BEGIN",
+        f"SET LOCAL kept.partitions = {quote_setting(str(partitions))}",
+        migration.text,
+        _NOTE.format(version=migration.version, compatible_from=migration.compatible_from),
+        "COMMIT",
     )
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            wire.execute(script)
+            wire.execute(";\n".join(statements))
         except ContendedError:
             wire.execute("ROLLBACK")
             if attempt == ATTEMPTS:

@@ -8,6 +8,7 @@ from typing import Any, Final, LiteralString, Protocol
 from kept.errors import ContendedError, KeptError, StoreError
 from kept.stores.postgres.address import Address
 from kept.stores.postgres.driver import Wire
+from kept.stores.postgres.migrations import migrate
 from kept.stores.postgres.readers import Readers
 
 IDLE_SECONDS: Final = 2.0
@@ -74,6 +75,10 @@ class Session:
         self._broken: KeptError | None = None
         self._failure: StoreError | None = None
         self._late: list[int] = []
+
+    def migrate(self) -> None:
+        """Bring the schema to the version that this program knows."""
+        migrate(self._wire, "migrations")
 
     @property
     def is_ours(self) -> bool:

@@ -18,7 +18,6 @@ from kept.stores.postgres.guards import Guards
 from kept.stores.postgres.identity import Identity
 from kept.stores.postgres.lookups import Lookups
 from kept.stores.postgres.messages import Messages
-from kept.stores.postgres.migrations import migrate
 from kept.stores.postgres.nodes import Nodes
 from kept.stores.postgres.notices import Notices
 from kept.stores.postgres.readers import Readers
@@ -66,11 +65,11 @@ class PostgresStore:
         # Whatever is open already is closed again if the rest cannot be opened.
         with ExitStack() as opened:
             opened.callback(database.close)
-            migrate(address, "migrations")
             readers = Readers(address)
             opened.callback(readers.close)
             self._session = session = Session(address, readers)
             opened.callback(session.close)
+            session.migrate()
             take_up_vault(session, vault, queries)
             opened.callback(vault.close)
             new_keys = NewKeys(session, vault)

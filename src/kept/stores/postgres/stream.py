@@ -128,15 +128,21 @@ class Claims:
         self._batch = batch
         self._stream = stream
         self._find = queries["find_claims"]
+        self._foresee = queries["foresee_claims"]
         self._forget = queries["forget_claims"]
         self._known: dict[tuple[int, int], bool] = {}
 
     def foresee_claims(self, keys: Sequence[tuple[int, int]]) -> None:
         """Find out which (event key, hour) were claimed already, and have as many sequences ready."""
         self._session.require_transaction()
-        unknown = {(hour, key) for key, hour in keys} - self._known.keys()
-        self._ask(sorted(unknown))
-        self._stream.numbers.reserve(sum(not self._known[one] for one in unknown))
+        places = sorted({(hour, key) for key, hour in keys} - self._known.keys())
+        if not places:
+            return
+        # A sequence for each that turns out to be claimed already is lost, and costs nothing.
+        rows = self._session.write(self._foresee, _columns(places))
+        self._stream.numbers.give([number for _, _, number in rows if number is not None])
+        found = {(hour, key) for hour, key, number in rows if number is None}
+        self._known |= {place: place in found for place in places}
 
     def claim(self, event_key: int, *, hour: int) -> bool:
         """Return True and remember the key if it was not claimed yet within its hour."""
@@ -170,9 +176,11 @@ class Claims:
         self._known.clear()
 
     def _ask(self, places: Sequence[tuple[int, int]]) -> None:
-        if not places:
-            return
-        hours, keys = [hour for hour, _ in places], [key for _, key in places]
-        found = {(hour, key) for hour, key in self._session.fetch(self._find, (hours, keys))}
+        rows = self._session.write(self._find, _columns(places))
+        found = {(hour, key) for hour, key in rows}
         for place in places:
             self._known[place] = place in found
+
+
+def _columns(places: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    return [hour for hour, _ in places], [key for _, key in places]

@@ -24,14 +24,24 @@ class VaultDatabase:
         """
         self.place = address.place
         self._queries = load_queries("postgres/vault.sql")
-        if is_missing(address):
+        settings = {
+            "synchronous_commit": "on",
+            "lock_timeout": "5s",
+            "statement_timeout": "30s",
+        }
+        try:
+            self._wire = Wire(address, settings)
+        except SettingsError as error:
+            if not is_missing(error):
+                raise
             _make_database(address, main)
-        migrate(address, "vault_migrations")
-        self._wire = Wire(
-            address,
-            {"synchronous_commit": "on", "lock_timeout": "5s", "statement_timeout": "30s"},
-        )
+            self._wire = Wire(address, settings)
         self._readers = Readers(address)
+        try:
+            migrate(self._wire, "vault_migrations")
+        except BaseException:
+            self.close()
+            raise
 
     def write(self, name: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """Run one statement, durable when this returns."""

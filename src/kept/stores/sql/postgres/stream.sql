@@ -29,6 +29,17 @@ WHERE event_key = ANY ($2::bigint[])
     AND (hour, event_key) IN (SELECT * FROM unnest($1::bigint[], $2::bigint[]))
     AND hour = ANY ($1::bigint[]);
 
+-- foresee_claims --
+-- Return which of these keys were claimed within their hours, and take as many sequences.
+WITH numbered AS MATERIALIZED (SELECT pg_current_xact_id() AS id)
+SELECT hour, event_key, NULL::bigint FROM claims
+WHERE event_key = ANY ($2::bigint[])
+    AND (hour, event_key) IN (SELECT * FROM unnest($1::bigint[], $2::bigint[]))
+    AND hour = ANY ($1::bigint[])
+UNION ALL
+SELECT NULL, NULL, nextval('event_sequence')
+FROM numbered, generate_series(1, cardinality($1::bigint[])) WHERE numbered.id IS NOT NULL;
+
 -- forget_claims --
 -- Forget the keys of hours before this one, the earliest first, so many at a time.
 WITH gone AS (
