@@ -30,7 +30,9 @@ from kept.core.retention import (
 )
 from kept.core.state import State
 from kept.core.values import DAY, format_instant
+from kept.errors import ContendedError
 from kept.flows.customers import Customer
+from kept.flows.duties import hold_duty
 from kept.flows.engine import Engine
 from kept.flows.forget import bury
 from kept.flows.legal_holds import hold_past_its_time
@@ -102,6 +104,10 @@ def retain(engine: Engine, retaining: Retaining, now: int) -> bool:
     if limits.version != engine.bundle.policy.version or engine.plan is not engine.bundle.fold_plan:
         # A brand is on its way into force: its limits are not known yet, or slots are being filled.
         return False
+    if not hold_duty(engine, "retention", now):
+        # Another node goes on where the store says that it is.
+        retaining.folding = None
+        return False
     before = load_progress(engine.store)
     progress = _agree(engine, before, limits, now)
     limits = limits_in_force(progress.agreement, limits)
@@ -135,6 +141,8 @@ def approve_retention(engine: Engine, *, actor: str, because: str, now: int) -> 
     """Apply shorter limits without waiting any longer; return whether any waited."""
     progress = load_progress(engine.store)
     agreement = progress.agreement
+    if engine.store.is_shared and not engine.store.try_duty("retention"):
+        raise ContendedError("another node is keeping to the limits just now")
     if not agreement.waiting:
         return False
     detail = {
@@ -182,6 +190,7 @@ def _look_at_some(
         folding = _begin(engine, progress.again)
         folding.removed = True
     ids = engine.store.list_customers(after=progress.after, limit=CUSTOMERS_A_PIECE)
+    engine.customers.hold(ids)
     for customer_id in ids if folding is None else (0, *ids):
         if room <= 0:
             break

@@ -164,7 +164,7 @@ class Runtime:
     def _open_engine(self) -> Engine:
         # An address that no link can begin with is found now, not with the first message.
         make_link(self.settings.own_url, "")
-        store, self._keys = open_store(self.settings)
+        store, self._keys, vault = open_store(self.settings)
         try:
             bundle, slots = self.brands.open(store)
             engine = Engine(
@@ -176,7 +176,13 @@ class Runtime:
             )
             engine.is_live = is_live(self.settings)
             engine.node_id = store.join(f"{socket.gethostname()}:{os.getpid()}")
-            engine.also_takes_up.append(lambda engine: self.directory.load(engine.store))
+
+            def take_up(engine: Engine) -> None:
+                # Another node may have destroyed keys that were used here.
+                vault.let_go()
+                self.directory.load(engine.store)
+
+            engine.also_takes_up.append(take_up)
             engine.secret = self._commit(engine, _link_secret)
             self._bring_up(engine)
             self.brands.take_at_start(engine, slots, self._commit)
