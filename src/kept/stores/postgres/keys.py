@@ -18,6 +18,7 @@ from kept.stores.vault.epochs import (
     EpochStatus,
     bind_part,
     bind_secret,
+    make_secret,
 )
 
 
@@ -29,7 +30,7 @@ class KeyDatabase:
         self.database = database
         self.service = service
         self.identity = b""
-        self._epochs = Epochs(service, place=database.place)
+        self._epochs = Epochs(place=database.place)
         self._unwritten: dict[int, bytes] = {}
 
     # -- opening
@@ -59,12 +60,12 @@ class KeyDatabase:
     def _take_up_epochs(self) -> None:
         """Unwrap the secret of every epoch that the service still has; begin the newest if need be."""
         rows = [tuple(row) for row in self.database.write("load_epochs")]
-        self._epochs.take_up(rows)
+        self._epochs.take_up(rows, self.service)
         if not self._epochs.has_newest:
             self._begin_epoch(self._epochs.newest)
 
     def _begin_epoch(self, epoch: int) -> None:
-        secret, wrapped = self._epochs.make(epoch)
+        secret, wrapped = make_secret(self.service, epoch)
         ((kept,),) = self.database.write("begin_epoch", (epoch, wrapped))
         # Another node may have begun it a moment ago.
         self._epochs.admit(epoch, secret if kept == wrapped else self.service.unwrap(epoch, kept))

@@ -28,6 +28,7 @@ from kept.stores.vault.epochs import (
     EpochStatus,
     bind_part,
     bind_secret,
+    make_secret,
 )
 
 CACHE_KIB: Final = 16 * 1024
@@ -55,7 +56,7 @@ class KeyFile:
         self._queries = load_queries("sqlite/vault.sql")
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
-        self._epochs = Epochs(service, place=str(path))
+        self._epochs = Epochs(place=str(path))
         self._unwritten: dict[int, bytes] = {}
         self._rewrapped_to = BEFORE_ALL
 
@@ -103,12 +104,12 @@ class KeyFile:
 
     def _take_up_epochs(self) -> None:
         """Unwrap the secret of every epoch that the service still has; begin the newest if need be."""
-        self._epochs.take_up(self._fetch("load_epochs"))
+        self._epochs.take_up(self._fetch("load_epochs"), self.service)
         if not self._epochs.has_newest:
             self._begin_epoch(self._epochs.newest)
 
     def _begin_epoch(self, epoch: int) -> None:
-        secret, wrapped = self._epochs.make(epoch)
+        secret, wrapped = make_secret(self.service, epoch)
         with self._writing():
             self._execute("insert_epoch", (epoch, wrapped))
         self._epochs.admit(epoch, secret)

@@ -61,34 +61,33 @@ class UpkeptKeys(PartKeys, Protocol):
 class Epochs:
     """Wraps keys under the newest epoch, and unwraps those of every epoch that is still there."""
 
-    def __init__(self, service: KeyService, *, place: str) -> None:
-        """Take the key service; `place` says in errors where the wrapped keys are."""
-        self._service = service
+    def __init__(self, *, place: str) -> None:
+        """Know none yet; `place` says in errors where the wrapped keys are."""
         self._place = place
         self._wrappers: dict[int, AESGCM] = {}
         self.newest = 0
 
-    def take_up(self, rows: Iterable[tuple[int, bytes, int]]) -> None:
-        """Unwrap the secret of every (epoch, wrapped secret, retired at) that the service still has.
+    def take_up(self, rows: Iterable[tuple[int, bytes, int]], service: KeyService) -> None:
+        """Unwrap the secret of every (epoch, wrapped secret, retired at) that a service still has.
 
         `newest` is then the newest of the service, which may have no secret yet (`has_newest`).
 
         Raises:
             SettingsError: an epoch is missing under which keys are still wrapped.
         """
-        there = self._service.list_epochs()
+        there = service.list_epochs()
         lost = []
         for epoch, wrapped, retired_at in rows:
             if epoch in self._wrappers:
                 continue
             if epoch in there:
-                self.admit(epoch, self._service.unwrap(epoch, wrapped))
+                self.admit(epoch, service.unwrap(epoch, wrapped))
             elif not retired_at:
                 lost.append(epoch)
         if lost:
             told = " and ".join(f"epoch {epoch}" for epoch in lost)
             raise SettingsError(
-                f"the master key in {self._service.place} lacks {told}, under which keys in "
+                f"the master key in {service.place} lacks {told}, under which keys in "
                 f"{self._place} are wrapped; give it back. If it was destroyed, as it is for "
                 "backups that are too old, nobody can read what was sealed with these keys"
             )
@@ -98,11 +97,6 @@ class Epochs:
     def has_newest(self) -> bool:
         """Return whether the newest epoch has a secret."""
         return self.newest in self._wrappers
-
-    def make(self, epoch: int) -> tuple[bytes, bytes]:
-        """Return a new secret for an epoch, and the same wrapped."""
-        secret = random_bytes(SECRET_BYTES)
-        return secret, self._service.wrap(epoch, secret)
 
     def admit(self, epoch: int, secret: bytes) -> None:
         """Use an epoch's secret from now on."""
@@ -139,6 +133,12 @@ class Epochs:
                 f"a key in {self._place} was altered or belongs elsewhere ({bound.decode()}); "
                 "restore a backup"
             ) from error
+
+
+def make_secret(service: KeyService, epoch: int) -> tuple[bytes, bytes]:
+    """Return a new secret for an epoch, and the same wrapped."""
+    secret = random_bytes(SECRET_BYTES)
+    return secret, service.wrap(epoch, secret)
 
 
 def bind_part(part_id: int) -> bytes:
