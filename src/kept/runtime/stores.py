@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from kept.ports import Store
+from kept.ports import Store, Vault
 from kept.runtime.master_key import open_keys, open_master_key
 from kept.settings import Settings, is_reference, read_secret
 from kept.stores.postgres import (
@@ -19,10 +19,11 @@ from kept.stores.vault.epochs import UpkeptKeys
 
 
 class Opened(NamedTuple):
-    """A store that is open, and its keys."""
+    """A store that is open, its keys, and the vault that stands on them."""
 
     store: Store
     keys: UpkeptKeys
+    vault: Vault
 
 
 class Where(NamedTuple):
@@ -50,7 +51,8 @@ def open_store(settings: Settings) -> Opened:
     if settings.database:
         return _open_database(settings)
     keys = open_keys(settings.data, settings.master_key, token=settings.master_key_token)
-    return Opened(SqliteStore(settings.data, vault=SealingVault(keys)), keys)
+    vault = SealingVault(keys)
+    return Opened(SqliteStore(settings.data, vault=vault), keys, vault)
 
 
 def _open_database(settings: Settings) -> Opened:
@@ -68,11 +70,12 @@ def _open_database(settings: Settings) -> Opened:
             # Each node has a copy of the file: an epoch that one of them begins is lost on the others.
             service.leave_to_people()
         keys = KeyDatabase(database, service)
-        store = PostgresStore(address, vault=SealingVault(keys), database=database)
+        vault = SealingVault(keys)
+        store = PostgresStore(address, vault=vault, database=database)
     except BaseException:
         database.close()
         raise
-    return Opened(store, keys)
+    return Opened(store, keys, vault)
 
 
 def find_addresses(database: str, vault_database: str = "") -> tuple[Address, Address]:
