@@ -8,9 +8,10 @@ import pytest
 from kept.core.event import Identifier
 from kept.errors import SettingsError
 from kept.ports import RESTORED_SETTING
-from kept.runtime.backups import IDS_LEFT_OUT, note_database_restored
+from kept.runtime.backups import note_database_restored
 from kept.runtime.stores import Where
 from kept.stores.postgres import PostgresStore
+from kept.stores.sqlite.backup import IDS_LEFT_OUT
 from tests.contract.conftest import PostgresStores
 from tests.contract.test_store_access import make_session
 from tests.contract.values import make_event
