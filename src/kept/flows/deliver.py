@@ -36,8 +36,9 @@ RETRY_FIRST: Final = 30 * SECOND
 RETRY_LONGEST: Final = 60 * MINUTE
 CALLED_WITHIN: Final = 5 * SECOND
 """How long after `leaving` was committed its provider may still be called, where others may retry."""
-LEASE: Final = MINUTE
-"""After how long another node may try a service message again, though nobody knows of its sender."""
+LEASE: Final = 2 * MINUTE
+"""After how long another node may try a service message again, though nobody knows of its sender:
+longer than the slowest provider takes, step by step."""
 LEAVING_LOOKED_AT: Final = 10_000
 UNCLEAR_SETTLES_AFTER: Final = DAY
 """How long a promotion whose outcome nobody knows stays listed before it is settled as unknown."""
