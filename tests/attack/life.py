@@ -1,0 +1,235 @@
+"""One life of a store: clients carry their plans out while things go wrong, and then it is judged."""
+
+import os
+import random  # noqa: TID251  a failure is repeated by its seed
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+import httpx
+import msgspec
+
+from kept.clock import SystemClock, read_monotonic
+from kept.ports import Store
+from kept.stores.sqlite import SqliteStore
+from tests.attack.book import SECOND, Book, Slack
+from tests.attack.clients import Client, Where, merge_runs
+from tests.attack.evidence import Change, Run, Violation
+from tests.attack.faults import Fault, make_schedule
+from tests.attack.judge_store import judge
+from tests.attack.launcher import SABOTAGE
+from tests.attack.nodes import Site
+from tests.attack.plan import Plan
+from tests.attack.providers import Desk
+from tests.attack.recount import recount
+from tests.vaults import make_vault
+
+CLIENTS: Final = 6
+POLL_SECONDS: Final = 0.01
+QUIET_POLLS: Final = 8
+SETTLE_SECONDS_MIN: Final = 9.0
+SETTLE_SECONDS_MAX: Final = 180.0
+GIVE_UP_SECONDS: Final = 1_800.0
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What one life came to."""
+
+    life: str
+    operations: int
+    seconds: float
+    violations: tuple[tuple[Violation, int], ...]
+    """Each with the number of operations after which it showed."""
+    counts: dict[str, int]
+
+
+class Life:
+    """One store, its nodes, and everybody around it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        desk: Desk,
+        *,
+        seed: int,
+        operations: int,
+        sabotage: str = "",
+        faults: bool = True,
+    ) -> None:
+        """Prepare everything; nothing runs yet."""
+        folder.mkdir(parents=True)
+        self.name = folder.name
+        self.folder = folder
+        self.desk = desk
+        environment = {SABOTAGE: sabotage} if sabotage else {}
+        self.site = Site(folder, desk, environment=environment)
+        self.schedule = (
+            make_schedule(seed, life=self.name, operations=operations, nodes=len(self.site.nodes))
+            if faults
+            else []
+        )
+        self.where = Where(self.site.urls, self.site.nodes[0].token, desk)
+        self.where.wall_offset = read_monotonic() - SystemClock().now()
+        self.runs = [Run() for _ in range(CLIENTS)]
+        self.clients = [
+            Client(
+                f"client-{number}",
+                Plan(seed, life=self.name, client=number, clients=CLIENTS),
+                self.where,
+                run=run,
+                draw=random.Random(f"routes/{seed}/{self.name}/{number}"),
+                operations=operations // CLIENTS + 1,
+            )
+            for number, run in enumerate(self.runs)
+        ]
+        self.changes: list[Change] = []
+        self._pace: list[tuple[int, int]] = []
+        self._began_at = read_monotonic()
+
+    # -- the attack
+
+    def run(self) -> Result:
+        """Let everything happen, judge it, and return what it came to."""
+        arrived = self.desk.begin()
+        try:
+            self.site.start_all()
+            for client in self.clients:
+                client.start()
+            self._watch()
+            self._come_to_rest()
+            self.site.stop_all()
+        except BaseException:
+            self.where.stopping.set()
+            raise
+        finally:
+            self.site.abandon()
+        run = merge_runs(self.runs)
+        run.arrived = arrived
+        run.changes = self.changes
+        return self._judge(run)
+
+    def _watch(self) -> None:
+        """Let things go wrong when their time has come, until every client is done."""
+        waiting = list(self.schedule)
+        while any(client.is_alive() for client in self.clients):
+            self._check_clients()
+            done = self._done()
+            self._pace.append((read_monotonic(), done))
+            while waiting and waiting[0].after <= done:
+                self._go_wrong(waiting.pop(0))
+            if read_monotonic() - self._began_at > GIVE_UP_SECONDS * SECOND:
+                raise AssertionError(f"it does not go on: {self.site.nodes[0].log()}")
+            threading.Event().wait(POLL_SECONDS)
+        self._check_clients()
+
+    def _check_clients(self) -> None:
+        for client in self.clients:
+            assert not client.failed, f"{client.name}: {client.failed}"
+
+    def _done(self) -> int:
+        return sum(client.done for client in self.clients) + len(self.desk.arrived)
+
+    def _go_wrong(self, fault: Fault) -> None:
+        node = self.site.nodes[fault.node]
+        began_at = read_monotonic()
+        match fault.kind:
+            case "kill":
+                self.site.kill(node)
+                self.site.start(node)
+            case "freeze":
+                self.site.signal(node, signal.SIGSTOP)
+                threading.Event().wait(fault.seconds)
+                self.site.signal(node, signal.SIGCONT)
+            case "mood":
+                self.desk.feel(fault.channel, fault.mood)
+            case "calm":
+                self.desk.feel("email", "well")
+                self.desk.feel("hook", "well")
+            case "brand":
+                self._change_brand()
+        self.changes.append(
+            Change(what=fault.kind, began_at=began_at, ended_at=read_monotonic())
+        )
+
+    def _change_brand(self) -> None:
+        """Let the brand have one feature more, or less again: states are back-filled meanwhile."""
+        path = self.site.brand / "facts.yaml"
+        extra = "  bills: {count: Bill Issued}\n"
+        text = path.read_text()
+        changed = text.removesuffix(extra) if text.endswith(extra) else text + extra
+        draft = path.with_suffix(".draft")
+        draft.write_text(changed)
+        os.replace(draft, path)
+
+    # -- the end
+
+    def _come_to_rest(self) -> None:
+        """Mend everything, and wait until nothing is left to be handed over."""
+        self.desk.feel("email", "well")
+        self.desk.feel("hook", "well")
+        node = self.site.nodes[0]
+        headers = {"authorization": f"Bearer {node.token()}", "x-kept-actor": "attack"}
+        with httpx.Client(base_url=node.url, headers=headers, timeout=20) as http:
+            for one in http.get("/v1/admin/brakes").json()["brakes"]:
+                http.delete(f"/v1/admin/brakes/{one['scope']}")
+            began, quiet = read_monotonic(), 0
+            while quiet < QUIET_POLLS or read_monotonic() - began < SETTLE_SECONDS_MIN * SECOND:
+                stored = http.get("/status.json").json()["stored"]
+                quiet = 0 if stored.get("messages.queued", 0) else quiet + 1
+                assert read_monotonic() - began < SETTLE_SECONDS_MAX * SECOND, (
+                    f"{stored}: {node.log()}"
+                )
+                threading.Event().wait(0.5)
+
+    def _judge(self, run: Run) -> Result:
+        seconds = (read_monotonic() - self._began_at) / SECOND
+        files = [path for path in self.folder.rglob("*") if path.is_file()]
+        with open_store(self.site.nodes[0].data) as store:
+            stored = recount(
+                store,
+                run,
+                brand=self.site.brand,
+                files=files,
+                wall_offset=self.where.wall_offset,
+            )
+        found = judge(Book(run, stored, Slack()))
+        operations = self._done() + len(self.changes)
+        return Result(
+            life=self.name,
+            operations=operations,
+            seconds=seconds,
+            violations=tuple((one, self._operations_at(one.at) or operations) for one in found),
+            counts=self._counts(run, stored.replayed_count),
+        )
+
+    def _operations_at(self, at: int) -> int:
+        return next((done for when, done in self._pace if when >= at), 0) if at else 0
+
+    def _counts(self, run: Run, replayed: int) -> dict[str, int]:
+        counts = {
+            "events": len(run.said),
+            "questions": len(run.asked),
+            "stops": sum(not word.allows for word in run.words),
+            "opt-ins": sum(word.allows for word in run.words),
+            "cases": len(run.cases),
+            "merges and unmerges": len(run.ties),
+            "erasures": len(run.erasures),
+            "brakes": len(run.brakes),
+            "hand-overs": len(run.arrived),
+            "listed in flight": sum(bool(word.in_flight) for word in run.words),
+            "decisions replayed": replayed,
+        }
+        for change in run.changes:
+            counts[f"faults: {change.what}"] = counts.get(f"faults: {change.what}", 0) + 1
+        return counts
+
+
+@contextmanager
+def open_store(data: Path) -> Iterator[Store]:
+    """Open the store of a node that does not run."""
+    opened: Callable[[], SqliteStore] = lambda: SqliteStore(data, vault=make_vault(data))  # noqa: E731
+    with closing(opened()) as store:
+        yield store
