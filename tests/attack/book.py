@@ -140,10 +140,11 @@ class Book:
         for person in (stop.person, *((partner,) if partner else ())):
             for word in self.words.get(person, ()):
                 comes_later = not word.answered_at or word.answered_at > stop.sent_at
-                if word.allows and comes_later and not word.is_late and word.by == "shop":
-                    # Who left one channel comes back to it only by naming it.
-                    if not stop.channel or word.channel == stop.channel:
-                        yield word
+                # Who left one channel comes back to it only by naming it.
+                is_wide_enough = not stop.channel or word.channel == stop.channel
+                speaks = word.allows and not word.is_late and word.by == "shop"
+                if speaks and comes_later and is_wide_enough:
+                    yield word
 
 
 def _by_person(words: Iterable[Word]) -> dict[str, list[Word]]:

@@ -119,7 +119,9 @@ class Client(threading.Thread):
         self, method: str, path: str, body: Any, *, allowed: tuple[int, ...] = (200,)
     ) -> tuple[httpx.Response, int, int]:
         headers = {"authorization": f"Bearer {self._where.token()}", "x-kept-actor": "attack"}
-        return self._request(method, f"/v1/admin{path}", json=body, headers=headers, allowed=allowed)
+        return self._request(
+            method, f"/v1/admin{path}", json=body, headers=headers, allowed=allowed
+        )
 
     # -- events
 

@@ -8,6 +8,8 @@ import msgspec
 from tests.attack.providers import MOODS, Mood
 
 FaultKind: TypeAlias = Literal["kill", "freeze", "mood", "calm", "brand"]
+KINDS: Final[tuple[FaultKind, ...]] = ("kill", "freeze", "mood", "calm", "brand")
+WEIGHTS: Final = (40, 12, 34, 10, 6)
 FREEZE_SECONDS: Final = (0.3, 1.0, 3.0, 6.0)
 """The longest is longer than any call to a provider may take in these runs."""
 
@@ -32,9 +34,7 @@ def make_schedule(seed: int, *, life: str, operations: int, nodes: int) -> list[
         after += draw.randint(operations // 40 + 1, operations // 10 + 2)
         if after >= operations:
             return faults
-        (kind,) = draw.choices(
-            ("kill", "freeze", "mood", "calm", "brand"), (40, 12, 34, 10, 6)
-        )
+        (kind,) = draw.choices(KINDS, WEIGHTS)
         faults.append(
             Fault(
                 after=after,

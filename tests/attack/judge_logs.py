@@ -61,7 +61,11 @@ def judge_merged_stops(book: Book) -> Iterator[Violation]:
             continue
         for one in book.promotions_to(partner):
             is_within = since < book.left_since(one) and one.at < parted_at - book.slack.clock
-            if is_within and limit.channel in ("", one.channel) and not _is_lifted(book, limit, one):
+            if (
+                is_within
+                and limit.channel in ("", one.channel)
+                and not _is_lifted(book, limit, one)
+            ):
                 what = f"{one.key} left although {limit.what} holds for both who became one"
                 yield Violation("G1", "merged_stops", what, one.at)
 
@@ -100,7 +104,9 @@ def judge_brakes(book: Book) -> Iterator[Violation]:
                     and book.left_since(one) > since
                     and book.left_before(one) < until
                 ):
-                    yield Violation("G1", "brakes", f"{one.key} left under the brake {scope}", one.at)
+                    yield Violation(
+                        "G1", "brakes", f"{one.key} left under the brake {scope}", one.at
+                    )
 
 
 def judge_erasures(book: Book) -> Iterator[Violation]:
@@ -229,9 +235,9 @@ def judge_answers(book: Book) -> Iterator[Violation]:
 
 def _silencing(book: Book) -> Iterator[tuple[str, int, int, int, int]]:
     """Return what silences a counter: whom (empty for all), for sure from and until, perhaps from and until."""
-    for scope, *times in brake_intervals(book.run.brakes):
+    for scope, since, until, since_perhaps, until_perhaps in brake_intervals(book.run.brakes):
         if COUNTER in BRAKED[scope]:
-            yield ("", *times)
+            yield "", since, until, since_perhaps, until_perhaps
     for case in book.run.cases:
         if case.opens:
             end = next((c for c in book.run.cases if not c.opens and c.case == case.case), None)

@@ -1,6 +1,5 @@
 """One life of a store: clients carry their plans out while things go wrong, and then it is judged."""
 
-import os
 import random  # noqa: TID251  a failure is repeated by its seed
 import signal
 import threading
@@ -150,9 +149,7 @@ class Life:
                 self.desk.feel("hook", "well")
             case "brand":
                 self._change_brand()
-        self.changes.append(
-            Change(what=fault.kind, began_at=began_at, ended_at=read_monotonic())
-        )
+        self.changes.append(Change(what=fault.kind, began_at=began_at, ended_at=read_monotonic()))
 
     def _change_brand(self) -> None:
         """Let the brand have one feature more, or less again: states are back-filled meanwhile."""
@@ -162,7 +159,7 @@ class Life:
         changed = text.removesuffix(extra) if text.endswith(extra) else text + extra
         draft = path.with_suffix(".draft")
         draft.write_text(changed)
-        os.replace(draft, path)
+        draft.replace(path)
 
     # -- the end
 

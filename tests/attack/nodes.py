@@ -92,8 +92,7 @@ class Site:
             "QUAY_HOOK_SECRET": SECRET,
         }
         self.nodes = [
-            Node(folder / f"node{number}", self.brand, environment=given)
-            for number in range(nodes)
+            Node(folder / f"node{number}", self.brand, environment=given) for number in range(nodes)
         ]
         self._nursery = Nursery()
         # One order at a time: the nursery has one pipe.

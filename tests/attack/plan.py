@@ -165,9 +165,7 @@ class Plan:
     def _part(self) -> Op | None:
         if not self._pairs:
             return None
-        return Op(
-            kind="part", people=self._pairs.pop(self._draw.randrange(len(self._pairs)))
-        )
+        return Op(kind="part", people=self._pairs.pop(self._draw.randrange(len(self._pairs))))
 
     def _forget(self) -> Op | None:
         free = [one for one in self._people if not one.is_paired]
@@ -260,7 +258,9 @@ class Plan:
         says: Says = "open" if person.is_open else "resolve"
         return self._track(name, {"case_id": case}, person=person.name, says=says, case=case)
 
-    def _track(self, event: str, properties: dict[str, Any], *, person: str, **rest: Any) -> Planned:
+    def _track(
+        self, event: str, properties: dict[str, Any], *, person: str, **rest: Any
+    ) -> Planned:
         wire = self._wire(person) | {"type": "track", "event": event, "properties": properties}
         return Planned(wire=wire, person=person, **rest)
 

@@ -122,9 +122,7 @@ class _Post(Mailroom):
         }.get(mood, "250 2.0.0 taken")
 
 
-def read_mail(
-    content: bytes, *, begun_at: int, taken: bool, answered: bool
-) -> tuple[Arrived, str]:
+def read_mail(content: bytes, *, begun_at: int, taken: bool, answered: bool) -> tuple[Arrived, str]:
     """Return a mail as the log has it, and the link by which one leaves."""
     told = BytesHeaderParser().parsebytes(content)
     arrived = Arrived(
@@ -142,9 +140,7 @@ def read_mail(
     return arrived, link
 
 
-def read_hook(
-    key: str, body: bytes, *, begun_at: int, taken: bool, answered: bool
-) -> Arrived:
+def read_hook(key: str, body: bytes, *, begun_at: int, taken: bool, answered: bool) -> Arrived:
     """Return a webhook as the log has it."""
     told = msgspec.json.decode(body)["data"]
     return Arrived(
@@ -221,5 +217,3 @@ def run_providers(draw: random.Random) -> Iterator[Desk]:
         server.shutdown()
         thread.join()
         server.server_close()
-
-

@@ -31,9 +31,7 @@ SEARCHED_MAX: Final = 12
 SOURCES: Final = frozenset({"shop", "site"})
 
 
-def recount(
-    store: Store, run: Run, *, brand: Path, files: list[Path], wall_offset: int
-) -> Stored:
+def recount(store: Store, run: Run, *, brand: Path, files: list[Path], wall_offset: int) -> Stored:
     """Return what a store holds; `wall_offset` makes its instants those of the evidence."""
     folder = load_checked(read_folder(brand))
     bundle = compile_brand(folder, slots=choose_slots(folder.facts, store))
@@ -48,7 +46,8 @@ def recount(
                 next((one.value for one in event.identifiers if one.namespace == "user_id"), ""),
             )
             for event in events
-            if event.source in SOURCES
+            # A stop that a kill cut off is kept outside of the store, and heard again from there.
+            if event.source in SOURCES and not event.message_id.startswith("kept-stop-")
         ],
         messages=[
             _row(message, wall_offset=wall_offset)
