@@ -24,6 +24,7 @@ from tests.attack.nodes import Site
 from tests.attack.plan import Plan
 from tests.attack.providers import Desk
 from tests.attack.recount import recount
+from tests.attack.show import save_evidence
 from tests.vaults import make_vault
 
 CLIENTS: Final = 6
@@ -193,6 +194,8 @@ class Life:
                 wall_offset=self.where.wall_offset,
             )
         found = judge(Book(run, stored, Slack()))
+        if found:
+            save_evidence(self.folder, run, stored)
         operations = self._done() + len(self.changes)
         return Result(
             life=self.name,

@@ -163,7 +163,7 @@ def queue(
     message = Message(
         message_id=f"m{decision.decision_id}-{chosen.action}"
         + (f"-{chosen.about.replace('/', '-')}" if chosen.about else ""),
-        part_id=customer.own_part,
+        part_id=engine.part_reached(customer, chosen.channel),
         decision_id=decision.decision_id,
         action=rule.action,
         kind=rule.kind,
