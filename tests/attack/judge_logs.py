@@ -193,21 +193,25 @@ def _taken_as_one(
 
 
 def judge_repetition(book: Book) -> Iterator[Violation]:
-    """G4: a promotion is taken once at most, by any name; a service message keeps its one name."""
+    """G4: a promotion is taken once at most, by any name; a service message under one name only.
+
+    A receiver of services knows a name that it took before, and does nothing more. What reached
+    another's address while two were taken for one may come again to one's own.
+    """
     taken: dict[str, list[Arrived]] = defaultdict(list)
-    subjects: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for arrived in book.arrived.values():
+    subjects: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for person, arrived in book.arrived.items():
         for one in arrived:
-            subjects[one.action, one.about].add(one.key)
             if one.taken:
+                subjects[person, one.action, one.about].add(one.key)
                 taken[one.key].append(one)
     for key, ones in taken.items():
         if ones[0].action in PROMOTIONS and len(ones) > 1:
             at = max(one.at for one in ones)
             yield Violation("G4", "repetition", f"{key} was taken {len(ones)} times", at)
-    for (action, about), keys in subjects.items():
+    for (person, action, about), keys in subjects.items():
         if len(keys) > 1:
-            what = f"{action} about {about} came under {len(keys)} names"
+            what = f"{action} about {about} came to {person} under {len(keys)} names"
             yield Violation("G4", "repetition", what)
 
 

@@ -97,17 +97,17 @@ def _judge_row(row: Row, arrived: list[Arrived]) -> Iterator[str]:
 
 
 def judge_bills(book: Book) -> Iterator[Violation]:
-    """G4: each bill that was acknowledged has one note, delivered, or ended with a reason."""
-    notes: dict[str, list[Row]] = defaultdict(list)
-    for row in book.stored.messages:
-        if row.action == NOTE:
-            notes[row.about].append(row)
+    """G4: of each bill that was acknowledged a note reached its provider in the end, whatever came between."""
+    tried = {
+        row.about
+        for row in book.stored.messages
+        if row.action == NOTE and row.state in ("delivered", "failed", "unknown")
+    }
     for said in book.run.said:
         if not said.bill or not said.answered_at or said.person in book.erased:
             continue
-        count = len(notes.get(said.bill, ()))
-        if count != 1:
-            what = f"the bill {said.bill} has {count} notes"
+        if said.bill not in tried:
+            what = f"nobody was told of the bill {said.bill}"
             yield Violation("G4", "bills", what, said.answered_at)
 
 

@@ -114,7 +114,15 @@ def _torn_parts(store: Store, bundle: Bundle) -> Iterator[int]:
                 yield row.part_id
                 break
         else:
-            if decode_state(row.state) != state:
+            kept = decode_state(row.state)
+            # What a brand before counted stays where nobody reads it.
+            for each in (kept, state):
+                each.features = {
+                    slot: value
+                    for slot, value in each.features.items()
+                    if slot in bundle.fold_plan.by_fingerprint
+                }
+            if kept != state:
                 yield row.part_id
 
 

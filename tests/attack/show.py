@@ -40,10 +40,9 @@ def tell(evidence: Evidence, person: str) -> Iterator[str]:
     partner = book.partner_of(person)
     people = {person} | ({partner} if partner else set())
     run = evidence.run
+    told: list[Any] = [*run.words, *run.cases, *run.erasures, *run.asked]
     noted: list[tuple[int, int, Any]] = [
-        (one.sent_at, one.answered_at, one)
-        for one in (*run.words, *run.cases, *run.erasures, *run.asked)
-        if one.person in people
+        (one.sent_at, one.answered_at, one) for one in told if one.person in people
     ]
     noted += [(one.sent_at, one.answered_at, one) for one in run.ties if people & {*one.people}]
     noted += [(one.sent_at, one.answered_at, one) for one in run.brakes]
@@ -63,7 +62,7 @@ def tell(evidence: Evidence, person: str) -> Iterator[str]:
     ]
     first = min((since for since, _, _ in noted if since), default=0)
     for since, until, one in sorted(noted, key=lambda each: each[0]):
-        told = {
+        shown = {
             name: value
             for name, value in msgspec.structs.asdict(one).items()
             if name not in _HIDDEN
@@ -71,7 +70,7 @@ def tell(evidence: Evidence, person: str) -> Iterator[str]:
         times = " to ".join(
             f"{(each - first) / SECOND:.3f}" if each else "never" for each in (since, until)
         )
-        yield f"{times}  {type(one).__name__}  {told}"
+        yield f"{times}  {type(one).__name__}  {shown}"
 
 
 def main() -> None:

@@ -295,13 +295,16 @@ def test_a_state_that_is_not_the_end_or_not_true_is_seen(
     assert found(Run(arrived=[note(1)] * arrivals), stored) == [("G4", "messages")]
 
 
-def test_a_bill_without_its_one_note_is_seen() -> None:
-    """G4: an acknowledged bill has one note."""
+def test_a_bill_of_which_nobody_was_told_is_seen() -> None:
+    """G4: an acknowledged bill has a note that its provider was handed; a withdrawn one is not enough."""
     bill = Said("e1", "ana", at(0), at(0.1), bill="b-1")
     run = Run(said=[bill], arrived=[note(1)])
     events = [("e1", "ana")]
     assert found(run, Stored(events=events, messages=[row(note(1))])) == []
     assert found(Run(said=[bill]), Stored(events=events)) == [("G4", "bills")]
+    withdrawn = row(note(1), state="withdrawn", has_reason=True, attempt_count=0, left_at=0)
+    stored = Stored(events=events, messages=[withdrawn])
+    assert found(Run(said=[bill]), stored) == [("G4", "bills")]
 
 
 def asked(seconds: float, order: int, **given: Any) -> Asked:

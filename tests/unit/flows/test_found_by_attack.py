@@ -53,8 +53,9 @@ def test_a_stop_that_is_sent_again_lists_what_is_on_its_way(stage: Stage) -> Non
     tell(stage, "Consent Given", properties=MARKETING)
     stage.providers["email"] = "garbage"
     tell(stage, "Page Viewed")
-    stop = {"properties": MARKETING, "message_id": "stop-1"}
-    first, second = (tell(stage, "Unsubscribed", **stop) for _ in range(2))
+    first, second = (
+        tell(stage, "Unsubscribed", properties=MARKETING, message_id="stop-1") for _ in range(2)
+    )
     assert second.duplicates == 1
     assert [one.action for one in first.in_flight] == ["lamp_offer"]
     assert second.in_flight == first.in_flight
