@@ -177,7 +177,12 @@ def _taken_as_one(
     since, until = book.joined_for_sure(person)
     if partner is None or since == NEVER:
         return
-    both = [*_first_taken(book, person, actions), *_first_taken(book, partner, actions)]
+    first: dict[str, Arrived] = {}
+    # A message that is tried again may meanwhile go to the other's address, and is one all the same.
+    for one in [*_first_taken(book, person, actions), *_first_taken(book, partner, actions)]:
+        if one.key not in first or one.at < first[one.key].at:
+            first[one.key] = one
+    both = list(first.values())
     for one in _first_taken(book, person, actions):
         if book.left_since(one) > since and one.at < until:
             yield (

@@ -22,7 +22,14 @@ from kept.core.message import (
     SendResult,
 )
 from kept.core.notices import breach_of
-from kept.core.reason import BreachNoticeDue, Expired, MissingValue, ProviderRefused, Shadowed
+from kept.core.reason import (
+    BreachNoticeDue,
+    Expired,
+    MissingValue,
+    ProviderRefused,
+    Reason,
+    Shadowed,
+)
 from kept.core.values import DAY, MINUTE, SECOND
 from kept.flows.approval_requests import use_approval
 from kept.flows.breach_records import note_told
@@ -60,7 +67,7 @@ def begin(engine: Engine, message: Message, now: int) -> tuple[Message, Outgoing
     if message.state not in WITHDRAWABLE_STATES:
         return None
     if now >= message.expires_at:
-        withdraw(engine, customer, message, Expired(at=message.expires_at), now)
+        _take_back(engine, customer, message, Expired(at=message.expires_at), now)
         return None
     verdict = judge(engine, customer, message, now)
     if isinstance(verdict, BreachNoticeDue) and verdict.is_searching:
@@ -68,7 +75,7 @@ def begin(engine: Engine, message: Message, now: int) -> tuple[Message, Outgoing
         engine.save_message(customer, msgspec.structs.replace(message, due_at=now + MINUTE))
         return None
     if not isinstance(verdict, Chosen):
-        withdraw(engine, customer, message, verdict, now)
+        _take_back(engine, customer, message, verdict, now)
         return None
     if verdict.due_at > now:
         waiting = msgspec.structs.replace(message, state="queued", due_at=verdict.due_at)
@@ -76,10 +83,24 @@ def begin(engine: Engine, message: Message, now: int) -> tuple[Message, Outgoing
         return None
     outgoing = compose(engine, customer, message, now)
     if isinstance(outgoing, Gap):
-        withdraw(engine, customer, message, MissingValue(names=outgoing.names), now)
+        _take_back(engine, customer, message, MissingValue(names=outgoing.names), now)
         engine.tell("gap", action=message.action, names=list(outgoing.names))
         return None
     return _leave(engine, customer, message, outgoing, now)
+
+
+def _take_back(
+    engine: Engine, customer: Customer, message: Message, reason: Reason, now: int
+) -> None:
+    """Withdraw a message at its hand-over, and look when it, or something else, may be said instead.
+
+    The answer that stands knew it as queued. What held it back (a brake, a cap) may end by itself,
+    and then nobody else would notice.
+    """
+    withdraw(engine, customer, message, reason, now)
+    customer.standing = None
+    react(engine, customer, now)
+    engine.customers.touched[customer.customer_id] = customer
 
 
 def _leave(

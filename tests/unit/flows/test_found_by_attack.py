@@ -9,6 +9,7 @@ from kept.core.event import Identifier
 from kept.core.state import Stamped
 from kept.core.touchpoint_item import WireItem
 from kept.core.values import DAY, HOUR, SECOND, format_instant
+from kept.flows import brake
 from kept.flows.regroup import merge, unmerge
 from kept.flows.stage import Stage
 from kept.stores.memory import MemoryStore
@@ -78,6 +79,26 @@ def test_what_reached_somebody_counts_for_them_after_an_unmerge(stage: Stage) ->
         unmerge(stage.engine, *pair, actor="test", now=stage.now)
     stage.advance(stage.now + HOUR)
     assert len(stage.handed_over) == 1
+
+
+@pytest.mark.parametrize("provider", ["up", "down"])
+def test_what_a_brake_took_back_is_told_once_it_is_lifted(stage: Stage, provider: str) -> None:
+    """G4: a bill that waited for the morning, or for its provider, is told although nothing happens any more."""
+    introduce(stage, "ana")
+    stage.now += 11 * HOUR if provider == "up" else 0
+    stage.providers["email"] = provider
+    bill = {"bill_id": "b1", "amount": 40, "due_at": format_instant(stage.now - 2 * DAY)}
+    tell(stage, "Bill Issued", source="billing", properties=bill)
+    with stage.store.transaction():
+        brake.pause(stage.engine, "all", actor="test", because="", now=stage.now)
+    stage.advance(stage.now + (10 * HOUR if provider == "up" else HOUR))
+    (withdrawn,) = stage.store.load_messages_in(["withdrawn"], limit=9)
+    assert withdrawn.reason == {"code": "braked", "brake": "all"}
+    stage.providers["email"] = "up"
+    with stage.store.transaction():
+        brake.resume(stage.engine, "all", actor="test", now=stage.now)
+    stage.advance(stage.now + HOUR)
+    assert [one.message.action for one in stage.handed_over] == ["bill_due"]
 
 
 def say(value: bool, at: int) -> Stamped:  # noqa: FBT001
