@@ -103,6 +103,7 @@ def judge_bills(book: Book) -> Iterator[Violation]:
         for row in book.stored.messages
         if row.action == NOTE and row.state in ("delivered", "failed", "unknown")
     }
+    tried |= {one.about for one in book.run.arrived if one.action == NOTE and one.taken}
     for said in book.run.said:
         if not said.bill or not said.answered_at or said.person in book.erased:
             continue

@@ -8,7 +8,7 @@ import os
 
 from kept import settings
 from kept.core.values import SECOND
-from kept.flows import deliver
+from kept.flows import deliver, react
 from kept.runtime import senders
 from tests.attack.sabotage import SABOTAGES
 
@@ -20,6 +20,7 @@ def prepare() -> None:
     for module, name, value in (
         (deliver, "RETRY_FIRST", SECOND),
         (deliver, "RETRY_LONGEST", 4 * SECOND),
+        (react, "LOOK_AGAIN", SECOND),
         (senders, "REST", SECOND),
         (settings, "SEND_TIMEOUT_SECONDS", 2.5),
     ):

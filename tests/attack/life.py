@@ -16,7 +16,7 @@ from kept.ports import Store
 from kept.stores.sqlite import SqliteStore
 from tests.attack.book import SECOND, Book, Slack
 from tests.attack.clients import Client, Where, merge_runs
-from tests.attack.evidence import Change, Run, Violation
+from tests.attack.evidence import Brake, Change, Run, Violation
 from tests.attack.faults import Fault, make_schedule
 from tests.attack.judge_store import judge
 from tests.attack.launcher import SABOTAGE
@@ -172,7 +172,12 @@ class Life:
         headers = {"authorization": f"Bearer {node.token()}", "x-kept-actor": "attack"}
         with httpx.Client(base_url=node.url, headers=headers, timeout=20) as http:
             for one in http.get("/v1/admin/brakes").json()["brakes"]:
+                sent_at = read_monotonic()
                 http.delete(f"/v1/admin/brakes/{one['scope']}")
+                lifted = Brake(
+                    scope=one["scope"], is_on=False, sent_at=sent_at, answered_at=read_monotonic()
+                )
+                self.runs[0].brakes.append(lifted)
             began, quiet = read_monotonic(), 0
             while quiet < QUIET_POLLS or read_monotonic() - began < SETTLE_SECONDS_MIN * SECOND:
                 stored = http.get("/status.json").json()["stored"]

@@ -36,7 +36,7 @@ from kept.flows.breach_records import note_told
 from kept.flows.compose import Gap, compose
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine
-from kept.flows.react import judge, note_settled, react, told_of, withdraw
+from kept.flows.react import find_wait, judge, note_settled, react, told_of, withdraw
 
 RETRY_FIRST: Final = 30 * SECOND
 RETRY_LONGEST: Final = 60 * MINUTE
@@ -73,6 +73,10 @@ def begin(engine: Engine, message: Message, now: int) -> tuple[Message, Outgoing
     if isinstance(verdict, BreachNoticeDue) and verdict.is_searching:
         # It waits until it is known whom the breach touched; nothing is lost meanwhile.
         engine.save_message(customer, msgspec.structs.replace(message, due_at=now + MINUTE))
+        return None
+    if not isinstance(verdict, Chosen) and (waits_until := find_wait(message, verdict, now)):
+        waiting = msgspec.structs.replace(message, state="queued", due_at=waits_until)
+        engine.save_message(customer, waiting)
         return None
     if not isinstance(verdict, Chosen):
         _take_back(engine, customer, message, verdict, now)

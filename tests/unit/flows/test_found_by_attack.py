@@ -101,6 +101,25 @@ def test_what_a_brake_took_back_is_told_once_it_is_lifted(stage: Stage, provider
     assert [one.message.action for one in stage.handed_over] == ["bill_due"]
 
 
+def test_what_may_have_arrived_waits_for_a_brake_and_is_not_withdrawn(stage: Stage) -> None:
+    """G4: withdrawn, it would count as said, although perhaps it never arrived."""
+    introduce(stage, "ana")
+    stage.providers["email"] = "garbage"
+    bill = {"bill_id": "b1", "amount": 40, "due_at": format_instant(stage.now - 2 * DAY)}
+    tell(stage, "Bill Issued", source="billing", properties=bill)
+    with stage.store.transaction():
+        brake.pause(stage.engine, "all", actor="test", because="", now=stage.now)
+    stage.providers["email"] = "up"
+    stage.advance(stage.now + HOUR)
+    tell(stage, "Identified", traits={"first_name": "Anna"})
+    (waiting,) = stage.store.load_messages_in(["queued"], limit=9)
+    assert waiting.may_have_arrived
+    with stage.store.transaction():
+        brake.resume(stage.engine, "all", actor="test", now=stage.now)
+    stage.advance(stage.now + HOUR)
+    assert [one.message.message_id for one in stage.handed_over] == [waiting.message_id]
+
+
 def say(value: bool, at: int) -> Stamped:  # noqa: FBT001
     """Return a word of consent."""
     return Stamped(value, at, at, "shop")
