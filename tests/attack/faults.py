@@ -9,7 +9,7 @@ from tests.attack.providers import MOODS, Mood
 
 FaultKind: TypeAlias = Literal["kill", "freeze", "mood", "calm", "brand"]
 KINDS: Final[tuple[FaultKind, ...]] = ("kill", "freeze", "mood", "calm", "brand")
-WEIGHTS: Final = (40, 12, 34, 10, 6)
+WEIGHTS: Final = (34, 10, 44, 8, 6)
 FREEZE_SECONDS: Final = (0.3, 1.0, 3.0, 6.0)
 """The longest is longer than any call to a provider may take in these runs."""
 

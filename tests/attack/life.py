@@ -31,7 +31,7 @@ CLIENTS: Final = 6
 POLL_SECONDS: Final = 0.01
 QUIET_POLLS: Final = 8
 SETTLE_SECONDS_MIN: Final = 9.0
-SETTLE_SECONDS_MAX: Final = 180.0
+SETTLE_SECONDS_MAX: Final = 60.0
 GIVE_UP_SECONDS: Final = 1_800.0
 
 
@@ -182,9 +182,9 @@ class Life:
             while quiet < QUIET_POLLS or read_monotonic() - began < SETTLE_SECONDS_MIN * SECOND:
                 stored = http.get("/status.json").json()["stored"]
                 quiet = 0 if stored.get("messages.queued", 0) else quiet + 1
-                assert read_monotonic() - began < SETTLE_SECONDS_MAX * SECOND, (
-                    f"{stored}: {node.log()}"
-                )
+                if read_monotonic() - began > SETTLE_SECONDS_MAX * SECOND:
+                    # What never ended is for the judges to see.
+                    return
                 threading.Event().wait(0.5)
 
     def _judge(self, run: Run) -> Result:

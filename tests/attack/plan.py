@@ -16,6 +16,8 @@ ORDERS_MAX: Final = 24
 BILLS_MAX: Final = 3
 LIFE_EVENTS: Final = 70
 BATCH_MAX: Final = 60
+BRAKE_SHARE: Final = 0.08
+"""How often the operator, who is one of the clients, pulls a brake or lets it go."""
 QUIET_SHARE: Final = 0.35
 """How many never allow anything: of them every answer at a counter can be foretold."""
 
@@ -89,7 +91,7 @@ class Plan:
         while True:
             if len(self._people) < PEOPLE_MAX:
                 yield self._meet()
-            if self._client == 0 and self._draw.random() < 0.02:
+            if self._client == 0 and self._draw.random() < BRAKE_SHARE:
                 yield self._brake()
             (doing,) = self._draw.choices([each for _, each in doings], weights)
             op = doing()
