@@ -96,7 +96,7 @@ async def read_status(front: Front, now: int) -> Status:
     """Gather everything that people watch."""
     runtime = front.runtime
     engine = runtime.writer.engine
-    counts = dict.copy(engine.counts)
+    counts = dict.copy(engine.noted.counts)
     stored = await _read_stored(engine)
     commits = sorted(runtime.writer.commit_seconds.copy())
     said = _by(counts, "leaving")
@@ -117,11 +117,11 @@ async def read_status(front: Front, now: int) -> Status:
         said_by_channel=_ranked(said),
         held_by_reason=_ranked(_add(_by(counts, "reasons"), _by(counts, "withdrawn"))),
         brakes=tuple(view_brake(brake) for brake in engine.controls.brakes),
-        alerts=tuple(_alert(alert) for alert in reversed(engine.alerts[-ALERTS_SHOWN:])),
+        alerts=tuple(_alert(alert) for alert in reversed(engine.noted.alerts[-ALERTS_SHOWN:])),
         problems=runtime.problems[:PROBLEMS_SHOWN],
         news=tuple(
             News(kind=str(item["kind"]), sentence=tell(item))
-            for item in reversed(engine.news[-NEWS_SHOWN:])
+            for item in reversed(engine.noted.news[-NEWS_SHOWN:])
         ),
         stored=stored,
         commit_ms=round(commits[len(commits) // 2] * 1000, 2) if commits else 0.0,
@@ -132,7 +132,8 @@ def state_of(front: Front) -> str:
     """Return in one word whether events are taken."""
     if front.is_draining or not front.runtime.is_ready:
         return "stopping"
-    return "ready" if front.runtime.writer.is_well else "refusing"
+    writer = front.runtime.writer
+    return "ready" if writer.is_well and writer.refusal is None else "refusing"
 
 
 async def _read_stored(engine: Engine) -> dict[str, int]:
@@ -165,7 +166,7 @@ def _sources(
     front: Front, engine: Engine, counts: Mapping[tuple[str, ...], int], now: int
 ) -> tuple[SourceView, ...]:
     events = _by(counts, "events")
-    heard_at = dict.copy(engine.heard_at)
+    heard_at = dict.copy(engine.noted.heard_at)
     return tuple(
         SourceView(
             source=name,
