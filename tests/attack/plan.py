@@ -15,7 +15,7 @@ PEOPLE_MAX: Final = 24
 ORDERS_MAX: Final = 24
 BILLS_MAX: Final = 3
 LIFE_EVENTS: Final = 70
-BATCH_MAX: Final = 60
+BATCH_MAX: Final = 120
 BRAKE_SHARE: Final = 0.08
 """How often the operator, who is one of the clients, pulls a brake or lets it go."""
 QUIET_SHARE: Final = 0.35
