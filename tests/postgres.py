@@ -147,7 +147,7 @@ def running_server() -> Iterator[Server]:
     # A socket's path may be a hundred characters long, and a test's folder is longer.
     home = Path(tempfile.mkdtemp(prefix="kept-pg-"))
     data = home / "data"
-    owner = _give_away(home)
+    owner = give_away(home)
     make = [str(binaries / "initdb"), f"--pgdata={data}", "--username=postgres", "--auth=trust"]
     subprocess.run(
         [*make, "--encoding=UTF8", "--locale=C", "--no-sync"],
@@ -187,7 +187,7 @@ def _wait_until_ready(binaries: Path, sockets: Path) -> None:
     raise TimeoutError(f"PostgreSQL in {sockets} takes no queries")
 
 
-def _give_away(home: Path) -> str | None:
+def give_away(home: Path) -> str | None:
     """PostgreSQL refuses to run as root: give its files to somebody harmless, and return who."""
     if os.geteuid() != 0:
         return None

@@ -9,8 +9,8 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
-from signal import SIGCONT, SIGTERM, Signals
 from pathlib import Path
+from signal import SIGCONT, SIGTERM, Signals
 from typing import Any
 
 import httpx
@@ -110,9 +110,7 @@ class Member:
     def admin(self, method: str, path: str, body: Any = None) -> Any:
         """Call the admin API; all nodes have the same token."""
         headers = {"authorization": f"Bearer {self.fleet.token}", "x-kept-actor": "test"}
-        answer = self.http.request(
-            method, f"{self.url}/v1/admin{path}", json=body, headers=headers
-        )
+        answer = self.http.request(method, f"{self.url}/v1/admin{path}", json=body, headers=headers)
         assert answer.status_code == 200, (answer.text, self.log())
         return answer.json()
 

@@ -81,7 +81,9 @@ def test_a_changed_brand_reaches_every_node(fleet: Fleet) -> None:
     facts.write_text(facts.read_text() + feature)
     brand.write_text(brand.read_text().replace("Pier Post\n", "Pier Letters\n"))
     for member in (one, two):
-        until("the brand is taken", lambda member=member: member.status()["brand"] == "Pier Letters")  # type: ignore[misc]
+        until(
+            "the brand is taken", lambda member=member: member.status()["brand"] == "Pier Letters"
+        )  # type: ignore[misc]
     assert two.end() == 0
     two.start()
     # Its folder was in force before: the store's brand counts, and nothing flaps.

@@ -28,6 +28,7 @@ from kept.core.reason import (
     Expired,
     MissingValue,
     ProviderRefused,
+    Readdressed,
     Reason,
     Shadowed,
 )
@@ -123,6 +124,11 @@ def begin(
     if verdict.due_at > now:
         waiting = msgspec.structs.replace(message, state="queued", due_at=verdict.due_at)
         engine.save_message(customer, waiting)
+        return None
+    reached = engine.part_reached(customer, message.channel)
+    if reached != message.part_id and not message.may_have_arrived:
+        # It would count for somebody else, should the two be separated.
+        _take_back(engine, customer, message, Readdressed(), now)
         return None
     outgoing = compose(engine, customer, message, now)
     if isinstance(outgoing, Gap):

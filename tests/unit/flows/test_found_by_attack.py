@@ -81,6 +81,26 @@ def test_what_reached_somebody_counts_for_them_after_an_unmerge(stage: Stage) ->
     assert len(stage.handed_over) == 1
 
 
+def test_what_was_queued_before_a_merge_counts_for_whom_it_reached(stage: Stage) -> None:
+    """G3: it is queued for the one, and leaves to the address of the other once they are one."""
+    introduce(stage, "ana")
+    stage.now += HOUR
+    introduce(stage, "bo")
+    stage.providers["email"] = "down"
+    bill = {"bill_id": "b1", "amount": 40, "due_at": format_instant(stage.now - 2 * DAY)}
+    tell(stage, "Bill Issued", "ana", source="billing", properties=bill)
+    pair = Identifier("user_id", "ana"), Identifier("user_id", "bo")
+    with stage.store.transaction():
+        merge(stage.engine, *pair, actor="test", now=stage.now)
+    stage.providers["email"] = "up"
+    stage.advance(stage.now + HOUR)
+    ((message, to),) = [(one.message, one.outgoing.to) for one in stage.handed_over]
+    assert to == "bo@example.com"
+    (part,) = stage.store.find_parts([(Identifier("user_id", "bo"), False)])
+    assert part is not None
+    assert message.part_id == part.part_id
+
+
 @pytest.mark.parametrize("provider", ["up", "down"])
 def test_what_a_brake_took_back_is_told_once_it_is_lifted(stage: Stage, provider: str) -> None:
     """G4: a bill that waited for the morning, or for its provider, is told although nothing happens any more."""
