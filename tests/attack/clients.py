@@ -126,7 +126,7 @@ class Client(threading.Thread):
     # -- events
 
     def _send(self, op: Op) -> int:
-        bodies = [self._body(one) for one in op.events]
+        bodies = self._bodies(op.events)
         headers = {"origin": ORIGIN} if op.kind == "claim" else {}
         noted = self._note_sent(op)
         answer, sent_at, answered_at = self._post(bodies, headers)
@@ -150,11 +150,19 @@ class Client(threading.Thread):
         body = bodies[0] if single else {"batch": bodies}
         return self._request("POST", path, json=body, headers=headers, auth=auth)
 
-    def _body(self, planned: Planned) -> dict[str, Any]:
-        if not planned.is_late:
-            return planned.wire
-        now = read_monotonic() - self._where.wall_offset
-        return planned.wire | {"timestamp": format_instant(now - HOUR)}
+    def _bodies(self, events: tuple[Planned, ...]) -> list[dict[str, Any]]:
+        """Return events as they are sent: those of a batch say when each happened, as an SDK does.
+
+        One that comes alone is left to the clock of whichever node takes it.
+        """
+        now = read_monotonic() - self._where.wall_offset - len(events)
+        bodies = []
+        for number, planned in enumerate(events):
+            at = now + number - (HOUR if planned.is_late else 0)
+            stamped = {"timestamp": format_instant(at)}
+            is_alone = len(events) == 1 and not planned.is_late
+            bodies.append(planned.wire if is_alone else planned.wire | stamped)
+        return bodies
 
     def _note_sent(self, op: Op) -> tuple[int, int, int]:
         """Note events before they are sent, since their answer may never come; return where they stand."""
