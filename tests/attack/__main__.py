@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kept.clock import new_id, read_monotonic
 from tests.attack.book import SECOND
-from tests.attack.life import Life, Result
+from tests.attack.life import Result, attack
 from tests.attack.providers import run_providers
 
 LIFE_OPERATIONS = 50_000
@@ -36,14 +36,15 @@ def main() -> None:
             if told.minutes and read_monotonic() - began > told.minutes * 60 * SECOND:
                 break
             place = folder / f"l{number}"
-            life = Life(
+            operations = min(told.life, told.operations - done)
+            result = attack(
                 place,
                 desk,
                 seed=seed,
-                operations=min(told.life, told.operations - done),
+                operations=operations,
+                store=told.store,
                 sabotage=told.sabotage,
             )
-            result = life.run()
             show(result)
             done += result.operations
             number += 1

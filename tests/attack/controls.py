@@ -17,7 +17,7 @@ import msgspec
 
 from kept.clock import new_id, read_monotonic
 from tests.attack.book import SECOND
-from tests.attack.life import Life
+from tests.attack.life import attack
 from tests.attack.providers import Desk, run_providers
 from tests.attack.sabotage import SABOTAGES
 
@@ -38,20 +38,21 @@ class Caught(msgspec.Struct, frozen=True, kw_only=True):
     first: str = ""
 
 
-def control(folder: Path, desk: Desk, name: str, *, seed: int) -> Caught:
+def control(folder: Path, desk: Desk, name: str, *, seed: int, store: str = "sqlite") -> Caught:
     """Attack with one mechanism off until it is seen, or for too long."""
     sabotage = SABOTAGES[name]
     began, before = read_monotonic(), 0
     for number in range(LIVES_MAX):
-        life = Life(
-            folder / f"{name}{number}",
+        place = folder / f"{name}{number}"
+        result = attack(
+            place,
             desk,
             seed=seed + number,
             operations=LIFE_OPERATIONS,
+            store=store,
             sabotage=name,
         )
-        result = life.run()
-        shutil.rmtree(life.folder)
+        shutil.rmtree(place)
         found = [one for one in result.violations if one[0].guarantee in sabotage.guarantees]
         if found:
             seen = [f"{one.guarantee} {one.judge}" for one, _ in found]
@@ -74,13 +75,13 @@ def control(folder: Path, desk: Desk, name: str, *, seed: int) -> Caught:
     )
 
 
-def control_all(names: Iterable[str], *, seed: int) -> Iterator[Caught]:
+def control_all(names: Iterable[str], *, seed: int, store: str = "sqlite") -> Iterator[Caught]:
     """Control one after the other."""
     folder = Path(tempfile.mkdtemp(prefix="controls-"))
     try:
         with run_providers(random.Random(seed)) as desk:
             for name in names:
-                yield control(folder, desk, name, seed=seed)
+                yield control(folder, desk, name, seed=seed, store=store)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -88,15 +89,17 @@ def control_all(names: Iterable[str], *, seed: int) -> Iterator[Caught]:
 def main() -> None:
     """Print the table; the exit status says whether everything was seen."""
     parser = argparse.ArgumentParser(prog="python -m tests.attack.controls", description=__doc__)
-    parser.add_argument("names", nargs="*", default=list(SABOTAGES))
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite")
     parser.add_argument("--seed", type=int, default=0)
     told = parser.parse_args()
+    names = told.names or [n for n, one in SABOTAGES.items() if told.store in one.stores]
     seed = told.seed or int(new_id()[:8], 16)
     print(
         f"seed {seed}\n\n| switched off | seen by | after operations | seconds |\n|---|---|---|---|"
     )
     missed = 0
-    for caught in control_all(told.names, seed=seed):
+    for caught in control_all(names, seed=seed, store=told.store):
         seen = ", ".join(caught.judges) or "**nobody**"
         print(
             f"| {caught.mechanism} (`{caught.name}`) | {seen} | {caught.operations} "

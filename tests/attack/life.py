@@ -3,29 +3,30 @@
 import random  # noqa: TID251  a failure is repeated by its seed
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import msgspec
 
 from kept.clock import SystemClock, read_monotonic
 from kept.ports import Store
-from kept.stores.sqlite import SqliteStore
+from kept.runtime.stores import open_store
+from kept.settings import Settings
 from tests.attack.book import SECOND, Book, Slack
 from tests.attack.clients import Client, Where, merge_runs
+from tests.attack.cluster import Cluster, running_cluster
 from tests.attack.evidence import Brake, Change, Run, Violation
-from tests.attack.faults import Fault, make_schedule
+from tests.attack.faults import CLOCKS_OFF_SECONDS, Fault, make_schedule
 from tests.attack.judge_store import judge
-from tests.attack.launcher import SABOTAGE
+from tests.attack.launcher import CLOCK, SABOTAGE
 from tests.attack.nodes import Site
 from tests.attack.plan import Plan
 from tests.attack.providers import Desk
 from tests.attack.recount import recount
 from tests.attack.show import save_evidence
-from tests.vaults import make_vault
 
 CLIENTS: Final = 6
 POLL_SECONDS: Final = 0.01
@@ -57,20 +58,29 @@ class Life:
         seed: int,
         operations: int,
         sabotage: str = "",
-        faults: bool = True,
+        cluster: Cluster | None = None,
     ) -> None:
-        """Prepare everything; nothing runs yet."""
+        """Prepare everything; nothing runs yet. With a cluster, several nodes share its database."""
         folder.mkdir(parents=True)
         self.name = folder.name
         self.folder = folder
         self.desk = desk
-        environment = {SABOTAGE: sabotage} if sabotage else {}
-        self.site = Site(folder, desk, environment=environment)
-        self.schedule = (
-            make_schedule(seed, life=self.name, operations=operations, nodes=len(self.site.nodes))
-            if faults
-            else []
+        self.cluster = cluster
+        given = {SABOTAGE: sabotage} if sabotage else {}
+        environments = [given]
+        options: tuple[str, ...] = ()
+        if cluster is not None:
+            options = ("--master-key", f"file:{folder / 'master-key'}")
+            environments = [
+                given | {"KEPT_DATABASE": cluster.address(port), CLOCK: str(seconds)}
+                for port, seconds in zip(cluster.proxy.ports, CLOCKS_OFF_SECONDS, strict=True)
+            ]
+        self.site = Site(folder, desk, environments=environments, options=options)
+        self.schedule = make_schedule(
+            seed, life=self.name, operations=operations, nodes=len(environments)
         )
+        self._troubles: list[threading.Thread] = []
+        self._failed: list[str] = []
         self.where = Where(self.site.urls, self.site.nodes[0].token, desk)
         self.where.wall_offset = read_monotonic() - SystemClock().now()
         self.runs = [Run() for _ in range(CLIENTS)]
@@ -119,21 +129,33 @@ class Life:
             done = self._done()
             self._pace.append((read_monotonic(), done))
             while waiting and waiting[0].after <= done:
-                self._go_wrong(waiting.pop(0))
+                trouble = threading.Thread(target=self._try_fault, args=(waiting.pop(0),))
+                self._troubles.append(trouble)
+                trouble.start()
             if read_monotonic() - self._began_at > GIVE_UP_SECONDS * SECOND:
-                raise AssertionError(f"it does not go on: {self.site.nodes[0].log()}")
+                raise AssertionError(f"it does not go on: {self.site.logs}")
             threading.Event().wait(POLL_SECONDS)
+        for trouble in self._troubles:
+            trouble.join()
         self._check_clients()
 
     def _check_clients(self) -> None:
         for client in self.clients:
             assert not client.failed, f"{client.name}: {client.failed}"
+        assert not self._failed, "\n".join(self._failed)
 
     def _done(self) -> int:
         return sum(client.done for client in self.clients) + len(self.desk.arrived)
 
+    def _try_fault(self, fault: Fault) -> None:
+        try:
+            with self.site.nodes[fault.node].guard:
+                self._go_wrong(fault)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the run must tell it
+            self._failed.append(f"{fault.kind}: {type(error).__name__}: {error}")
+
     def _go_wrong(self, fault: Fault) -> None:
-        node = self.site.nodes[fault.node]
+        node, cluster = self.site.nodes[fault.node], self.cluster
         began_at = read_monotonic()
         match fault.kind:
             case "kill":
@@ -150,6 +172,17 @@ class Life:
                 self.desk.feel("hook", "well")
             case "brand":
                 self._change_brand()
+            case "fail_over":
+                assert cluster is not None
+                cluster.fail_over()
+            case "cut" | "stalled" | "nowhere":
+                assert cluster is not None
+                cluster.proxy.order(fault.node, mode=fault.kind)
+                threading.Event().wait(fault.seconds)
+                # Whoever was led nowhere never hears of it again.
+                if fault.kind == "nowhere":
+                    cluster.proxy.order(fault.node, mode="cut")
+                cluster.proxy.order(fault.node, mode="open")
         self.changes.append(Change(what=fault.kind, began_at=began_at, ended_at=read_monotonic()))
 
     def _change_brand(self) -> None:
@@ -168,29 +201,42 @@ class Life:
         """Mend everything, and wait until nothing is left to be handed over."""
         self.desk.feel("email", "well")
         self.desk.feel("hook", "well")
-        node = self.site.nodes[0]
-        headers = {"authorization": f"Bearer {node.token()}", "x-kept-actor": "attack"}
-        with httpx.Client(base_url=node.url, headers=headers, timeout=20) as http:
-            for one in http.get("/v1/admin/brakes").json()["brakes"]:
+        headers = {
+            "authorization": f"Bearer {self.site.nodes[0].token()}",
+            "x-kept-actor": "attack",
+        }
+        with httpx.Client(base_url=self.site.nodes[0].url, headers=headers, timeout=20) as http:
+            for one in self._get(http, "/v1/admin/brakes")["brakes"]:
                 sent_at = read_monotonic()
-                http.delete(f"/v1/admin/brakes/{one['scope']}")
+                http.delete(f"/v1/admin/brakes/{one['scope']}").raise_for_status()
                 lifted = Brake(
                     scope=one["scope"], is_on=False, sent_at=sent_at, answered_at=read_monotonic()
                 )
                 self.runs[0].brakes.append(lifted)
             began, quiet = read_monotonic(), 0
             while quiet < QUIET_POLLS or read_monotonic() - began < SETTLE_SECONDS_MIN * SECOND:
-                stored = http.get("/status.json").json()["stored"]
-                quiet = 0 if stored.get("messages.queued", 0) else quiet + 1
+                waiting = self._get(http, "/status.json")["stored"].get("messages.queued", 0)
+                quiet = 0 if waiting else quiet + 1
                 if read_monotonic() - began > SETTLE_SECONDS_MAX * SECOND:
                     # What never ended is for the judges to see.
                     return
                 threading.Event().wait(0.5)
 
+    def _get(self, http: httpx.Client, path: str) -> Any:
+        """Return what a node says, which may need a while to be well again."""
+        began = read_monotonic()
+        while True:
+            answer = http.get(path)
+            if answer.status_code == 200:
+                return answer.json()
+            if read_monotonic() - began > SETTLE_SECONDS_MAX * SECOND:
+                raise AssertionError(f"{path}: {answer.text}: {self.site.logs}")
+            threading.Event().wait(0.5)
+
     def _judge(self, run: Run) -> Result:
         seconds = (read_monotonic() - self._began_at) / SECOND
         files = [path for path in self.folder.rglob("*") if path.is_file()]
-        with open_store(self.site.nodes[0].data) as store:
+        with self._open_store() as store:
             stored = recount(
                 store,
                 run,
@@ -231,10 +277,35 @@ class Life:
             counts[f"faults: {change.what}"] = counts.get(f"faults: {change.what}", 0) + 1
         return counts
 
+    @contextmanager
+    def _open_store(self) -> Iterator[Store]:
+        """Open the store on which nothing runs any more."""
+        settings = Settings(brand=self.site.brand, data=self.site.nodes[0].data)
+        if self.cluster is not None:
+            settings = msgspec.structs.replace(
+                settings,
+                database=self.cluster.address(),
+                master_key=f"file:{self.folder / 'master-key'}",
+            )
+        with closing(open_store(settings).store) as store:
+            yield store
 
-@contextmanager
-def open_store(data: Path) -> Iterator[Store]:
-    """Open the store of a node that does not run."""
-    opened: Callable[[], SqliteStore] = lambda: SqliteStore(data, vault=make_vault(data))  # noqa: E731
-    with closing(opened()) as store:
-        yield store
+
+def attack(
+    folder: Path,
+    desk: Desk,
+    *,
+    seed: int,
+    operations: int,
+    store: str = "sqlite",
+    sabotage: str = "",
+) -> Result:
+    """Let one store live under attack: one node on SQLite, or four on PostgreSQL."""
+    with ExitStack() as stack:
+        cluster = None
+        if store == "postgres":
+            cluster = stack.enter_context(running_cluster(len(CLOCKS_OFF_SECONDS)))
+        life = Life(
+            folder, desk, seed=seed, operations=operations, sabotage=sabotage, cluster=cluster
+        )
+        return life.run()

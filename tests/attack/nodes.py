@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -28,12 +28,22 @@ LOG_SHOWN: Final = 4_000
 class Node:
     """One place where a server runs: its data folder outlives every process."""
 
-    def __init__(self, folder: Path, brand: Path, *, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        brand: Path,
+        *,
+        environment: Mapping[str, str],
+        options: tuple[str, ...] = (),
+    ) -> None:
         """Take where it keeps its data, and the brand that all share."""
         self.folder = folder
         self.data = folder / "data"
         self.brand = brand
         self.environment = dict(environment)
+        self.options = options
+        self.guard = threading.Lock()
+        """Held while something goes wrong with this node: one thing after the other."""
         self.process = 0
         self.url = ""
         self.start_seconds: list[float] = []
@@ -43,7 +53,7 @@ class Node:
         """Start a server; it is not ready yet."""
         (self.data / "server-address").unlink(missing_ok=True)
         arguments = ["serve", "--brand", str(self.brand), "--data", str(self.data), "--port", "0"]
-        arguments += ["--deliver", "providers", "--allow-private-webhooks"]
+        arguments += ["--deliver", "providers", "--allow-private-webhooks", *self.options]
         log = str(self.folder / "log")
         self.process = nursery.order(
             arguments=arguments, environment=self.environment, out=log, err=log, prepare=PREPARE
@@ -78,13 +88,17 @@ class Site:
     """All nodes, and the process that forks them."""
 
     def __init__(
-        self, folder: Path, desk: Desk, *, nodes: int = 1, environment: Mapping[str, str] = {}
+        self,
+        folder: Path,
+        desk: Desk,
+        *,
+        environments: Sequence[Mapping[str, str]],
+        options: tuple[str, ...] = (),
     ) -> None:
-        """Prepare folders; nothing runs yet."""
+        """Prepare a folder for each environment; nothing runs yet."""
         self.brand = folder / "brand"
         shutil.copytree(BRAND, self.brand)
         given = {
-            **environment,
             "QUAY_SHOP_KEY": SHOP_KEY,
             "QUAY_SITE_KEY": SITE_KEY,
             "QUAY_MAIL_PORT": str(desk.mail_port),
@@ -92,11 +106,22 @@ class Site:
             "QUAY_HOOK_SECRET": SECRET,
         }
         self.nodes = [
-            Node(folder / f"node{number}", self.brand, environment=given) for number in range(nodes)
+            Node(
+                folder / f"node{number}",
+                self.brand,
+                environment={**environment, **given},
+                options=options,
+            )
+            for number, environment in enumerate(environments)
         ]
         self._nursery = Nursery()
         # One order at a time: the nursery has one pipe.
         self._guard = threading.Lock()
+
+    @property
+    def logs(self) -> str:
+        """Return the end of what every node said."""
+        return "\n".join(node.log() for node in self.nodes)
 
     def urls(self) -> list[str]:
         """Return where servers are reached just now, as far as is known."""
