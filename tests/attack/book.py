@@ -56,8 +56,11 @@ class Book:
         self.slack = slack or Slack()
         self.words = _by_person(run.words)
         self.arrived: dict[str, list[Arrived]] = defaultdict(list)
+        self.tried_for: dict[str, str] = {}
+        """Each message, by its key -> to whom it was first handed over."""
         for one in sorted(run.arrived, key=lambda one: one.at):
             self.arrived[one.person].append(one)
+            self.tried_for.setdefault(one.key, one.person)
         self.erased: dict[str, Erasure] = {one.person: one for one in run.erasures}
         self.joined: dict[str, Tie] = {}
         self.parted: dict[str, Tie] = {}

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,7 @@ from tests.postgres import find_binaries, give_away
 
 DATABASE: Final = "attack"
 WAITS: Final = 3_000
+DEAF_SECONDS: Final = 0.5
 SETTINGS: Final = {
     # Processes are killed, and no machine: what the kernel has outlives them.
     "fsync": "off",
@@ -53,8 +54,8 @@ class Cluster:
         """Return the address of the database, by one of the ways or directly."""
         return f"postgresql://postgres@127.0.0.1:{port or self.ports[self.primary]}/{DATABASE}"
 
-    def start(self) -> None:
-        """Make the primary and its replica, and let no commit return before both have it."""
+    def start(self, *, is_synchronous: bool = True) -> None:
+        """Make the primary and its replica; let no commit return before both have it, or let it."""
         data = self._data(0)
         make = ["initdb", f"--pgdata={data}", "--username=postgres", "--auth=trust"]
         self._run(*make, "--encoding=UTF8", "--locale=C", "--no-sync")
@@ -64,19 +65,23 @@ class Cluster:
         copy = ["pg_basebackup", "-D", str(self._data(1)), "-R", "-X", "stream", "-c", "fast"]
         self._run(*copy, "-U", "postgres", "-h", "127.0.0.1", "-p", str(self.ports[0]))
         self._serve(1)
+        if not is_synchronous:
+            return
         self.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
         self.sql("SELECT pg_reload_conf()")
 
     def fail_over(self) -> None:
         """Kill the primary with all its processes, promote the replica, and lead everybody there."""
-        old = self._processes[self.primary]
+        old, new = self._processes[self.primary], self._processes[1 - self.primary]
         assert old is not None
-        for process in (old.pid, *_children(old.pid)):
-            try:
-                os.kill(process, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        assert new is not None
+        # The replica hears nothing for a moment: whatever it has not heard, nobody was told of.
+        deaf = _children(new.pid)
+        _signal(deaf, signal.SIGSTOP)
+        time.sleep(DEAF_SECONDS)
+        _signal([old.pid, *_children(old.pid)], signal.SIGKILL)
         old.wait()
+        _signal(deaf, signal.SIGCONT)
         self._processes[self.primary] = None
         self.primary = 1 - self.primary
         self._run("pg_ctl", "promote", "-D", str(self._data(self.primary)), "-w")
@@ -138,14 +143,22 @@ def _children(process: int) -> list[int]:
     ]
 
 
+def _signal(processes: Iterable[int], number: signal.Signals) -> None:
+    for process in processes:
+        try:
+            os.kill(process, number)
+        except ProcessLookupError:
+            continue
+
+
 @contextmanager
-def running_cluster(nodes: int) -> Iterator[Cluster]:
+def running_cluster(nodes: int, *, is_synchronous: bool = True) -> Iterator[Cluster]:
     """Run a cluster of one's own for the length of the block."""
     # The path of a socket may be a hundred characters long, and a test's folder is longer.
     home = Path(tempfile.mkdtemp(prefix="attack-pg-"))
     cluster = Cluster(home, nodes=nodes, owner=give_away(home))
     try:
-        cluster.start()
+        cluster.start(is_synchronous=is_synchronous)
         yield cluster
     finally:
         cluster.close()

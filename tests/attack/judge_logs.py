@@ -161,10 +161,13 @@ def judge_caps(book: Book) -> Iterator[Violation]:
 
 
 def _first_taken(book: Book, person: str, actions: frozenset[str]) -> list[Arrived]:
-    """Return what a provider took for a person, each message when it first arrived."""
+    """Return what a provider took for a person, each message when it first arrived.
+
+    A message that is tried again under its key is one message, and counts for whom it was first tried.
+    """
     first: dict[str, Arrived] = {}
     for one in book.arrived.get(person, ()):
-        if one.taken and one.action in actions:
+        if one.taken and one.action in actions and book.tried_for[one.key] == person:
             first.setdefault(one.key, one)
     return list(first.values())
 
@@ -177,12 +180,7 @@ def _taken_as_one(
     since, until = book.joined_for_sure(person)
     if partner is None or since == NEVER:
         return
-    first: dict[str, Arrived] = {}
-    # A message that is tried again may meanwhile go to the other's address, and is one all the same.
-    for one in [*_first_taken(book, person, actions), *_first_taken(book, partner, actions)]:
-        if one.key not in first or one.at < first[one.key].at:
-            first[one.key] = one
-    both = list(first.values())
+    both = [*_first_taken(book, person, actions), *_first_taken(book, partner, actions)]
     for one in _first_taken(book, person, actions):
         if book.left_since(one) > since and one.at < until:
             yield (

@@ -29,6 +29,7 @@ from tests.attack.recount import recount
 from tests.attack.show import save_evidence
 
 CLIENTS: Final = 6
+ASYNCHRONOUS: Final = "replica_not_waited_for"
 POLL_SECONDS: Final = 0.01
 QUIET_POLLS: Final = 8
 SETTLE_SECONDS_MIN: Final = 9.0
@@ -304,7 +305,9 @@ def attack(
     with ExitStack() as stack:
         cluster = None
         if store == "postgres":
-            cluster = stack.enter_context(running_cluster(len(CLOCKS_OFF_SECONDS)))
+            cluster = stack.enter_context(
+                running_cluster(len(CLOCKS_OFF_SECONDS), is_synchronous=sabotage != ASYNCHRONOUS)
+            )
         life = Life(
             folder, desk, seed=seed, operations=operations, sabotage=sabotage, cluster=cluster
         )

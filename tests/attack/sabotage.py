@@ -4,10 +4,11 @@ A sabotage says which guarantees must then be seen to break. One that no judge s
 the suite, not a success of Kept.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from itertools import count
 from threading import get_ident
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -17,17 +18,24 @@ from kept.core.decision import Chosen
 from kept.core.fold import fold
 from kept.core.message import Message, Postponed, SendResult, Unclear
 from kept.core.rules import Findings
-from kept.flows import brake, deliver, engine, ingest, react, recover
+from kept.flows import brake, deliver, engine, ingest, nodes, react, recover
 from kept.flows.compose import Gap
 from kept.flows.customers import Customer, Customers
 from kept.flows.engine import Engine
 from kept.ports import ErasedCounts
 from kept.runtime.server import Runtime
+from kept.stores.postgres.shared import Control, Locks
 from kept.stores.sqlite.derived import Derived
 from kept.stores.sqlite.erasure import Erasure
 from kept.stores.sqlite.session import Session
 
 COMMITS_GATHERED: Final = 25
+COMMITS_AT_START: Final = 60
+
+
+StoreKind: TypeAlias = Literal["sqlite", "postgres"]
+ANY: Final = ("G1", "G2", "G3", "G4", "G5", "G9", "G10")
+_LOCKS: Final = re.compile(r"FOR (NO KEY )?UPDATE[A-Z ]*")
 
 
 class Sabotage(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +44,8 @@ class Sabotage(msgspec.Struct, frozen=True, kw_only=True):
     mechanism: str
     apply: Callable[[], None]
     guarantees: frozenset[str]
-    stores: frozenset[Literal["sqlite", "postgres"]] = frozenset({"sqlite"})
+    stores: frozenset[StoreKind]
+    """The stores that have such a mechanism."""
 
 
 def _put(place: Any, name: str, value: Any) -> None:
@@ -209,7 +218,9 @@ def commits_gathered() -> None:
         self._owner = get_ident()
 
     def commit_late(self: Session) -> None:
-        if next(numbers) % COMMITS_GATHERED == 0:
+        number = next(numbers)
+        # A store is opened as it should be; from then on many transactions wait for one commit.
+        if number < COMMITS_AT_START or number % COMMITS_GATHERED == 0:
             commit(self)
             return
         self.flush()
@@ -295,8 +306,78 @@ def nothing_erased() -> None:
     )
 
 
-def _sabotage(mechanism: str, apply: Callable[[], None], *guarantees: str) -> Sabotage:
-    return Sabotage(mechanism=mechanism, apply=apply, guarantees=frozenset(guarantees))
+# -- several nodes
+
+
+def customers_not_locked() -> None:
+    """Read a customer's version, and let others change the customer meanwhile."""
+
+    def take_no_lock(self: Locks, name: str, ids: list[int]) -> dict[int, int]:
+        rows = self._session.write(_LOCKS.sub("", self._queries[name]), (ids,))
+        return dict(rows)
+
+    _put(Locks, "_take", take_no_lock)
+
+
+def versions_not_raised() -> None:
+    """Change customers, and let other nodes believe what they hold of them in memory."""
+    _put(Locks, "raise_versions", lambda self, customer_ids: None)
+
+
+def control_not_looked_at() -> None:
+    """Work by the brakes and the brand that a node knew first."""
+    known: list[int] = []
+    version = Control.control_version
+
+    def first_version(self: Control) -> int:
+        if not known:
+            known.append(version(self))
+        return known[0]
+
+    _put(Control, "control_version", first_version)
+
+
+def clocks_of_their_own() -> None:
+    """Let each node go by its own clock, however wrong it is."""
+    _put(Control, "read_clock", lambda self: 0)
+
+
+def promotions_of_others_tried_again() -> None:
+    """Hand over again what another node was handing over, promotions too."""
+
+    def resume(engine: Engine, gone: Any, now: int) -> int:
+        for message in deliver.held_of(
+            engine, engine.store.load_messages_in(["leaving"], limit=99)
+        ):
+            customer, newest = deliver.look_up(engine, message)
+            if newest is not None and newest.state == "leaving" and newest.node in gone:
+                queued = msgspec.structs.replace(newest, state="queued", due_at=now)
+                engine.save_message(customer, queued)
+        return 0
+
+    _put(nodes, "resume_from_others", resume)
+
+
+def replica_not_waited_for() -> None:
+    """Do nothing here: it is the cluster that lets commits return before the replica has them."""
+
+
+def _sabotage(
+    mechanism: str,
+    apply: Callable[[], None],
+    *guarantees: str,
+    stores: Iterable[StoreKind] = ("sqlite",),
+) -> Sabotage:
+    return Sabotage(
+        mechanism=mechanism,
+        apply=apply,
+        guarantees=frozenset(guarantees),
+        stores=frozenset(stores),
+    )
+
+
+BOTH: Final[tuple[StoreKind, ...]] = ("sqlite", "postgres")
+NODES: Final[tuple[StoreKind, ...]] = ("postgres",)
 
 
 SABOTAGES: Final[dict[str, Sabotage]] = {
@@ -304,7 +385,7 @@ SABOTAGES: Final[dict[str, Sabotage]] = {
     for one in (
         _sabotage("the second decision at the hand-over", no_second_decision, "G1", "G3"),
         _sabotage("withdrawal and second decision together", no_look_at_all, "G1"),
-        _sabotage("the list of what is in flight", nothing_listed, "G1"),
+        _sabotage("the list of what is in flight", nothing_listed, "G1", stores=BOTH),
         _sabotage("brakes in force at once", brake_not_told, "G1"),
         _sabotage("holds", holds_ignored, "G1", "G5"),
         _sabotage("the basis", nothing_asked_of_consent, "G1", "G2"),
@@ -317,7 +398,7 @@ SABOTAGES: Final[dict[str, Sabotage]] = {
         _sabotage("services again at a start", services_left_at_start, "G4"),
         _sabotage("no promotion again after an unclear call", unclear_tried_again, "G4"),
         _sabotage("one key for all attempts", a_key_for_each_attempt, "G4"),
-        _sabotage("de-duplication", everything_is_new, "G9"),
+        _sabotage("de-duplication", everything_is_new, "G9", stores=BOTH),
         _sabotage("the commit before the answer", commits_gathered, "G9"),
         _sabotage("the mark of states written behind", states_behind_the_mark, "G9", "G5"),
         _sabotage("every decision on record", decisions_unrecorded, "G9"),
@@ -327,5 +408,16 @@ SABOTAGES: Final[dict[str, Sabotage]] = {
         _sabotage("grouping by the evidence", evidence_unheeded, "G10"),
         _sabotage("late events of the forgotten", late_events_of_the_forgotten, "G11"),
         _sabotage("erasure", nothing_erased, "G11"),
+        _sabotage("the customer's lock", customers_not_locked, *ANY, stores=NODES),
+        _sabotage("the customer's version", versions_not_raised, *ANY, stores=NODES),
+        _sabotage("the control version", control_not_looked_at, "G1", "G5", stores=NODES),
+        _sabotage("the clock that nodes share", clocks_of_their_own, *ANY, stores=NODES),
+        _sabotage(
+            "no promotion again of another node's",
+            promotions_of_others_tried_again,
+            "G4",
+            stores=NODES,
+        ),
+        _sabotage("the synchronous replica", replica_not_waited_for, "G9", "G7", stores=NODES),
     )
 }
