@@ -46,13 +46,14 @@ class Desk:
         self.moods: dict[Channel, Mood] = {"email": "well", "hook": "well"}
         self.mail_port = 0
         self.hook_port = 0
+        self._taken: set[str] = set()
         self._draw = draw
         self._guard = threading.Lock()
 
     def begin(self) -> list[Arrived]:
         """Begin an empty log, and return it."""
         with self._guard:
-            self.arrived, self.links = [], {}
+            self.arrived, self.links, self._taken = [], {}, set()
             return self.arrived
 
     def feel(self, channel: Channel, mood: Mood) -> None:
@@ -71,8 +72,15 @@ class Desk:
         """Keep what arrived."""
         with self._guard:
             self.arrived.append(arrived)
+            if arrived.taken:
+                self._taken.add(arrived.key)
             if link:
                 self.links[arrived.person] = link
+
+    def has_taken(self, key: str) -> bool:
+        """Return whether a message was taken before: then it is not refused when it comes again."""
+        with self._guard:
+            return key in self._taken
 
     def link_of(self, person: str) -> str | None:
         """Return the link in the newest mail to a person."""
@@ -166,6 +174,10 @@ def _handler(desk: Desk) -> type[BaseHTTPRequestHandler]:
             begun_at = read_monotonic()
             if mood == "dawdling":
                 time.sleep(pause_before(mood, share))
+            if mood in ("postponing", "refusing") and desk.has_taken(
+                self.headers["Idempotency-Key"]
+            ):
+                mood = "well"
             body = self.rfile.read(int(self.headers["Content-Length"]))
             desk.note(
                 read_hook(
