@@ -95,7 +95,6 @@ def ingest(
             customers = _newest(engine, touched)
         in_flight, withdrawn = _follow(engine, customers, now)
     if duplicates and not silent:
-        # The first answer may never have arrived: what had begun to leave by then is told again.
         in_flight += _still_leaving(engine, duplicates, told={one.message_id for one in in_flight})
     return Ingested(
         accepted=accepted,
@@ -186,7 +185,10 @@ def _leaving(customer: Customer) -> list[InFlight]:
 def _still_leaving(
     engine: Engine, duplicates: Iterable[Event], *, told: set[str]
 ) -> list[InFlight]:
-    """Return what is on its way to those whom events were about that had been taken before."""
+    """Return what is on its way to those whom events were about that had been taken before.
+
+    The first answer may never have arrived, so that what it listed is told again.
+    """
     found: dict[int, Customer] = {}
     for event in duplicates:
         anchor = event.identifiers[0], event.vouched_count == 0
