@@ -5,6 +5,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -81,14 +82,17 @@ def test_a_changed_brand_reaches_every_node(fleet: Fleet) -> None:
     facts.write_text(facts.read_text() + feature)
     brand.write_text(brand.read_text().replace("Pier Post\n", "Pier Letters\n"))
     for member in (one, two):
-        until(
-            "the brand is taken", lambda member=member: member.status()["brand"] == "Pier Letters"
-        )  # type: ignore[misc]
+        until("the brand is taken", partial(shows, member, "Pier Letters"))
     assert two.end() == 0
     two.start()
     # Its folder was in force before: the store's brand counts, and nothing flaps.
     two.send(fleet.event(user, "Order Completed", order_id=fleet.id("o"), total=50))
     assert two.status()["brand"] == one.status()["brand"] == "Pier Letters"
+
+
+def shows(member: Member, brand: str) -> bool:
+    """Return whether a node works by a brand."""
+    return bool(member.status()["brand"] == brand)
 
 
 def bills_of(fleet: Fleet, member: Member, count: int) -> None:
@@ -158,8 +162,8 @@ def test_a_store_that_is_away_is_waited_for(fleet: Fleet, server: Server) -> Non
     )
     for member in (one, two):
         until("it is ready again", member.is_ready, 20)
-        user, told = fleet.newcomer()
-        until("it takes events again", lambda member=member, told=told: takes(member, told), 20)  # type: ignore[misc]
+        _, told = fleet.newcomer()
+        until("it takes events again", partial(takes, member, told), 20)
 
 
 def takes(member: Member, told: list[dict[str, object]]) -> bool:

@@ -26,7 +26,7 @@ from kept.flows.recover import recover
 from kept.flows.sign_log import open_log
 from kept.flows.staff import ADMIN_SETTING
 from kept.flows.together import WantsOf, do_together
-from kept.ports import Channel, Notifier
+from kept.ports import Channel, Notifier, Store
 from kept.runtime.brands import Brands
 from kept.runtime.breaches import work_on_breaches_of
 from kept.runtime.channels import OUTBOX, build_channels
@@ -75,6 +75,8 @@ class Runtime:
         self.directory = Directory(
             idle=staff.session_idle_minutes * MINUTE, whole=staff.session_hours * HOUR
         )
+        self.also_takes_up: list[Callable[[Store], None]] = []
+        """What else is told, within a transaction, when what all nodes must know changed."""
         self.writer = self._make_writer()
         self._files = FilesChannel(folder=settings.data / OUTBOX, clock=self.clock)
         channels, notifiers = self._open_outside()
@@ -181,6 +183,8 @@ class Runtime:
                 # Another node may have destroyed keys that were used here.
                 vault.let_go()
                 self.directory.load(engine.store)
+                for also in self.also_takes_up:
+                    also(engine.store)
 
             engine.also_takes_up.append(take_up)
             engine.secret = self._commit(engine, _link_secret)

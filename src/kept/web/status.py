@@ -10,7 +10,9 @@ from starlette.responses import Response
 from kept.core.values import SECOND, format_instant, moment_of
 from kept.errors import Problem, StoreError
 from kept.flows.engine import Engine
+from kept.shared_port import Node
 from kept.web.admin.brakes import BrakeView, view_brake
+from kept.web.admin.nodes import SILENT_AFTER
 from kept.web.endpoints import Call, Endpoint
 from kept.web.front import Front
 
@@ -70,6 +72,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...]
     """Why the brand folder as it is now was not taken up."""
     news: tuple[News, ...]
+    nodes: tuple[str, ...]
+    """Who else shares the store, in words; none where it has only one writer."""
     stored: dict[str, int]
     """Events, customers, parts and messages by state, as they are stored."""
     commit_ms: float
@@ -123,6 +127,7 @@ async def read_status(front: Front, now: int) -> Status:
             News(kind=str(item["kind"]), sentence=tell(item))
             for item in reversed(engine.noted.news[-NEWS_SHOWN:])
         ),
+        nodes=tuple(_node(node, now) for node in engine.nodes),
         stored=stored,
         commit_ms=round(commits[len(commits) // 2] * 1000, 2) if commits else 0.0,
     )
@@ -160,6 +165,15 @@ def _add(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
 
 def _ranked(counts: dict[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _node(node: Node, now: int) -> str:
+    """Return a node in words."""
+    if node.is_gone:
+        return f"{node.name} is gone"
+    if now - node.seen_at > SILENT_AFTER:
+        return f"{node.name} has been silent since {format_instant(node.seen_at)}"
+    return f"{node.name} works"
 
 
 def _sources(
@@ -251,6 +265,9 @@ _ALERTS: Final = {
     "restored": "The store was restored; promotions are paused until you resume their purposes.",
     "tool_unreachable": "{source} cannot be told of suppressions; it is tried again until it can.",
     "tool_back": "{source} is told of suppressions again.",
+    "brand_not_taken": "The brand that is in force cannot be taken up here; this node decides nothing until "
+    "it can.",
+    "node_gone": "Node {node} is gone; others do what it did.",
     "brand_refused": "The changed brand folder was refused; the old one stays in force.",
 }
 
