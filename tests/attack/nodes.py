@@ -23,6 +23,8 @@ SECRET: Final = "whsec_" + b64encode(b"quayside " * 4).decode()
 START_SECONDS_MAX: Final = 90.0
 PREPARE: Final = "tests.attack.launcher"
 LOG_SHOWN: Final = 4_000
+STARTS_MAX: Final = 20
+AGAIN_SECONDS: Final = 0.5
 
 
 class Node:
@@ -59,16 +61,18 @@ class Node:
             arguments=arguments, environment=self.environment, out=log, err=log, prepare=PREPARE
         )
 
-    def wait_until_ready(self) -> None:
-        """Wait until the server says that it is ready."""
+    def wait_until_ready(self) -> bool:
+        """Wait until the server says that it is ready; return False if it ended instead."""
         began, address = read_monotonic(), self.data / "server-address"
         while read_monotonic() - began < START_SECONDS_MAX * SECOND:
+            if has_ended(self.process):
+                return False
             if address.exists() and (url := address.read_text().strip()):
                 try:
                     if httpx.get(f"{url}/ready", timeout=5).status_code == 200:
                         self.url = url
                         self.start_seconds.append((read_monotonic() - began) / SECOND)
-                        return
+                        return True
                 except httpx.TransportError:
                     # It is announced just before it answers.
                     time.sleep(0.005)
@@ -82,6 +86,12 @@ class Node:
     def token(self) -> str:
         """Return the operator's token."""
         return (self.data / "admin-token").read_text().strip()
+
+
+def has_ended(process: int) -> bool:
+    """Return whether a process that the nursery forked has ended; nobody was told of it yet."""
+    stat = Path(f"/proc/{process}/stat").read_text()
+    return stat.rpartition(")")[2].split()[0] == "Z"
 
 
 class Site:
@@ -128,10 +138,15 @@ class Site:
         return [node.url for node in self.nodes if node.url]
 
     def start(self, node: Node) -> None:
-        """Start one node and wait until it is ready."""
-        with self._guard:
-            node.start(self._nursery)
-        node.wait_until_ready()
+        """Start one node and wait until it is ready; one that finds no database is started again."""
+        for _ in range(STARTS_MAX):
+            with self._guard:
+                node.start(self._nursery)
+            if node.wait_until_ready():
+                return
+            self._wait(node)
+            time.sleep(AGAIN_SECONDS)
+        raise AssertionError(f"the server does not start: {node.log()}")
 
     def start_all(self) -> None:
         """Start every node, one after the other."""
