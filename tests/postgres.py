@@ -188,7 +188,7 @@ def running_server(settings: Mapping[str, str] = SETTINGS) -> Iterator[Server]:
     """Run a server of one's own for the length of the block."""
     # A socket's path may be a hundred characters long, and a test's folder is longer.
     home = Path(tempfile.mkdtemp(prefix="kept-pg-"))
-    owner = _give_away(home)
+    owner = give_away(home)
     run_program(
         "initdb",
         f"--pgdata={home / 'data'}",
@@ -243,7 +243,7 @@ def _children_of(process: int) -> list[int]:
     return [int(line) for line in told.stdout.split()]
 
 
-def _give_away(home: Path) -> str | None:
+def give_away(home: Path) -> str | None:
     """PostgreSQL refuses to run as root: give its files to somebody harmless, and return who."""
     if os.geteuid() != 0:
         return None

@@ -332,6 +332,21 @@ class Engine:
         state = customer.total(self.plan)
         return find_address(name, state, customer.identifiers) if name else None
 
+    def part_reached(self, customer: Customer, channel: str) -> int:
+        """Return the part whose address a channel uses, by which a message counts.
+
+        Should the parts turn out to be two people, it counts for the one whom it reached.
+        """
+        name = self.bundle.brand.consent.channels[channel].address
+        address = self.address_of(customer, channel)
+        if name and address and len(customer.parts) > 1:
+            for part_id, part in sorted(customer.parts.items()):
+                known = {part.identifier.namespace: part.identifier.value}
+                own = find_address(name, customer.states[part_id], known)
+                if own == address and not part.claimed:
+                    return part_id
+        return customer.own_part
+
     def save_message(self, customer: Customer, message: Message) -> None:
         """Keep a message, in memory only as long as it is open."""
         if message.is_open:

@@ -21,10 +21,13 @@ from kept.core.reason import (
     Shadowed,
     code_of,
 )
+from kept.core.values import SECOND
 from kept.flows.approval_requests import request_approvals
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine, open_messages_of, standing_of
 
+LOOK_AGAIN: Final = 30 * SECOND
+"""When that which waits for something is looked at again at the earliest."""
 _HELD_BACK: Final = frozenset({"permitted", "held", "pressure", "honest"})
 """Layers that hold back what would be said otherwise; the others say that there is nothing to say."""
 
@@ -59,10 +62,25 @@ def recheck(engine: Engine, customer: Customer, now: int) -> list[Message]:
             due_at = _due_again(message, verdict, now)
             if due_at != message.due_at:
                 engine.save_message(customer, msgspec.structs.replace(message, due_at=due_at))
-        elif not (isinstance(verdict, BreachNoticeDue) and verdict.is_searching):
+        elif isinstance(verdict, BreachNoticeDue) and verdict.is_searching:
+            continue
+        elif waits_until := find_wait(message, verdict, now):
+            engine.save_message(customer, msgspec.structs.replace(message, due_at=waits_until))
+        else:
             withdraw(engine, customer, message, verdict, now)
             withdrawn.append(message)
     return withdrawn
+
+
+def find_wait(message: Message, verdict: Reason, now: int) -> int:
+    """Return until when a message waits that something holds back for a while; 0 where it is withdrawn.
+
+    What was never tried is withdrawn and decided again. What may have arrived counts as said once it
+    is withdrawn: had it not arrived, it would never be said.
+    """
+    if not message.may_have_arrived or verdict.layer not in ("held", "pressure"):
+        return 0
+    return max(verdict.until, now + LOOK_AGAIN)
 
 
 def _due_again(message: Message, verdict: Chosen, now: int) -> int:
@@ -163,7 +181,7 @@ def queue(
     message = Message(
         message_id=f"m{decision.decision_id}-{chosen.action}"
         + (f"-{chosen.about.replace('/', '-')}" if chosen.about else ""),
-        part_id=customer.own_part,
+        part_id=engine.part_reached(customer, chosen.channel),
         decision_id=decision.decision_id,
         action=rule.action,
         kind=rule.kind,
