@@ -1,0 +1,311 @@
+"""Leaving: whether a candidate may leave now, on which channel, and from when on.
+
+A candidate that may leave has `way`, a struct of the channel's place among those of its action, and
+from when on; otherwise `r` says why not.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from kept.core.decision import OUTBOUND
+from kept.core.policy_sql.held import CLAIMED, Hushes
+from kept.core.policy_sql.judged import JUDGED, NUMBER, ONE, Layers
+from kept.core.policy_sql.permitted import Permissions
+from kept.core.policy_sql.pressure import CONTACTS, KNOWN_AFTER, Pressure, arrived
+from kept.core.policy_sql.setting import Setting
+from kept.core.policy_sql.text import (
+    FALSE,
+    NULL,
+    Stages,
+    all_of,
+    array,
+    case,
+    constant,
+    contains,
+    element,
+    filtered,
+    least,
+    length,
+    name,
+    pick,
+    struct,
+    transformed,
+)
+from kept.core.reason import (
+    AlreadyQueued,
+    ContactsUnknown,
+    KnownSinceImport,
+    NoBasis,
+    NotOfferedHere,
+    ProviderRefused,
+    QuietNow,
+    Resting,
+)
+from kept.core.rules import ActionRule, ChannelRule
+from kept.core.values import NEVER
+
+BEST: Final = name(":best")
+OPEN: Final = name(":open")
+PLACE: Final = "k_place"
+_FIELDS: Final = ("a", "k", "is_unknown", "b", "e", "sets", "s", "instant", "r", "hu", "hw", "hwu")
+
+
+class Leaving:
+    """Writes whether the best promotional candidate and every other may leave."""
+
+    def __init__(
+        self,
+        at: Setting,
+        layers: Layers,
+        permissions: Permissions,
+        hushes: Hushes,
+        pressure: Pressure,
+    ) -> None:
+        """Take what else is written."""
+        self._at = at
+        self._layers = layers
+        self._permissions = permissions
+        self._hushes = hushes
+        self._pressure = pressure
+
+    def add(self, stages: Stages) -> None:
+        """Add the column `:left`: judged candidates, with `way` and the last reason."""
+        rules, rows = self._at.rules, JUDGED
+        ways = {
+            ":permitted_ways": self._by_way(self._permissions.way),
+            ":hushed_ways": self._by_way(
+                lambda rule, one: self._hushes.customer_wide(rule, one.channel)
+            ),
+            ":pressed_ways": self._by_way(self._pressure.pressed),
+            ":zoneless_ways": self._by_way(lambda rule, one: self._pressure.quiet(rule, one)[0]),
+            ":due_ways": self._by_way(lambda rule, one: self._pressure.quiet(rule, one)[1]),
+            ":answered_ways": self._by_way(lambda _, one: self._pressure.responses(one)),
+            ":refusals": array((self._permissions.refusal(rule) for rule in rules), "INTEGER"),
+        }
+        for column, texts in ways.items():
+            stages.add(column, texts)
+        stages.close()
+        fields = {field: f"{ONE}.{field}" for field in _FIELDS}
+        for column, more in (
+            (":next", {"r": self._before_ways()}),
+            (":tried", {"ways": case([(f"{ONE}.r IS NULL", self._ways())], f"CAST(NULL AS {_WAYS})")}),
+            (":chosen_way", {"way": self._way()}),
+            (":left", {"r": self._reason()}),
+        ):
+            fields |= more
+            stages.add(column, transformed(rows, ONE, struct(**fields)))
+            stages.close()
+            rows = name(column)
+            fields = {field: f"{ONE}.{field}" for field in fields}
+
+    # -- one list for all ways: those of the first action, those of the second …
+
+    def _by_way(self, write: Callable[[ActionRule, ChannelRule], str]) -> str:
+        texts = [
+            write(rule, channel)
+            for rule in self._at.rules
+            for channel in rule.channels
+        ]
+        return f"CAST([{', '.join(texts)}] AS BIGINT[])"
+
+    def _places(self) -> str:
+        """Return the places in those lists of the channels that are asked for of the action in hand."""
+        lists, place = [], 0
+        asked = self._at.request.channel
+        for rule in self._at.rules:
+            own = []
+            for channel in rule.channels:
+                place += 1
+                if not asked or channel.channel == asked:
+                    own.append(str(place))
+            lists.append(f"[{', '.join(own)}]")
+        return pick(lists, NUMBER, "INTEGER[]")
+
+    def _of_way(self, values: list[str | int], of: str) -> str:
+        return pick([constant(value) for value in values], PLACE, of)
+
+    # -- before any channel is looked at
+
+    def _is_next(self) -> str:
+        best = f"{ONE}.a = {BEST}.a AND {ONE}.k = {BEST}.k"
+        return f"NOT {self._layers.is_promotional} OR ({best})"
+
+    def _before_ways(self) -> str:
+        reason = case([(self._is_next(), self._forbidden())], self._layers.outranked)
+        return f"CAST({case([(f'{ONE}.r IS NOT NULL', f'{ONE}.r')], reason)} AS INTEGER)"
+
+    def _forbidden(self) -> str:
+        """Return why no further message may be made, as `layers.check_leaving` has it."""
+        at, reasons = self._at, self._at.reasons
+        action = self._layers.action_name
+        no_channel = self._layers.of_rule([not rule.channels for rule in at.rules], "BOOLEAN")
+        same = f"k_open.action = {action} AND k_open.about = {ONE}.k"
+        is_open = f"LEN({filtered(OPEN, 'k_open', same)}) > 0"
+        imported = contains(name(":imported"), f"{action} || '|' || {ONE}.k")
+        return case(
+            [
+                (no_channel, reasons.text(NotOfferedHere(placement=OUTBOUND))),
+                (
+                    case([(f"{length(OPEN)} > 0", is_open)], FALSE),
+                    reasons.text(AlreadyQueued(message_id=""), "queued"),
+                ),
+                (
+                    case([(f"{length(name(':imported'))} > 0", imported)], FALSE),
+                    reasons.text(KnownSinceImport()),
+                ),
+            ],
+            f"COALESCE({self._layers.repeat()}, {self._resting()}, {self._memory()})",
+        )
+
+    def rested_at(self) -> str:
+        """Return when the customer was last contacted by an action of this kind, or NULL."""
+        kinds = self._layers.of_rule([rule.kind for rule in self._at.rules], "VARCHAR")
+        same = filtered(CONTACTS, "k_contact", f"k_contact.kind = {kinds} AND {arrived('k_contact')}")
+        return f"LIST_MAX({transformed(same, 'k_contact', 'k_contact.attempt_at')})"
+
+    def _resting(self) -> str:
+        at = self._at
+        rests = [at.now - rule.rest if rule.rest else None for rule in at.rules]
+        if not any(rule.rest for rule in at.rules):
+            return "CAST(NULL AS INTEGER)"
+        since = self._layers.of_rule(rests, "BIGINT")
+        resting = f"{since} IS NOT NULL AND {self.rested_at()} > {since}"
+        return case(
+            [
+                (f"{length(CONTACTS)} = 0", NULL),
+                (resting, at.reasons.text(Resting(at=0), "resting")),
+            ]
+        )
+
+    def _memory(self) -> str:
+        """Return that a contact which is forgotten might forbid the action."""
+        at, reasons, rules = self._at, self._at.reasons, self._at.rules
+        once = self._layers.of_rule([not rule.repeat for rule in rules], "BOOLEAN")
+        branches = [(f"COALESCE({KNOWN_AFTER}, 0) = 0", NULL)]
+        unsaid = reasons.text(ContactsUnknown())
+        branches.append((f"{once} AND NOT {name(':said_known')}", unsaid))
+        for key, waits, last_at in (
+            ("memory_of_repeat", [rule.repeat for rule in rules], f"COALESCE({ONE}.instant, 0)"),
+            (
+                "memory_of_rest",
+                [rule.rest for rule in rules],
+                case(
+                    [
+                        (
+                            self._layers.of_rule([bool(rule.rest) for rule in rules], "BOOLEAN"),
+                            f"COALESCE({self.rested_at()}, 0)",
+                        )
+                    ],
+                    "0",
+                ),
+            ),
+        ):
+            since = self._layers.of_rule([at.now - wait for wait in waits], "BIGINT")
+            may_be = f"{last_at} < {KNOWN_AFTER} AND {KNOWN_AFTER} > {since}"
+            branches.append((may_be, reasons.text(ContactsUnknown(), key)))  # type: ignore[arg-type]
+        return case(branches)
+
+    # -- the ways
+
+    def _ways(self) -> str:
+        """Return every channel that is permitted, with why it is pressed or from when on it is open."""
+        permitted = f"{element(name(':permitted_ways'), PLACE)} IS NULL"
+        places = filtered(self._places(), PLACE, permitted)
+        own = self._hushed_way()
+        refused = self._refused()
+        chain = [
+            own,
+            element(name(":pressed_ways"), PLACE),
+            refused,
+            element(name(":zoneless_ways"), PLACE),
+        ]
+        reason = f"COALESCE({', '.join(chain)})"
+        due = element(name(":due_ways"), PLACE)
+        way = f"CAST({struct(place=PLACE, r=reason, due=due)} AS {_WAY})"
+        return transformed(places, PLACE, way)
+
+    def _hushed_way(self) -> str:
+        hushed = element(name(":hushed_ways"), PLACE)
+        chain = []
+        if any(
+            self._hushes.has_own(rule, one.channel) for rule in self._at.rules for one in rule.channels
+        ):
+            firsts, first = [], 1
+            for rule in self._at.rules:
+                firsts.append(first)
+                first += len(rule.channels)
+            start = self._layers.of_rule(list(firsts), "INTEGER")
+            chain.append(element(f"{ONE}.hw", f"{PLACE} - {start} + 1"))
+        chain.append(hushed)
+        if self._at.has_claims:
+            by_channel = [
+                (f"{self._channel()} = {constant(channel)}", self._claimed(channel))
+                for channel in sorted(self._at.policy.channels)
+                if any(channel in hold.scope.channels for hold in self._at.policy.holds)
+            ]
+            chain.append(case([(f"{length(CLAIMED)} > 0", case(by_channel))]))
+        return f"COALESCE({', '.join(chain)})" if len(chain) > 1 else chain[0]
+
+    def _claimed(self, channel: str) -> str:
+        return self._hushes.claimed_reason(self._hushes.claimed(NUMBER, f"{ONE}.k", channel))
+
+    def _channel(self) -> str:
+        named = [one.channel for rule in self._at.rules for one in rule.channels]
+        return self._of_way(list(named), "VARCHAR")
+
+    def _refused(self) -> str:
+        number = self._at.reasons.text(ProviderRefused(detail="refused before"))
+        mine = all_of(
+            [
+                "k_contact.outcome = 'refused'",
+                f"k_contact.action = {self._layers.action_name}",
+                f"k_contact.about = {ONE}.k",
+                f"k_contact.channel = {self._channel()}",
+            ]
+        )
+        is_refused = f"LEN({filtered(CONTACTS, 'k_contact', mine)}) > 0"
+        return case([(f"{length(CONTACTS)} > 0", case([(is_refused, number)]))])
+
+    # -- the choice
+
+    def expires_at(self) -> str:
+        """Return when the message of the candidate in hand is not worth sending any more."""
+        lasts = [min(self._at.now + rule.valid_for, NEVER) for rule in self._at.rules]
+        until = self._layers.of_rule(list(lasts), "BIGINT")
+        return f"LEAST({until}, {case([(f'{ONE}.e <> 0', f'{ONE}.e')])})"
+
+    def _way(self) -> str:
+        """Return the best of the open channels: in time, preferred, answered, cheap."""
+        channels = [one for rule in self._at.rules for one in rule.channels]
+        costs = pick([str(one.cost) for one in channels], "k_way.place", "BIGINT")
+        named = pick([constant(one.channel) for one in channels], "k_way.place", "VARCHAR")
+        order = struct(
+            late=f"k_way.due >= {self.expires_at()}",
+            other=f"{named} <> COALESCE({name(':preferred')}, '')",
+            answered=f"-{element(name(':answered_ways'), 'k_way.place')}",
+            cost=costs,
+            place="k_way.place",
+            due="k_way.due",
+        )
+        open_ways = filtered(f"{ONE}.ways", "k_way", "k_way.r IS NULL")
+        return least(transformed(open_ways, "k_way", order))
+
+    def _reason(self) -> str:
+        reasons = self._at.reasons
+        pressed = filtered(f"{ONE}.ways", "k_way", "k_way.r IS NOT NULL")
+        no_basis = [
+            reasons.number(NoBasis(entity=rule.entity, purpose=rule.purpose))
+            for rule in self._at.rules
+        ]
+        none_open = (
+            f"COALESCE({element(name(':refusals'), NUMBER)}, {element(pressed, '1')}.r, "
+            f"{self._layers.of_rule(list(no_basis), 'INTEGER')})"
+        )
+        quiet = reasons.text(QuietNow(quiet_hours=""), "quiet")
+        found = case([(f"{ONE}.way IS NULL", none_open), (f"{ONE}.way.late", quiet)])
+        goes_on = f"{ONE}.ways IS NOT NULL"
+        return f"CAST({case([(goes_on, found)], f'{ONE}.r')} AS INTEGER)"
+
+
+_WAY: Final = "STRUCT(place INTEGER, r INTEGER, due BIGINT)"
+_WAYS: Final = f"{_WAY}[]"

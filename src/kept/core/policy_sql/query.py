@@ -1,0 +1,168 @@
+"""Write the query that decides for everybody in a base."""
+
+from typing import Final
+
+import msgspec
+
+from kept.core.bundle import Bundle
+from kept.core.decision import Controls, Request
+from kept.core.policy.tree import reads_zone
+from kept.core.generate import expressions_of
+from kept.core.policy_sql.candidates import Candidates
+from kept.core.policy_sql.chosen import add_best, add_choice
+from kept.core.policy_sql.conditions import BLIND, Conditions, segment_column
+from kept.core.policy_sql.details import TOLD, Details, holds_column
+from kept.core.policy_sql.held import CLAIMED, Hushes, add_states, states_list
+from kept.core.policy_sql.judged import Layers
+from kept.core.policy_sql.leaving import BEST, Leaving
+from kept.core.policy_sql.lookups import DRAWN, ZONES
+from kept.core.policy_sql.permitted import Permissions
+from kept.core.policy_sql.pressure import HAS_ZONE, Pressure, quiet_column
+from kept.core.policy_sql.reasons import NumberedReason, Reasons
+from kept.core.policy_sql.setting import Setting
+from kept.core.policy_sql.text import Stages, all_of, any_of, case, name, struct
+from kept.core.scopes import COHORT
+
+CUSTOMERS: Final = "customers"
+CLAIMED_TABLE: Final = "claimed"
+EVERYBODY: Final = Request()
+
+
+class PolicyQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """A query that decides for everybody, and what its numbers stand for."""
+
+    text: str
+    """Columns: `customer`, `cohort`, `answer`, `answer_about`, `told`, and with details `holds`."""
+    actions: tuple[str, ...]
+    """By number, from 1 on."""
+    channels: tuple[str, ...]
+    """By place of the way, from 1 on."""
+    reasons: tuple[NumberedReason, ...]
+    """By number, from 1 on."""
+    request: Request
+    now: int
+
+
+def write_query(
+    bundle: Bundle,
+    *,
+    now: int,
+    request: Request = EVERYBODY,
+    controls: Controls | None = None,
+    has_claims: bool = True,
+    with_details: bool = True,
+    where: str = "",
+) -> PolicyQuery:
+    """Return the query that decides for everybody in a base of this brand and instant.
+
+    Args:
+        request: what is asked; what differs from customer to customer (open messages) is in the base.
+        has_claims: whether anything is merely claimed of anybody in the base.
+        with_details: whether reasons come with what differs from customer to customer.
+        where: a condition, as SQL on the columns of facts, of whom is decided for.
+    """
+    at = Setting(
+        bundle=bundle,
+        request=request,
+        controls=controls or Controls(),
+        now=now,
+        has_claims=has_claims,
+        with_details=with_details,
+        reasons=Reasons(),
+    )
+    conditions = Conditions(at.code, at.controls.stale_facts)
+    stages = Stages(_source(at, CUSTOMERS))
+    _add_derived(at, conditions, stages)
+    if where:
+        stages.keep(where)
+    add_states(at, conditions, stages)
+    stages.add(":pressure", conditions.known(at.code.pressure, "", {}).value_if_known)
+    permissions = Permissions(at, stages)
+    hushes = Hushes(at, stages)
+    if has_claims:
+        _add_claimed(at, conditions, stages)
+    brakes = {one: code for one in at.policy.channels if (code := hushes.brake_on_channel(one)) != "NULL"}
+    pressure = Pressure(at, brakes, stages)
+    Candidates(at, conditions, hushes, stages)
+    layers = Layers(at, permissions, hushes)
+    layers.add(stages)
+    add_best(at, layers, stages)
+    leaving = Leaving(at, layers, permissions, hushes, pressure)
+    add_choice(at, layers, permissions, leaving, stages)
+    told = Details(at, layers, leaving, hushes, pressure).write()
+    columns = [
+        f'{name(":customer")} AS customer',
+        f"{name(COHORT)} AS cohort",
+        f"{BEST}.a AS answer",
+        f"{BEST}.k AS answer_about",
+        f"{told} AS {TOLD}",
+    ]
+    if with_details:
+        columns.append(f"{holds_column(at)} AS holds")
+    return PolicyQuery(
+        text=stages.write(", ".join(columns)),
+        actions=tuple(rule.action for rule in at.rules),
+        channels=tuple(one.channel for rule in at.rules for one in rule.channels),
+        reasons=at.reasons.numbered,
+        request=request,
+        now=now,
+    )
+
+
+def write_members(bundle: Bundle, *, where: str, now: int, columns: str, stale: tuple[int, ...] = ()) -> str:
+    """Return a query of whom a condition holds for, which reads facts, cohorts and segments."""
+    at = Setting(
+        bundle=bundle,
+        request=EVERYBODY,
+        controls=Controls(stale_facts=stale),
+        now=now,
+        has_claims=False,
+        with_details=False,
+        reasons=Reasons(),
+    )
+    conditions = Conditions(at.code, stale)
+    stages = Stages(_source(at, CUSTOMERS))
+    _add_derived(at, conditions, stages)
+    stages.keep(where)
+    return stages.write(columns)
+
+
+def _source(at: Setting, table: str) -> str:
+    """Return the first step: the base, with what belongs to each zone and draw, and now."""
+    needs_zones = any(reads_zone(expression) for expression, _ in expressions_of(at.code))
+    quiet = range(len(at.policy.quiet_hours))
+    columns = ["b.*", f'CAST({at.now} AS BIGINT) AS "now"', 'LEN(b.":unknown") > 0 AS ' + BLIND]
+    columns += [f"z.{name(quiet_column(index))}" for index in quiet]
+    if needs_zones:
+        columns += ['z.zone_starts AS "zone_starts"', 'z.zone_offsets AS "zone_offsets"']
+    text = f"FROM {table} b"
+    if needs_zones or quiet:
+        columns.append(f"z.zone IS NOT NULL AS {HAS_ZONE}")
+        text += f' LEFT JOIN {ZONES} z ON b.":zone" = z.zone'
+    if table == CUSTOMERS and any(rule.holdout_percent for rule in at.rules):
+        columns.append('d.held_out AS ":held_out"')
+        text += f' LEFT JOIN {DRAWN} d ON b.":draw" = d.draw'
+    return f"SELECT {', '.join(columns)} {text}"
+
+
+def _add_derived(at: Setting, conditions: Conditions, stages: Stages) -> None:
+    stages.add(COHORT, conditions.cohort(at.code))
+    stages.close()
+    segments = zip(at.code.order.segments, at.code.segments, strict=True)
+    for segment, expression in segments:
+        stages.add(segment_column(segment), conditions.segment(expression))
+    stages.close()
+
+
+def _add_claimed(at: Setting, conditions: Conditions, stages: Stages) -> None:
+    """Add the holds that are on only by what is merely claimed: it may hush, and do no more."""
+    claims = Stages(_source(at, CLAIMED_TABLE))
+    _add_derived(at, conditions, claims)
+    add_states(at, conditions, claims)
+    states = claims.write(f'":customer", {states_list(at)} AS ":states"')
+    stages.join(states, key=":customer", columns={":claimed_states": ":states"})
+    own = "LIST_TRANSFORM(\":states\", LAMBDA k_own : {'hold': k_own.hold, 'about': k_own.about})"
+    known = f"LIST_CONTAINS({own}, {struct(hold='k_state.hold', about='k_state.about')})"
+    new = f'LIST_FILTER(":claimed_states", LAMBDA k_state : NOT {known})'
+    stages.add(":claimed", case([('":claimed_states" IS NOT NULL', new)]))
+    stages.close()

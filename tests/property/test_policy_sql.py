@@ -1,0 +1,109 @@
+"""Law: one query decides for everybody exactly as `decide` does, customer by customer."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kept.core.bundle import Bundle
+from kept.core.decide import decide
+from kept.core.decision import Brake, Controls, Decision, Facts, Request
+from kept.core.policy_sql.answers import Told, read_told
+from kept.core.policy_sql.lookups import Lookup, drawn_table, zones_table
+from kept.core.policy_sql.query import write_query
+from kept.core.policy_sql.rows import RowWriter
+from kept.core.policy_sql.schema import schema_of
+from tests.property.test_decision import NOW, brakes, facts, placements
+from tests.scenario.larkmead import compile_larkmead
+
+
+def ask(
+    bundle: Bundle,
+    everybody: Sequence[Facts],
+    *,
+    request: Request,
+    controls: Controls,
+    now: int,
+) -> list[Told]:
+    """Return what the query says of each customer."""
+    base = duckdb.connect(config={"threads": 1})
+    schema = schema_of(bundle)
+    writer = RowWriter(bundle)
+    rows: dict[str, list[dict[str, Any]]] = {"customers": [], "claimed": []}
+    for number, known in enumerate(everybody, start=1):
+        rows["customers"].append(writer.write(number, known, request.open_messages))
+        claimed = writer.write_claimed(number, known)
+        if claimed is not None:
+            rows["claimed"].append(claimed)
+    for table, some in rows.items():
+        base.execute(schema.create(table))
+        columns = schema.customers if table == "customers" else schema.claimed
+        for row in some:
+            marks = ", ".join(f"CAST(? AS {of})" for of in columns.values())
+            values = [row.get(column) for column in columns]
+            base.execute(f"INSERT INTO {table} SELECT {marks}", values)
+    zones = {known.zone for known in everybody if known.zone is not None}
+    for lookup in (zones_table(bundle.policy, zones, now), drawn_table(bundle.policy)):
+        _load(base, lookup)
+    query = write_query(
+        bundle, now=now, request=request, controls=controls, has_claims=bool(rows["claimed"])
+    )
+    cursor = base.execute(query.text)
+    names = [column[0] for column in cursor.description]
+    found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return [read_told(query, bundle.policy, row) for row in sorted(found, key=lambda r: r["customer"])]
+
+
+def _load(base: duckdb.DuckDBPyConnection, lookup: Lookup) -> None:
+    base.execute(lookup.create)
+    if lookup.rows:
+        marks = ", ".join("?" * len(lookup.rows[0]))
+        base.executemany(f"INSERT INTO {lookup.table} VALUES ({marks})", lookup.rows)
+
+
+def told_of(decision: Decision) -> Told:
+    """Return a decision in the form of a query's answer."""
+    return Told(
+        customer_id=decision.customer_id,
+        cohort=decision.cohort,
+        holds=decision.holds,
+        considered=tuple(sorted(decision.considered, key=lambda one: (one.action, one.about))),
+        answer=decision.answer,
+        answer_about=decision.answer_about,
+        chosen=decision.chosen,
+    )
+
+
+def check(
+    bundle: Bundle,
+    everybody: Sequence[Facts],
+    *,
+    request: Request = Request(),
+    controls: Controls = Controls(),
+    now: int = NOW,
+) -> None:
+    """Assert that the query and the engine say the same of everybody."""
+    found = ask(bundle, everybody, request=request, controls=controls, now=now)
+    expected = [
+        told_of(
+            decide(
+                known, request, bundle.policy, controls, customer_id=number, now=now, decision_id=1
+            )
+        )
+        for number, known in enumerate(everybody, start=1)
+    ]
+    assert found == expected
+
+
+@given(st.lists(facts(), min_size=1, max_size=6), placements, brakes)
+def test_larkmead(everybody: list[Facts], placement: str, on: tuple[Brake, ...]) -> None:
+    """The brand of the scenarios, with whatever its customers may be."""
+    check(
+        compile_larkmead(),
+        everybody,
+        request=Request(placement=placement),
+        controls=Controls(brakes=on),
+    )
