@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kept.core.bundle import Bundle
 from kept.core.decide import decide
-from kept.core.decision import Brake, Controls, Decision, Facts, Request
+from kept.core.decision import Brake, Controls, Decision, Facts, OpenMessage, Request
 from kept.core.policy_sql.answers import Told, read_told
 from kept.core.policy_sql.lookups import Lookup, drawn_table, zones_table
 from kept.core.policy_sql.query import write_query
@@ -22,7 +22,7 @@ from tests.scenario.larkmead import compile_larkmead
 
 def ask(
     bundle: Bundle,
-    everybody: Sequence[Facts],
+    everybody: Sequence[tuple[Facts, tuple[OpenMessage, ...]]],
     *,
     request: Request,
     controls: Controls,
@@ -33,19 +33,15 @@ def ask(
     schema = schema_of(bundle)
     writer = RowWriter(bundle)
     rows: dict[str, list[dict[str, Any]]] = {"customers": [], "claimed": []}
-    for number, known in enumerate(everybody, start=1):
-        rows["customers"].append(writer.write(number, known, request.open_messages))
+    for number, (known, messages) in enumerate(everybody, start=1):
+        rows["customers"].append(writer.write(number, known, messages))
         claimed = writer.write_claimed(number, known)
         if claimed is not None:
             rows["claimed"].append(claimed)
     for table, some in rows.items():
         base.execute(schema.create(table))
-        columns = schema.customers if table == "customers" else schema.claimed
-        for row in some:
-            marks = ", ".join(f"CAST(? AS {of})" for of in columns.values())
-            values = [row.get(column) for column in columns]
-            base.execute(f"INSERT INTO {table} SELECT {marks}", values)
-    zones = {known.zone for known in everybody if known.zone is not None}
+        base.execute(schema.insert(table), [msgspec.json.encode(some).decode()])
+    zones = {known.zone for known, _ in everybody if known.zone is not None}
     for lookup in (zones_table(bundle.policy, zones, now), drawn_table(bundle.policy)):
         _load(base, lookup)
     query = write_query(
@@ -59,9 +55,7 @@ def ask(
 
 def _load(base: duckdb.DuckDBPyConnection, lookup: Lookup) -> None:
     base.execute(lookup.create)
-    if lookup.rows:
-        marks = ", ".join("?" * len(lookup.rows[0]))
-        base.executemany(f"INSERT INTO {lookup.table} VALUES ({marks})", lookup.rows)
+    base.execute(lookup.insert, [msgspec.json.encode(lookup.rows).decode()])
 
 
 def told_of(decision: Decision) -> Told:
@@ -79,7 +73,7 @@ def told_of(decision: Decision) -> Told:
 
 def check(
     bundle: Bundle,
-    everybody: Sequence[Facts],
+    everybody: Sequence[tuple[Facts, tuple[OpenMessage, ...]]],
     *,
     request: Request = Request(),
     controls: Controls = Controls(),
@@ -90,10 +84,16 @@ def check(
     expected = [
         told_of(
             decide(
-                known, request, bundle.policy, controls, customer_id=number, now=now, decision_id=1
+                known,
+                msgspec.structs.replace(request, open_messages=messages),
+                bundle.policy,
+                controls,
+                customer_id=number,
+                now=now,
+                decision_id=1,
             )
         )
-        for number, known in enumerate(everybody, start=1)
+        for number, (known, messages) in enumerate(everybody, start=1)
     ]
     assert found == expected
 
@@ -103,7 +103,7 @@ def test_larkmead(everybody: list[Facts], placement: str, on: tuple[Brake, ...])
     """The brand of the scenarios, with whatever its customers may be."""
     check(
         compile_larkmead(),
-        everybody,
+        [(known, ()) for known in everybody],
         request=Request(placement=placement),
         controls=Controls(brakes=on),
     )

@@ -5,7 +5,7 @@ from typing import Final
 
 from kept.core.contact import IN_FLIGHT_MAX
 from kept.core.policy_sql.chosen import LEFT
-from kept.core.policy_sql.held import CLAIMED, Hushes, until_of
+from kept.core.policy_sql.held import CLAIMED, Hushes, state_of, until_of
 from kept.core.policy_sql.judged import APPROVALS, DECLINED, NUMBER, ONE, Layers, declines_of
 from kept.core.policy_sql.leaving import BEST, OPEN, Leaving
 from kept.core.policy_sql.permitted import RESTRICTED_AT
@@ -98,18 +98,15 @@ class Details:
         return f"CAST({case(branches, '0')} AS BIGINT)"
 
     def _held_until(self) -> str:
-        """Return when a hold ends: of the object, of the customer, or as it is claimed."""
+        """Return when a hold ends: the customer's own, or as it is for an object or as claimed."""
         ends = [
-            until_of(index) if hold.until is not None and not hold.about else "0"
+            case([(f"{state_of(index)} = 1", until_of(index) if hold.until is not None else "0")])
+            if not hold.about
+            else NULL
             for index, hold in enumerate(self._at.code.holds)
         ]
-        plain = pick(ends, self._index(), "BIGINT") if ends else "0"
-        own_about = [bool(hold.about) for hold in self._at.code.holds]
-        is_about = pick_constant(list(own_about), self._index(), "BOOLEAN") if ends else "FALSE"
-        return case([(is_about, self._held_object())], plain)
-
-    def _held_object(self) -> str:
-        return f"COALESCE({ONE}.hu, 0)"
+        own = pick(ends, self._index(), "BIGINT") if ends else NULL
+        return f"COALESCE({own}, {ONE}.hu, 0)"
 
     def _declined_at(self) -> str:
         action = self._layers.action_name

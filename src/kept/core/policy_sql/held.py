@@ -162,7 +162,7 @@ class Hushes:
                 mine = f'{ABOUT}.{name(f"hold.{index}")}'
                 branches += self._branches(index, mine)
                 ends.append((f"{mine} = 1", f"{ABOUT}.{name(f'until.{index}')}"))
-        return case(branches), case(ends, "0")
+        return case(branches), case(ends)
 
     def claimed(self, action: str, about: str, channel: str = "") -> str:
         """Return the first of the claimed holds that covers an action, as a struct, or NULL."""

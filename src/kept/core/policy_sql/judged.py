@@ -78,6 +78,10 @@ class Layers:
             FOUND, ONE, struct(**scored | {"s": self._score(), "instant": self._contacted_at()})
         )
         judged = scored | {"s": f"{ONE}.s", "instant": f"{ONE}.instant", "r": self._reason()}
+        if at.has_claims:
+            claimed = f"{self._hushes.claimed(NUMBER, f'{ONE}.k')}.until"
+            end = case([(f"{length(CLAIMED)} > 0", claimed)], "CAST(NULL AS BIGINT)")
+            judged["hu"] = f"COALESCE({ONE}.hu, {end})"
         stages.add(":scored", reached)
         stages.close()
         stages.add(":judged", transformed(name(":scored"), ONE, struct(**judged)))

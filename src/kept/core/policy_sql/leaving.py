@@ -90,7 +90,7 @@ class Leaving:
             (":next", {"r": self._before_ways()}),
             (":tried", {"ways": case([(f"{ONE}.r IS NULL", self._ways())], f"CAST(NULL AS {_WAYS})")}),
             (":chosen_way", {"way": self._way()}),
-            (":left", {"r": self._reason()}),
+            (":left", {"r": self._reason(), "hu": self._held_until()}),
         ):
             fields |= more
             stages.add(column, transformed(rows, ONE, struct(**fields)))
@@ -221,33 +221,57 @@ class Leaving:
         ]
         reason = f"COALESCE({', '.join(chain)})"
         due = element(name(":due_ways"), PLACE)
-        way = f"CAST({struct(place=PLACE, r=reason, due=due)} AS {_WAY})"
+        end = self._end_of_way()
+        way = f"CAST({struct(place=PLACE, r=reason, due=due, until=end)} AS {_WAY})"
         return transformed(places, PLACE, way)
 
     def _hushed_way(self) -> str:
         hushed = element(name(":hushed_ways"), PLACE)
-        chain = []
-        if any(
-            self._hushes.has_own(rule, one.channel) for rule in self._at.rules for one in rule.channels
-        ):
-            firsts, first = [], 1
-            for rule in self._at.rules:
-                firsts.append(first)
-                first += len(rule.channels)
-            start = self._layers.of_rule(list(firsts), "INTEGER")
-            chain.append(element(f"{ONE}.hw", f"{PLACE} - {start} + 1"))
+        chain = [element(f"{ONE}.hw", self._place_of_action())] if self._has_own else []
         chain.append(hushed)
         if self._at.has_claims:
-            by_channel = [
-                (f"{self._channel()} = {constant(channel)}", self._claimed(channel))
-                for channel in sorted(self._at.policy.channels)
-                if any(channel in hold.scope.channels for hold in self._at.policy.holds)
-            ]
-            chain.append(case([(f"{length(CLAIMED)} > 0", case(by_channel))]))
+            chain.append(self._by_claim(self._hushes.claimed_reason))
         return f"COALESCE({', '.join(chain)})" if len(chain) > 1 else chain[0]
 
-    def _claimed(self, channel: str) -> str:
-        return self._hushes.claimed_reason(self._hushes.claimed(NUMBER, f"{ONE}.k", channel))
+    def _end_of_way(self) -> str:
+        """Return when the hold on a channel ends that is about the object, or claimed."""
+        chain = [element(f"{ONE}.hwu", self._place_of_action())] if self._has_own else []
+        if self._at.has_claims:
+            chain.append(self._by_claim(lambda state: f"{state}.until"))
+        return f"COALESCE({', '.join(chain)}, NULL)" if chain else NULL
+
+    @property
+    def _has_own(self) -> bool:
+        """Return whether any hold on a channel is about objects that an action is about too."""
+        return any(
+            self._hushes.has_own(rule, one.channel)
+            for rule in self._at.rules
+            for one in rule.channels
+        )
+
+    def _place_of_action(self) -> str:
+        """Return the place of a way among those of its own action."""
+        firsts, first = [], 1
+        for rule in self._at.rules:
+            firsts.append(first)
+            first += len(rule.channels)
+        return f"{PLACE} - {self._layers.of_rule(list(firsts), 'INTEGER')} + 1"
+
+    def _by_claim(self, write: Callable[[str], str]) -> str:
+        """Return something of the first claimed hold on the way's channel, NULL where none is."""
+        by_channel = [
+            (
+                f"{self._channel()} = {constant(channel)}",
+                write(self._hushes.claimed(NUMBER, f"{ONE}.k", channel)),
+            )
+            for channel in sorted(self._at.policy.channels)
+            if any(channel in hold.scope.channels for hold in self._at.policy.holds)
+        ]
+        return case([(f"{length(CLAIMED)} > 0", case(by_channel))]) if by_channel else NULL
+
+    def _held_until(self) -> str:
+        pressed = filtered(f"{ONE}.ways", "k_way", "k_way.r IS NOT NULL")
+        return case([(f"{ONE}.ways IS NULL", f"{ONE}.hu")], f"{element(pressed, '1')}.until")
 
     def _channel(self) -> str:
         named = [one.channel for rule in self._at.rules for one in rule.channels]
@@ -307,5 +331,5 @@ class Leaving:
         return f"CAST({case([(goes_on, found)], f'{ONE}.r')} AS INTEGER)"
 
 
-_WAY: Final = "STRUCT(place INTEGER, r INTEGER, due BIGINT)"
+_WAY: Final = "STRUCT(place INTEGER, r INTEGER, due BIGINT, until BIGINT)"
 _WAYS: Final = f"{_WAY}[]"

@@ -67,8 +67,8 @@ class Permissions:
         return self._consents[(*_needs(rule), channel)]
 
     def way(self, rule: ActionRule, channel: ChannelRule) -> str:
-        """Return why an action may not leave on a channel."""
-        return self._ways[(*_needs(rule), channel.channel)]
+        """Return why an action may not leave on a channel; NULL too where it is not asked for."""
+        return self._ways.get((*_needs(rule), channel.channel), NULL)
 
     def refusal(self, rule: ActionRule) -> str:
         """Return why an action may leave on no channel."""

@@ -18,8 +18,8 @@ A second table of the same shape, but for what holds do not read, has those cust
 is merely claimed: what holds are judged by as well.
 """
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -33,7 +33,7 @@ from kept.core.consent import (
     topic_key,
 )
 from kept.core.policy.types import parse_type
-from kept.core.policy_sql.text import name
+from kept.core.policy_sql.text import constant, name
 
 FACT: Final = "fact."
 OBJECTS: Final = "objects."
@@ -41,68 +41,102 @@ SAID: Final = "said."
 SAID_AT: Final = "said_at."
 ADDRESS: Final = "address."
 
+Shape: TypeAlias = str | dict[str, "Shape"] | list["Shape"]
+"""A column's type: a name, the fields of a struct, or a list of one shape."""
+
 _TYPES: Final = {"bool": "BOOLEAN", "text": "VARCHAR"}
-_CONTACTS: Final = (
-    "STRUCT(attempt_at BIGINT, settled_at BIGINT, outcome VARCHAR, action VARCHAR, kind VARCHAR, "
-    "purpose VARCHAR, topic VARCHAR, channel VARCHAR, about VARCHAR, answered BOOLEAN, "
-    "named BOOLEAN)[]"
-)
-_PLAIN: Final = {
-    ":unknown": "SMALLINT[]",
+_PLAIN: Final[dict[str, Shape]] = {
+    ":unknown": ["SMALLINT"],
     ":zone": "VARCHAR",
 }
-_REST: Final = {
+_REST: Final[dict[str, Shape]] = {
     ":region": "VARCHAR",
     ":draw": "SMALLINT",
     ":preferred": "VARCHAR",
-    ":contacts": _CONTACTS,
-    ":contacted": "STRUCT(action VARCHAR, about VARCHAR, instant BIGINT)[]",
-    ":declines": "STRUCT(name VARCHAR, instant BIGINT)[]",
-    ":approvals": (
-        "STRUCT(name VARCHAR, outcome VARCHAR, until BIGINT, fingerprint VARCHAR, "
-        "message_id VARCHAR, instant BIGINT)[]"
-    ),
-    ":open": "STRUCT(message_id VARCHAR, action VARCHAR, about VARCHAR)[]",
-    ":imported": "VARCHAR[]",
-    ":notices": "BIGINT[]",
+    ":contacts": [
+        {
+            "attempt_at": "BIGINT", "settled_at": "BIGINT", "outcome": "VARCHAR",
+            "action": "VARCHAR", "kind": "VARCHAR", "purpose": "VARCHAR", "topic": "VARCHAR",
+            "channel": "VARCHAR", "about": "VARCHAR", "answered": "BOOLEAN", "named": "BOOLEAN",
+        }
+    ],
+    ":contacted": [{"action": "VARCHAR", "about": "VARCHAR", "instant": "BIGINT"}],
+    ":declines": [{"name": "VARCHAR", "instant": "BIGINT"}],
+    ":approvals": [
+        {
+            "name": "VARCHAR", "outcome": "VARCHAR", "until": "BIGINT", "fingerprint": "VARCHAR",
+            "message_id": "VARCHAR", "instant": "BIGINT",
+        }
+    ],
+    ":open": [{"message_id": "VARCHAR", "action": "VARCHAR", "about": "VARCHAR"}],
+    ":imported": ["VARCHAR"],
+    ":notices": ["BIGINT"],
     ":known_after": "BIGINT",
     ":said_known": "BOOLEAN",
-}
+}  # fmt: skip
+
+
+def type_of(shape: Shape) -> str:
+    """Return a shape as a type of SQL."""
+    if isinstance(shape, str):
+        return shape
+    if isinstance(shape, list):
+        return f"{type_of(shape[0])}[]"
+    listed = ", ".join(f"{name(field)} {type_of(of)}" for field, of in shape.items())
+    return f"STRUCT({listed})"
+
+
+def create_table(table: str, columns: Mapping[str, Shape]) -> str:
+    """Return the statement that makes a table, in the place of an older one."""
+    listed = ", ".join(f"{name(column)} {type_of(of)}" for column, of in columns.items())
+    return f"CREATE OR REPLACE TABLE {table} ({listed})"
+
+
+def insert_rows(table: str, columns: Mapping[str, Shape]) -> str:
+    """Return the statement that adds rows, given as one JSON text of a list of objects."""
+    shape = constant(msgspec.json.encode([columns]).decode())
+    listed = ", ".join(f"k_new.{name(column)}" for column in columns)
+    rows = f"SELECT UNNEST(FROM_JSON(CAST($1 AS JSON), {shape})) AS k_new"
+    return f"INSERT INTO {table} SELECT {listed} FROM ({rows})"  # noqa: S608
 
 
 class BaseSchema(msgspec.Struct, frozen=True, kw_only=True):
-    """The columns of a base by name, each with its type."""
+    """The columns of a base by name, each with its shape."""
 
-    customers: dict[str, str]
-    claimed: dict[str, str]
+    customers: dict[str, Shape]
+    claimed: dict[str, Shape]
 
     def create(self, table: str) -> str:
         """Return the statement that makes a table of the base: `customers` or `claimed`."""
-        columns = self.customers if table == "customers" else self.claimed
-        listed = ", ".join(f"{name(column)} {of}" for column, of in columns.items())
-        return f"CREATE TABLE {table} ({listed})"
+        return create_table(table, self._of(table))
+
+    def insert(self, table: str) -> str:
+        """Return the statement that adds rows, given as one JSON text of a list of objects."""
+        return insert_rows(table, self._of(table))
+
+    def _of(self, table: str) -> dict[str, Shape]:
+        return self.customers if table == "customers" else self.claimed
 
 
 def schema_of(bundle: Bundle) -> BaseSchema:
     """Return the columns of a base of a brand."""
-    claimed = {":customer": "BIGINT"} | _facts(bundle) | _PLAIN
-    words = {
+    claimed: dict[str, Shape] = {":customer": "BIGINT"} | _facts(bundle) | _PLAIN
+    words: dict[str, Shape] = {
         column: of
         for scope in scopes_of(bundle)
         for column, of in ((SAID + scope, "BOOLEAN"), (SAID_AT + scope, "BIGINT"))
     }
-    addresses = {ADDRESS + channel: "VARCHAR" for channel, _ in bundle.fact_plan.addresses}
+    addresses: dict[str, Shape] = {ADDRESS + channel: "VARCHAR" for channel, _ in bundle.fact_plan.addresses}
     return BaseSchema(customers=claimed | _REST | words | addresses, claimed=claimed)
 
 
-def _facts(bundle: Bundle) -> dict[str, str]:
+def _facts(bundle: Bundle) -> dict[str, Shape]:
     policy, plan = bundle.policy, bundle.fact_plan
     types = dict(zip(policy.fact_names, policy.fact_types, strict=False))
-    columns = {FACT + fact: sql_type(types[fact]) for fact in plan.names}
+    columns: dict[str, Shape] = {FACT + fact: sql_type(types[fact]) for fact in plan.names}
     for kind, fields in zip(plan.object_kinds, plan.object_fields, strict=True):
         declared = {"key": "text"} | dict(bundle.brand.facts.objects[kind].fields)
-        listed = ", ".join(f"{name(field)} {sql_type(declared[field])}" for field in fields)
-        columns[OBJECTS + kind] = f"STRUCT({listed})[]"
+        columns[OBJECTS + kind] = [{field: sql_type(declared[field]) for field in fields}]
     return columns
 
 
