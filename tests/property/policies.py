@@ -79,6 +79,8 @@ class Maker:
     def __init__(self, seed: int) -> None:
         """Begin."""
         self.chance = Random(seed)
+        self.is_mild = self.maybe(0.5)
+        """Whether little is forbidden, so that what stands in the way of leaving is reached."""
 
     def some(self, of: tuple[Any, ...], most: int) -> list[Any]:
         """Draw a few different ones, in any order."""
@@ -88,13 +90,17 @@ class Maker:
         """Draw whether something is so."""
         return self.chance.random() < share
 
+    def seldom(self, share: float) -> bool:
+        """Draw whether something is so that would end most decisions early."""
+        return self.maybe(share / 6 if self.is_mild else share)
+
     # -- a brand
 
     def brand(self) -> Bundle:
         """Draw a brand."""
         texts = {
             "brand.yaml": _FIXED["brand.yaml"]
-            | {"universal_control_percent": self.chance.choice([0, 0, 20])},
+            | {"universal_control_percent": 20 if self.seldom(0.3) else 0},
             "sources.yaml": _FIXED["sources.yaml"],
             "facts.yaml": _FIXED["facts.yaml"],
             "cohorts.yaml": {
@@ -123,6 +129,8 @@ class Maker:
         return compile_brand(load_brand(encoded))
 
     def _condition(self, about: str) -> str:
+        if self.is_mild and self.maybe(0.6):
+            return "TRUE"
         return self.chance.choice(_ABOUT[about] if about and self.maybe(0.8) else _GENERAL)
 
     def _cohort_condition(self) -> str:
@@ -165,7 +173,7 @@ class Maker:
             about = self.chance.choice(["", "", "bill", "case"])
             hold = {
                 "about": about,
-                "while": self._condition(about),
+                "while": self.chance.choice(_ABOUT[about] if about else _GENERAL),
                 "hushes": self._scope(channels=True),
                 "because": "So it is.",
             }
@@ -213,26 +221,28 @@ class Maker:
             "category": self.chance.choice(["", "", "light", "seat"]),
             "about": about,
             "when": self._condition(about),
-            "value": self.chance.choice(_MONEY),
+            "value": "money '5.00 EUR'" if self.is_mild and self.maybe(0.5) else self.chance.choice(_MONEY),
             "p_accept": self.chance.choice(_CHANCES),
             "channels": self.some(CHANNELS, 3),
             "placements": self.some(("web", "desk", "billing"), 3),
             "valid_for": self.chance.choice(["1 day", "7 days", "1 hour"]),
             "urgent": self.maybe(0.2),
-            "needs_approval": self.maybe(0.15),
-            "holdout_percent": self.chance.choice([0, 0, 0, 30]),
+            "needs_approval": self.seldom(0.15),
+            "holdout_percent": 30 if self.seldom(0.25) else 0,
             "headline": {"en": "Something"},
         }
         if self.maybe(0.4):
             action["repeat"] = self.chance.choice(["2 days", "10 days"])
         if self.maybe(0.3):
             action["rest"] = self.chance.choice(["1 day", "5 days"])
-        if self.maybe(0.4):
+        if self.seldom(0.4):
             own = ("add_days(about.due_at, 5)",) if about == "bill" else ()
             action["expires"] = self.chance.choice((*_INSTANTS, *own))
-        if self.maybe(0.3):
+        if self.is_mild:
+            action["customer_benefit"] = "money '1.00 EUR'"
+        elif self.maybe(0.3):
             action["customer_benefit"] = self.chance.choice(_MONEY)
-        if self.maybe(0.4):
+        if self.is_mild or self.maybe(0.4):
             action["terms"] = {"kind": "price", "price": "9.99 EUR", "renews": False}
             if self.maybe(0.4):
                 action["value"] = "offer.price * orders"
@@ -252,16 +262,16 @@ class Maker:
         ]  # fmt: skip
         brakes = tuple(
             Brake(brake=f"{scope}:{name}", scope=scope, name=name, since=1)
-            for scope, name in (self.some(tuple(scopes), 2) if self.maybe(0.4) else [])
+            for scope, name in (self.some(tuple(scopes), 2) if self.seldom(0.4) else [])
         )
         breaches = tuple(
             OpenBreach(
                 number=number, is_found=self.maybe(0.8), is_released=self.maybe(0.5)
             )
-            for number in (self.some((1, 2), 2) if self.maybe(0.3) else [])
+            for number in (self.some((1, 2), 2) if self.seldom(0.3) else [])
         )
         count = len(bundle.policy.fact_names)
-        stale = sorted(self.chance.sample(range(count), 1)) if self.maybe(0.2) else []
+        stale = sorted(self.chance.sample(range(count), 1)) if self.seldom(0.2) else []
         told = [one for one in stale if not _is_derived(bundle, one)]
         return Controls(brakes=brakes, breaches=breaches, stale_facts=tuple(told))
 
@@ -299,7 +309,7 @@ class Maker:
             restricting_values=more[0],
             restricting_objects=more[1],
             unknown=tuple(sorted(one for one in unknown if not _is_derived(bundle, one)))
-            if self.maybe(0.2)
+            if self.seldom(0.2)
             else (),
             zone=self.chance.choice(ZONES),
             region=self.chance.choice(["north", "south", None]),
@@ -378,7 +388,7 @@ class Maker:
         }
         for scope in self.some(tuple(scopes_of(bundle)), 3):
             if scope not in (GPC, RESTRICTION) or self.maybe(0.3):
-                found[scope] = Stamped(self.maybe(0.5), self._past(30), 2)
+                found[scope] = Stamped(not self.seldom(0.5), self._past(30), 2)
         if self.maybe(0.3):
             found[PREFERRED_CHANNEL] = Stamped(self.chance.choice(CHANNELS), self._past(5), 3)
         return found

@@ -39,11 +39,29 @@ FOUND: Final = name(":found")
 _PLACES: Final = name(":places")
 _RELEASED: Final = name(":released")
 _SET: Final = "STRUCT(n BIGINT, t VARCHAR, b BOOLEAN)"
-_TYPE: Final = (
-    "STRUCT(a SMALLINT, k VARCHAR, is_unknown BOOLEAN, v BIGINT, p BIGINT, b BIGINT, e BIGINT, "
-    f"sets {_SET}[], h INTEGER, hu BIGINT, hw INTEGER[], hwu BIGINT[])"
-)
+_TYPES: Final = {
+    "a": "SMALLINT", "k": "VARCHAR", "is_unknown": "BOOLEAN", "v": "BIGINT", "p": "BIGINT",
+    "b": "BIGINT", "e": "BIGINT", "sets": f"{_SET}[]", "h": "INTEGER", "hu": "BIGINT",
+    "hw": "INTEGER[]", "hwu": "BIGINT[]",
+}  # fmt: skip
 _NO_AMOUNT: Final = "CAST(NULL AS BIGINT)"
+
+
+def carried(at: Setting, *fields: str) -> list[str]:
+    """Return those of some fields that a candidate has: only what the policy needs is carried."""
+    rules, actions = at.rules, at.code.actions
+    on_objects = [hold for hold in at.policy.holds if hold.about in at.kinds_about]
+    on_channels = any(hold.scope.channels for hold in on_objects)
+    is_needed = {
+        "b": at.with_details or any(rule.needs_benefit for rule in rules),
+        "e": any(actions[rule.index].expires is not None for rule in rules),
+        "sets": at.with_details and any(rule.sets for rule in rules),
+        "h": bool(on_objects),
+        "hu": bool(on_objects) or at.has_claims,
+        "hw": on_channels,
+        "hwu": on_channels,
+    }
+    return [field for field in fields if is_needed.get(field, True)]
 
 
 class _Amounts(msgspec.Struct, frozen=True):
@@ -178,7 +196,7 @@ class Candidates:
         return transformed(
             rows,
             "k_place",
-            _candidate(
+            self._candidate(
                 number=place,
                 about="''",
                 is_unknown="k_place < 0",
@@ -198,7 +216,7 @@ class Candidates:
         one = struct(state=self._state(rule, amounts), row=ABOUT)
         judged = filtered(transformed(rows, ABOUT, one), "k_judged", "k_judged.state <> 0")
         # The row is called `about` again, for the amounts read its fields.
-        found = _candidate(
+        found = self._candidate(
             number=number,
             about=f"{constant(rule.about + '/')} || {ABOUT}.{name('key')}",
             is_unknown=self._is_unknown(rule, amounts),
@@ -209,7 +227,7 @@ class Candidates:
         rows = transformed(judged, "k_judged", "k_judged.row")
         each = f"COALESCE({transformed(rows, ABOUT, found)}, [])"
         blind = self._conditions.is_blind([self._code(rule).when], rule.about)
-        unknown = _candidate(number=number, about="''", is_unknown=TRUE, amounts=[])
+        unknown = self._candidate(number=number, about="''", is_unknown=TRUE, amounts=[])
         return case([(blind, f"[{unknown}]")], each)
 
     def _own_holds(self, rule: ActionRule) -> tuple[str, str, str, str]:
@@ -235,7 +253,7 @@ class Candidates:
     def _of_breaches(self, rule: ActionRule, amounts: _Amounts) -> str:
         """Return one notice for each breach that is released and due, where the condition holds."""
         when = name(f":when.{rule.index}")
-        one = _candidate(
+        one = self._candidate(
             number=str(self._at.number_of[rule.index]),
             about="k_breach",
             is_unknown=FALSE,
@@ -243,24 +261,26 @@ class Candidates:
         )
         return case([(f"{when} > 0", transformed(_RELEASED, "k_breach", one))], "[]")
 
+    def _candidate(
+        self,
+        *,
+        number: str,
+        about: str,
+        is_unknown: str,
+        amounts: list[str],
+        sets: str = NULL,
+        holds: tuple[str, str, str, str] = (NULL, NULL, NULL, NULL),
+    ) -> str:
+        value, p_accept, benefit, expires = amounts or [NULL, NULL, NULL, "0"]
+        h, hu, hw, hwu = holds
+        fields = {
+            "a": number, "k": about, "is_unknown": is_unknown, "v": value, "p": p_accept,
+            "b": benefit, "e": expires, "sets": sets, "h": h, "hu": hu, "hw": hw, "hwu": hwu,
+        }  # fmt: skip
+        kept = {field: fields[field] for field in carried(self._at, *fields)}
+        listed = ", ".join(f"{field} {_TYPES[field]}" for field in kept)
+        return f"CAST({struct(**kept)} AS STRUCT({listed}))"
+
 
 def _is_constant(text: str) -> bool:
     return '"' not in text
-
-
-def _candidate(
-    *,
-    number: str,
-    about: str,
-    is_unknown: str,
-    amounts: list[str],
-    sets: str = NULL,
-    holds: tuple[str, str, str, str] = (NULL, NULL, NULL, NULL),
-) -> str:
-    value, p_accept, benefit, expires = amounts or [NULL, NULL, NULL, "0"]
-    h, hu, hw, hwu = holds
-    fields = struct(
-        a=number, k=about, is_unknown=is_unknown, v=value, p=p_accept, b=benefit, e=expires,
-        sets=sets, h=h, hu=hu, hw=hw, hwu=hwu,
-    )  # fmt: skip
-    return f"CAST({fields} AS {_TYPE})"

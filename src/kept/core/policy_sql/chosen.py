@@ -3,8 +3,9 @@
 from typing import Final
 
 from kept.core.decision import OUTBOUND
+from kept.core.policy_sql.candidates import carried
 from kept.core.policy_sql.judged import JUDGED, NUMBER, ONE, Layers
-from kept.core.policy_sql.leaving import BEST, Leaving
+from kept.core.policy_sql.leaving import BEST, NO_WAY, Leaving
 from kept.core.policy_sql.permitted import Permissions
 from kept.core.policy_sql.setting import Setting
 from kept.core.policy_sql.text import (
@@ -24,11 +25,7 @@ from kept.core.reason import ChoiceLimited, NotOfferedHere, NotProven
 from kept.core.rules import PlacementRule
 
 LEFT: Final = name(":left")
-_FIELDS: Final = ("a", "k", "is_unknown", "b", "e", "sets", "s", "instant", "hu", "hwu")
-_NO_WAY: Final = (
-    "CAST(NULL AS STRUCT(late BOOLEAN, other BOOLEAN, answered BIGINT, cost BIGINT, "
-    "place INTEGER, due BIGINT))"
-)
+_FIELDS: Final = ("a", "k", "is_unknown", "b", "e", "sets", "s", "instant", "hu")
 _SHOWN: Final = name(":shown")
 
 
@@ -73,8 +70,8 @@ def _add_at_gate(at: Setting, layers: Layers, stages: Stages) -> None:
     elsewhere = at.reasons.text(NotOfferedHere(placement=at.request.placement))
     reason = case([(f"{ONE}.r IS NULL AND NOT {_offered(at, layers)}", elsewhere)], f"{ONE}.r")
     told = filtered(JUDGED, ONE, f"{ONE}.r IS NOT NULL OR NOT {layers.is_promotional}")
-    fields = {field: f"{ONE}.{field}" for field in _FIELDS}
-    fields |= {"r": f"CAST({reason} AS INTEGER)", "way": _NO_WAY}
+    fields = {field: f"{ONE}.{field}" for field in carried(at, *_FIELDS)}
+    fields |= {"r": f"CAST({reason} AS INTEGER)", "way": NO_WAY}
     stages.add(":left", transformed(told, ONE, struct(**fields)))
     stages.close()
 
@@ -139,8 +136,8 @@ def _add_shown(
         ],
         competing,
     )
-    fields = {field: f"{ONE}.{field}" for field in _FIELDS}
-    fields |= {"r": f"CAST({reason} AS INTEGER)", "way": _NO_WAY}
+    fields = {field: f"{ONE}.{field}" for field in carried(at, *_FIELDS)}
+    fields |= {"r": f"CAST({reason} AS INTEGER)", "way": NO_WAY}
     stages.add(":left", transformed(JUDGED, ONE, struct(**fields)))
     stages.close()
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from kept.core.contact import IN_FLIGHT_MAX
+from kept.core.policy_sql.candidates import carried
 from kept.core.policy_sql.chosen import LEFT
 from kept.core.policy_sql.held import CLAIMED, Hushes, state_of, until_of
 from kept.core.policy_sql.judged import APPROVALS, DECLINED, NUMBER, ONE, Layers, declines_of
@@ -59,11 +60,18 @@ class Details:
                 "text": self._text(),
                 "facts": self._facts(),
                 "due": f"{ONE}.way.due",
-                "expires": case([(f"{ONE}.way IS NULL", f"{ONE}.e")], self._leaving.expires_at()),
-                "benefit": f"{ONE}.b",
-                "sets": f"{ONE}.sets",
+                "expires": case([(f"{ONE}.way IS NULL", self._field("e", "0"))], self._leaving.expires_at()),
+                "benefit": self._field("b"),
+                "sets": self._field("sets"),
             }
-        return transformed(LEFT, ONE, struct(**fields))
+        told = transformed(LEFT, ONE, struct(**fields))
+        if not self._leaving.is_written:
+            return told
+        return f"LIST_CONCAT({told}, {transformed(name(':others'), ONE, struct(**fields))})"
+
+    def _field(self, field: str, otherwise: str = NULL) -> str:
+        """Return a field of the candidate in hand, where the policy needs one."""
+        return f"{ONE}.{field}" if field in carried(self._at, field) else otherwise
 
     def _of(self, *details: Detail) -> str:
         """Return whether the reason's rest is found in one of some ways."""
@@ -106,7 +114,7 @@ class Details:
             for index, hold in enumerate(self._at.code.holds)
         ]
         own = pick(ends, self._index(), "BIGINT") if ends else NULL
-        return f"COALESCE({own}, {ONE}.hu, 0)"
+        return f"COALESCE({own}, {self._field('hu', '0')}, 0)"
 
     def _declined_at(self) -> str:
         action = self._layers.action_name
@@ -132,12 +140,12 @@ class Details:
         branches = [
             (self._of("declined"), self._declined_at()),
             (self._of("contacted"), f"{ONE}.instant"),
-            (self._of("expired"), f"{ONE}.e"),
+            (self._of("expired"), self._field("e", "0")),
             (self._of("restricted"), RESTRICTED_AT),
             (self._of("refused", "contested"), f"{self._approval()}.instant"),
             (self._of("cap"), self._cap_ends(counts)),
             (self._of("resting"), self._leaving.rested_at()),
-            (self._of("benefit"), f"COALESCE({ONE}.b, 0)"),
+            (self._of("benefit"), f"COALESCE({self._field('b')}, 0)"),
             (self._of("score"), f"{ONE}.s"),
             (self._of("outranked"), f"-{BEST}.n"),
         ]

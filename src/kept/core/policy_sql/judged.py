@@ -9,13 +9,14 @@ from typing import Final
 
 from kept.core.approval import GATE_ANSWER_STANDS
 from kept.core.layers import DRAWS
-from kept.core.policy_sql.candidates import FOUND
+from kept.core.policy_sql.candidates import FOUND, carried
 from kept.core.policy_sql.held import CLAIMED, Hushes
 from kept.core.policy_sql.permitted import Permissions
 from kept.core.policy_sql.setting import Setting
 from kept.core.policy_sql.text import (
     FALSE,
     NULL,
+    Shared,
     Stages,
     case,
     contains,
@@ -52,6 +53,7 @@ DECLINED: Final = name(":declined")
 APPROVALS: Final = name(":approvals")
 HELD_OUT: Final = name(":held_out")
 _FIELDS: Final = ("a", "k", "is_unknown", "v", "p", "b", "e", "sets", "h", "hu", "hw", "hwu")
+_KEPT: Final = ("a", "k", "is_unknown", "b", "e", "sets", "s", "instant", "hu", "hw", "hwu")
 
 
 class Layers:
@@ -69,19 +71,21 @@ class Layers:
         recent = f"k_decline.instant > {at.now - at.policy.decline_rest}"
         lately = filtered(name(":declines"), "k_decline", recent)
         stages.add(":declined", case([(f"{length(name(':declines'))} > 0", lately)]))
-        stages.add(":nowheres", self._by_rule(self._permissions.nowhere))
-        stages.add(":controlled", self._by_rule(self._hushes.controls))
-        stages.add(":hushed", self._by_rule(self._hushes.customer_wide))
+        self._nowhere = self._shared(stages, ":nowhere", self._permissions.nowhere)
+        self._controlled = self._shared(stages, ":controlled", self._hushes.controls)
+        self._hushed = self._shared(stages, ":hushed", self._hushes.customer_wide)
         stages.close()
-        scored = {field: f"{ONE}.{field}" for field in _FIELDS}
+        scored = {field: f"{ONE}.{field}" for field in carried(at, *_FIELDS)}
         reached = transformed(
             FOUND, ONE, struct(**scored | {"s": self._score(), "instant": self._contacted_at()})
         )
-        judged = scored | {"s": f"{ONE}.s", "instant": f"{ONE}.instant", "r": self._reason()}
+        kept = {field: f"{ONE}.{field}" for field in carried(at, *_KEPT)}
+        judged = kept | {"r": self._reason()}
         if at.has_claims:
             claimed = f"{self._hushes.claimed(NUMBER, f'{ONE}.k')}.until"
             end = case([(f"{length(CLAIMED)} > 0", claimed)], "CAST(NULL AS BIGINT)")
-            judged["hu"] = f"COALESCE({ONE}.hu, {end})"
+            own = f"{ONE}.hu" if "hu" in scored else NULL
+            judged["hu"] = f"COALESCE({own}, {end})"
         stages.add(":scored", reached)
         stages.close()
         stages.add(":judged", transformed(name(":scored"), ONE, struct(**judged)))
@@ -96,9 +100,8 @@ class Layers:
         """Return whether the action in hand competes for the one answer."""
         return self.of_rule([rule.promotional for rule in self._at.rules], "BOOLEAN")
 
-    def _by_rule(self, write: Callable[[ActionRule], str]) -> str:
-        texts = [write(rule) for rule in self._at.rules]
-        return f"CAST([{', '.join(texts)}] AS INTEGER[])"
+    def _shared(self, stages: Stages, key: str, write: Callable[[ActionRule], str]) -> Shared:
+        return Shared(stages, key, [write(rule) for rule in self._at.rules], "INTEGER")
 
     @property
     def outranked(self) -> str:
@@ -133,8 +136,8 @@ class Layers:
 
     def _reason(self) -> str:
         at = self._at
-        hushed = f"COALESCE({ONE}.h, {element(name(':hushed'), NUMBER)})"
-        hushing = [element(name(":controlled"), NUMBER), hushed]
+        own = [f"{ONE}.h"] if "h" in carried(at, "h") else []
+        hushing = [self._controlled.at(NUMBER), *own, self._hushed.at(NUMBER)]
         if at.has_claims:
             state = self._hushes.claimed(NUMBER, f"{ONE}.k")
             claimed = case([(f"{length(CLAIMED)} > 0", self._hushes.claimed_reason(state))])
@@ -142,7 +145,7 @@ class Layers:
         chain = [
             self._relevance(),
             self._eligibility(),
-            element(name(":nowheres"), NUMBER),
+            self._nowhere.at(NUMBER),
             *hushing,
             self._approval(),
             self._honesty(),
@@ -180,7 +183,8 @@ class Layers:
 
     def _eligibility(self) -> str:
         at, reasons = self._at, self._at.reasons
-        expired = f"{ONE}.e <> 0 AND {ONE}.e <= {at.now}"
+        has_end = "e" in carried(at, "e")
+        expired = f"{ONE}.e <> 0 AND {ONE}.e <= {at.now}" if has_end else FALSE
         percent = at.policy.universal_control_percent
         universal = f'":draw" < {percent * (DRAWS // 100)}' if percent else FALSE
         own = any(rule.holdout_percent for rule in at.rules)
@@ -233,7 +237,7 @@ class Layers:
     def _worth(self) -> str:
         reasons = self._at.reasons
         needs = self.of_rule([rule.needs_benefit for rule in self._at.rules], "BOOLEAN")
-        negative = f"{needs} AND ({ONE}.b IS NULL OR {ONE}.b < 0)"
+        negative = f"{needs} AND ({ONE}.b IS NULL OR {ONE}.b < 0)" if needs != FALSE else FALSE
         return case(
             [
                 (f"NOT {self.is_promotional}", NULL),

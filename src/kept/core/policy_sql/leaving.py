@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from kept.core.decision import OUTBOUND
+from kept.core.policy_sql.candidates import carried
 from kept.core.policy_sql.held import CLAIMED, Hushes
 from kept.core.policy_sql.judged import JUDGED, NUMBER, ONE, Layers
 from kept.core.policy_sql.permitted import Permissions
@@ -16,9 +17,9 @@ from kept.core.policy_sql.setting import Setting
 from kept.core.policy_sql.text import (
     FALSE,
     NULL,
+    Shared,
     Stages,
     all_of,
-    array,
     case,
     constant,
     contains,
@@ -47,7 +48,7 @@ from kept.core.values import NEVER
 BEST: Final = name(":best")
 OPEN: Final = name(":open")
 PLACE: Final = "k_place"
-_FIELDS: Final = ("a", "k", "is_unknown", "b", "e", "sets", "s", "instant", "r", "hu", "hw", "hwu")
+_FIELDS: Final = ("a", "k", "is_unknown", "b", "e", "sets", "s", "instant", "hu", "hw", "hwu")
 
 
 class Leaving:
@@ -67,46 +68,62 @@ class Leaving:
         self._permissions = permissions
         self._hushes = hushes
         self._pressure = pressure
+        self.is_written = False
+        """Whether the columns were added: not where something is shown or asked at a gate."""
 
     def add(self, stages: Stages) -> None:
-        """Add the column `:left`: judged candidates, with `way` and the last reason."""
-        rules, rows = self._at.rules, JUDGED
-        ways = {
-            ":permitted_ways": self._by_way(self._permissions.way),
-            ":hushed_ways": self._by_way(
-                lambda rule, one: self._hushes.customer_wide(rule, one.channel)
-            ),
-            ":pressed_ways": self._by_way(self._pressure.pressed),
-            ":zoneless_ways": self._by_way(lambda rule, one: self._pressure.quiet(rule, one)[0]),
-            ":due_ways": self._by_way(lambda rule, one: self._pressure.quiet(rule, one)[1]),
-            ":answered_ways": self._by_way(lambda _, one: self._pressure.responses(one)),
-            ":refusals": array((self._permissions.refusal(rule) for rule in rules), "INTEGER"),
-        }
-        for column, texts in ways.items():
-            stages.add(column, texts)
-        stages.close()
-        fields = {field: f"{ONE}.{field}" for field in _FIELDS}
+        """Add the columns `:left`, of those for whom a way is sought, and `:others`."""
+        self.is_written = True
+        self._add_ways(stages)
+        goes_on = f"{ONE}.r IS NULL AND ({self._is_next()})"
+        rows, kept = filtered(JUDGED, ONE, goes_on), carried(self._at, *_FIELDS)
+        fields = {field: f"{ONE}.{field}" for field in kept}
         for column, more in (
-            (":next", {"r": self._before_ways()}),
+            (":next", {"r": self._forbidden()}),
             (":tried", {"ways": case([(f"{ONE}.r IS NULL", self._ways())], f"CAST(NULL AS {_WAYS})")}),
             (":chosen_way", {"way": self._way()}),
             (":left", {"r": self._reason(), "hu": self._held_until()}),
         ):
             fields |= more
             stages.add(column, transformed(rows, ONE, struct(**fields)))
+            if column == ":next":
+                # The rest came to nothing before, or another action is the better answer.
+                reason = f"CAST(COALESCE({ONE}.r, {self._layers.outranked}) AS INTEGER)"
+                end = f"{ONE}.hu" if "hu" in kept else "CAST(NULL AS BIGINT)"
+                rest = {field: f"{ONE}.{field}" for field in kept}
+                rest |= {"r": reason, "ways": f"CAST(NULL AS {_WAYS})", "way": NO_WAY, "hu": end}
+                others = filtered(JUDGED, ONE, f"({goes_on}) IS NOT TRUE")
+                stages.add(":others", transformed(others, ONE, struct(**rest)))
             stages.close()
             rows = name(column)
             fields = {field: f"{ONE}.{field}" for field in fields}
 
+    def _add_ways(self, stages: Stages) -> None:
+        rules = self._at.rules
+        pressure, hushes = self._pressure, self._hushes
+        self._permitted = self._shared(stages, ":permitted_ways", self._permissions.way)
+        self._hushed = self._shared(
+            stages, ":hushed_ways", lambda rule, one: hushes.customer_wide(rule, one.channel)
+        )
+        self._pressed = self._shared(stages, ":pressed_ways", pressure.pressed)
+        self._zoneless = self._shared(
+            stages, ":zoneless_ways", lambda rule, one: pressure.quiet(rule, one)[0]
+        )
+        self._due = self._shared(stages, ":due_ways", lambda rule, one: pressure.quiet(rule, one)[1])
+        self._answered = self._shared(
+            stages, ":answered_ways", lambda _, one: pressure.responses(one)
+        )
+        refusals = [self._permissions.refusal(rule) for rule in rules]
+        self._refusals = Shared(stages, ":refusals", refusals, "INTEGER")
+        stages.close()
+
     # -- one list for all ways: those of the first action, those of the second …
 
-    def _by_way(self, write: Callable[[ActionRule, ChannelRule], str]) -> str:
-        texts = [
-            write(rule, channel)
-            for rule in self._at.rules
-            for channel in rule.channels
-        ]
-        return f"CAST([{', '.join(texts)}] AS BIGINT[])"
+    def _shared(
+        self, stages: Stages, key: str, write: Callable[[ActionRule, ChannelRule], str]
+    ) -> Shared:
+        texts = [write(rule, channel) for rule in self._at.rules for channel in rule.channels]
+        return Shared(stages, key, texts, "BIGINT")
 
     def _places(self) -> str:
         """Return the places in those lists of the channels that are asked for of the action in hand."""
@@ -129,10 +146,6 @@ class Leaving:
     def _is_next(self) -> str:
         best = f"{ONE}.a = {BEST}.a AND {ONE}.k = {BEST}.k"
         return f"NOT {self._layers.is_promotional} OR ({best})"
-
-    def _before_ways(self) -> str:
-        reason = case([(self._is_next(), self._forbidden())], self._layers.outranked)
-        return f"CAST({case([(f'{ONE}.r IS NOT NULL', f'{ONE}.r')], reason)} AS INTEGER)"
 
     def _forbidden(self) -> str:
         """Return why no further message may be made, as `layers.check_leaving` has it."""
@@ -209,24 +222,24 @@ class Leaving:
 
     def _ways(self) -> str:
         """Return every channel that is permitted, with why it is pressed or from when on it is open."""
-        permitted = f"{element(name(':permitted_ways'), PLACE)} IS NULL"
+        permitted = f"{self._permitted.at(PLACE)} IS NULL"
         places = filtered(self._places(), PLACE, permitted)
         own = self._hushed_way()
         refused = self._refused()
         chain = [
             own,
-            element(name(":pressed_ways"), PLACE),
+            self._pressed.at(PLACE),
             refused,
-            element(name(":zoneless_ways"), PLACE),
+            self._zoneless.at(PLACE),
         ]
         reason = f"COALESCE({', '.join(chain)})"
-        due = element(name(":due_ways"), PLACE)
+        due = self._due.at(PLACE)
         end = self._end_of_way()
         way = f"CAST({struct(place=PLACE, r=reason, due=due, until=end)} AS {_WAY})"
         return transformed(places, PLACE, way)
 
     def _hushed_way(self) -> str:
-        hushed = element(name(":hushed_ways"), PLACE)
+        hushed = self._hushed.at(PLACE)
         chain = [element(f"{ONE}.hw", self._place_of_action())] if self._has_own else []
         chain.append(hushed)
         if self._at.has_claims:
@@ -271,7 +284,8 @@ class Leaving:
 
     def _held_until(self) -> str:
         pressed = filtered(f"{ONE}.ways", "k_way", "k_way.r IS NOT NULL")
-        return case([(f"{ONE}.ways IS NULL", f"{ONE}.hu")], f"{element(pressed, '1')}.until")
+        own = f"{ONE}.hu" if "hu" in carried(self._at, "hu") else "CAST(NULL AS BIGINT)"
+        return case([(f"{ONE}.ways IS NULL", own)], f"{element(pressed, '1')}.until")
 
     def _channel(self) -> str:
         named = [one.channel for rule in self._at.rules for one in rule.channels]
@@ -296,6 +310,8 @@ class Leaving:
         """Return when the message of the candidate in hand is not worth sending any more."""
         lasts = [min(self._at.now + rule.valid_for, NEVER) for rule in self._at.rules]
         until = self._layers.of_rule(list(lasts), "BIGINT")
+        if "e" not in carried(self._at, "e"):
+            return until
         return f"LEAST({until}, {case([(f'{ONE}.e <> 0', f'{ONE}.e')])})"
 
     def _way(self) -> str:
@@ -306,13 +322,13 @@ class Leaving:
         order = struct(
             late=f"k_way.due >= {self.expires_at()}",
             other=f"{named} <> COALESCE({name(':preferred')}, '')",
-            answered=f"-{element(name(':answered_ways'), 'k_way.place')}",
+            answered=f"-{self._answered.at('k_way.place')}",
             cost=costs,
             place="k_way.place",
             due="k_way.due",
         )
         open_ways = filtered(f"{ONE}.ways", "k_way", "k_way.r IS NULL")
-        return least(transformed(open_ways, "k_way", order))
+        return f"CAST({least(transformed(open_ways, 'k_way', order))} AS {_CHOSEN_WAY})"
 
     def _reason(self) -> str:
         reasons = self._at.reasons
@@ -322,7 +338,7 @@ class Leaving:
             for rule in self._at.rules
         ]
         none_open = (
-            f"COALESCE({element(name(':refusals'), NUMBER)}, {element(pressed, '1')}.r, "
+            f"COALESCE({self._refusals.at(NUMBER)}, {element(pressed, '1')}.r, "
             f"{self._layers.of_rule(list(no_basis), 'INTEGER')})"
         )
         quiet = reasons.text(QuietNow(quiet_hours=""), "quiet")
@@ -333,3 +349,7 @@ class Leaving:
 
 _WAY: Final = "STRUCT(place INTEGER, r INTEGER, due BIGINT, until BIGINT)"
 _WAYS: Final = f"{_WAY}[]"
+_CHOSEN_WAY: Final = (
+    "STRUCT(late BOOLEAN, other BOOLEAN, answered BIGINT, cost BIGINT, place INTEGER, due BIGINT)"
+)
+NO_WAY: Final = f"CAST(NULL AS {_CHOSEN_WAY})"

@@ -144,6 +144,31 @@ def struct(**fields: str) -> str:
     return "{" + ", ".join(f"'{field}': {value}" for field, value in fields.items()) + "}"
 
 
+class Shared:
+    """What a customer's row says of each action or way, where many of them say the same.
+
+    The different columns become one list, in which each action or way has its constant place.
+    """
+
+    def __init__(self, stages: "Stages", column: str, texts: Sequence[str], of: str) -> None:
+        """Add the list to the step in hand, if there is anything to choose from."""
+        self._of = of
+        different = list(dict.fromkeys(texts))
+        self._only = different[0] if len(different) == 1 else None
+        self._places = [different.index(text) + 1 for text in texts]
+        self._list = NULL
+        if len(different) > 1:
+            self._list = stages.add(column, array(different, of))
+
+    def at(self, index: str) -> str:
+        """Return what is said of the action or way at an index, counted from 1."""
+        if self._only is not None:
+            return self._only if self._only != NULL else f"CAST(NULL AS {self._of})"
+        if not self._places:
+            return f"CAST(NULL AS {self._of})"
+        return element(self._list, pick_constant(self._places, index, "INTEGER"))
+
+
 class Stages:
     """A query as named steps, each of which adds columns to those of the step before."""
 
