@@ -8,7 +8,7 @@ from kept.core.policy_sql.judged import JUDGED, NUMBER, OBJECTS, ONE, Layers
 from kept.core.policy_sql.leaving import BEST, NO_WAY, Leaving
 from kept.core.policy_sql.permitted import Permissions
 from kept.core.policy_sql.plain import Plain
-from kept.core.policy_sql.setting import Setting
+from kept.core.policy_sql.setting import Setting, kind_of_placement
 from kept.core.policy_sql.text import (
     NULL,
     Stages,
@@ -68,12 +68,6 @@ def add_judged(at: Setting, layers: Layers, plain: Plain, *, has_found: bool, st
         stages.add(":rest", "CAST([] AS BIGINT[])")
     stages.add(":judged", joined(lists))
     stages.close()
-
-
-def kind_of_placement(at: Setting) -> str:
-    """Return what kind the placement is that is asked at."""
-    placement = at.policy.placements.get(at.request.placement)
-    return placement.kind if placement is not None else OUTBOUND
 
 
 def add_choice(

@@ -89,7 +89,8 @@ class Layers:
         more = {"s": self.score(), "instant": self.contacted_at()}
         stages.add(":scored", transformed(FOUND, ONE, struct(**scored | more)))
         stages.close()
-        kept = {field: self.field(field) for field in carried(at, *_KEPT)}
+        # The score is what the best is found by, also where it is told to nobody.
+        kept = {field: self.field(field) for field in (*carried(at, *_KEPT), "s")}
         judged = kept | {"r": self.reason()}
         if at.has_claims:
             judged["hu"] = first_of([f"{ONE}.hu", self.claimed_until()], "BIGINT")
@@ -153,7 +154,7 @@ class Layers:
         codes = pick_constant(self.unknown_codes(), self.number, "INTEGER")
         known = first_of(
             [
-                self._relevance(),
+                self.relevance(),
                 self._eligibility(),
                 self.nowhere(),
                 *self._hushing(),
@@ -193,20 +194,23 @@ class Layers:
             claimed = [case([(f"{length(CLAIMED)} > 0", reason)])]
         return [self.controlled(), *own, self.hushed(), *claimed]
 
-    def _relevance(self) -> str:
+    def relevance(self) -> str:
+        """Return that the action is beside the point for now: declined lately, or done already."""
         at, reasons = self._at, self._at.reasons
         mine = declines_of(self.action_name, self.field("k"))
         is_declined = f"LEN({filtered(DECLINED, 'k_decline', mine)}) > 0"
-        # For a while after it was sent it stays the one answer.
-        lately = f"{self.field('instant')} > {at.now - at.policy.answer_stable}"
-        stays = all_of([self.is_promotional, f"COALESCE({lately}, FALSE)"])
         declined = reasons.text(Declined(at=0), "declined")
-        branches = [
-            (f"{length(DECLINED)} > 0 AND {is_declined}", declined),
-            (any_of([f"{self.field('instant')} IS NULL", stays]), NULL),
-        ]
+        is_refused = f"{length(DECLINED)} > 0 AND {is_declined}"
         # Most customers have no past, and then nobody need look for each action.
-        return case([(HAS_PAST, case(branches, self.repeat()))])
+        return case([(HAS_PAST, case([(is_refused, declined)], self.contacted()))])
+
+    def contacted(self) -> str:
+        """Return that the action reached the customer, and neither stays nor may come again."""
+        # For a while after it was sent it stays the one answer.
+        lately = f"{self.field('instant')} > {self._at.now - self._at.policy.answer_stable}"
+        stays = all_of([self.is_promotional, f"COALESCE({lately}, FALSE)"])
+        no_past = any_of([f"{self.field('instant')} IS NULL", stays])
+        return case([(no_past, NULL)], self.repeat())
 
     def repeat(self) -> str:
         """Return that the action reached the customer already, and may not come again yet."""
