@@ -46,7 +46,9 @@ def add_best(at: Setting, layers: Layers, plain: Plain, *, has_found: bool, stag
     stages.close()
 
 
-def add_judged(at: Setting, layers: Layers, plain: Plain, *, has_found: bool, stages: Stages) -> None:
+def add_judged(
+    at: Setting, layers: Layers, plain: Plain, *, has_found: bool, stages: Stages
+) -> None:
     """Add the column `:judged`, of the candidates that the choice looks at.
 
     Without details the others are left as codes, in `:rest`; they are most of all.

@@ -60,6 +60,8 @@ DECLINED: Final = name(":declined")
 APPROVALS: Final = name(":approvals")
 HELD_OUT: Final = name(":held_out")
 HAS_PAST: Final = name(":has_past")
+_CERTAIN: Final = "CAST(1000000 AS BIGINT)"
+"""A chance of one, which is what a brand says of most of its actions."""
 _FIELDS: Final = ("a", "k", "is_unknown", "v", "p", "b", "e", "sets", "h", "hu", "hw", "hwu")
 _KEPT: Final = ("a", "k", "is_unknown", "b", "e", "sets", "s", "instant", "hu", "hw", "hwu")
 
@@ -127,10 +129,13 @@ class Layers:
 
     def score(self) -> str:
         """Return a candidate's worth in minor units, 0 where part of it is unknown."""
-        product = f"CAST({self.field('v')} AS HUGEINT) * {self.field('p')}"
+        value, chance = f"CAST({self.field('v')} AS HUGEINT)", self.field("p")
+        product = f"{value} * {chance}"
         # Integer division goes towards zero here, and downwards in Python.
         down = f"-((999999 - ({product})) // 1000000)"
         whole = case([(f"{product} >= 0", f"({product}) // 1000000")], down)
+        if chance == _CERTAIN:
+            whole = value
         costs = self.of_rule([rule.cost for rule in self._at.rules], "BIGINT")
         score = f"COALESCE({whole} - {name(':pressure')} - {costs}, 0)"
         promotional = all_of([self.is_promotional, negated(self.field("is_unknown"))])
@@ -196,7 +201,7 @@ class Layers:
 
     def relevance(self) -> str:
         """Return that the action is beside the point for now: declined lately, or done already."""
-        at, reasons = self._at, self._at.reasons
+        reasons = self._at.reasons
         mine = declines_of(self.action_name, self.field("k"))
         is_declined = f"LEN({filtered(DECLINED, 'k_decline', mine)}) > 0"
         declined = reasons.text(Declined(at=0), "declined")
@@ -219,7 +224,11 @@ class Layers:
         until = [at.now - rule.repeat if rule.repeat else None for rule in at.rules]
         since = self.of_rule(until, "BIGINT")
         instant = self.field("instant")
-        is_late = f"{instant} > {since}" if all(until) else f"{instant} > COALESCE({since}, {instant} - 1)"
+        is_late = (
+            f"{instant} > {since}"
+            if all(until)
+            else f"{instant} > COALESCE({since}, {instant} - 1)"
+        )
         return case([(is_late, contacted)])
 
     def _eligibility(self) -> str:

@@ -5,6 +5,7 @@ condition does not hold; and of each that competes one with its score. Whoever r
 codes, or as candidates like those that are about something.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from kept.core.policy_sql.candidates import Amounts, Candidates, carried
@@ -32,7 +33,6 @@ from kept.core.policy_sql.text import (
 )
 from kept.core.reason import AlreadyContacted, Declined
 from kept.core.rules import ActionRule
-from collections.abc import Sequence
 
 CODES: Final = name(":codes")
 _DECLINED: Final = name(":declined_plain")
