@@ -259,8 +259,8 @@ class Plain:
         """Return codes as candidates like those that are about something."""
         at, layers = self._at, self._layers
         places = [0] * len(at.rules)
-        for place, rule in enumerate(self._rules, start=1):
-            places[at.number_of[rule.index] - 1] = place
+        for position, rule in enumerate(self._rules, start=1):
+            places[at.number_of[rule.index] - 1] = position
         place = pick_constant(places, self.number, "SMALLINT")
         told = {
             "a": f"CAST({self.number} AS SMALLINT)",
