@@ -71,8 +71,7 @@ def extract_base(
     writer, tail = RowWriter(bundle), _load_tail(snapshot)
     base.begin(schema_of(bundle))
     zones: set[str] = set()
-    sample: list[Sampled] = []
-    stride = 1
+    sample = _Sample()
     count = claimed_count = unknown_count = after = 0
     while ids := snapshot.list_customers(after=after, limit=CUSTOMERS_AT_ONCE):
         after = ids[-1]
@@ -89,11 +88,7 @@ def extract_base(
             )
             messages = open_messages_of(customer)
             rows.append(writer.write(customer.customer_id, facts, messages))
-            if (count + len(rows)) % stride == 1 or stride == 1:
-                sample.append(Sampled(customer.customer_id, facts, messages))
-                if len(sample) == SAMPLED_MAX:
-                    # Ever fewer, so that they come from everywhere, however many there are.
-                    sample, stride = sample[::2], stride * 2
+            sample.offer(customer.customer_id, facts, messages)
             unknown_count += bool(facts.unknown)
             claimed = writer.write_claimed(customer.customer_id, facts)
             if claimed is not None:
@@ -116,8 +111,25 @@ def extract_base(
         customers=count,
         claimed=claimed_count,
         unknown=unknown_count,
-        sample=tuple(sample),
+        sample=tuple(sample.taken),
     )
+
+
+class _Sample:
+    """Some customers from everywhere, however many there are."""
+
+    def __init__(self) -> None:
+        self.taken: list[Sampled] = []
+        self._stride = 1
+        self._seen = 0
+
+    def offer(self, customer_id: int, facts: Facts, open_messages: tuple[OpenMessage, ...]) -> None:
+        """Take this one or not: ever fewer, the more there are."""
+        if self._seen % self._stride == 0:
+            self.taken.append(Sampled(customer_id, facts, open_messages))
+            if len(self.taken) == SAMPLED_MAX:
+                self.taken, self._stride = self.taken[::2], self._stride * 2
+        self._seen += 1
 
 
 def load_customers(
