@@ -50,7 +50,7 @@ def audience(
     as_json: AsJson = False,
 ) -> None:
     """Count those for whom a condition holds now, or the members of a segment."""
-    _require_base(data)
+    require_base(data)
     body = {"where": condition, "segment": segment}
     told = call(data, "POST", f"{_BASE}/audience", body)
     if as_json:
@@ -80,7 +80,7 @@ def reach(
     as_json: AsJson = False,
 ) -> None:
     """Decide for everybody now, in one query: what would go out, and what stops how many."""
-    _require_base(data)
+    require_base(data)
     body = {
         "placement": placement,
         "actions": action or [],
@@ -125,7 +125,7 @@ def _prepare(data: Path) -> dict[str, Any]:
     return dict(told)
 
 
-def _require_base(data: Path) -> None:
+def require_base(data: Path) -> None:
     """Prepare a base where there is none."""
     if call(data, "GET", _BASE)["state"] != "ready":
         _prepare(data)
