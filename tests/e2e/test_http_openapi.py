@@ -342,6 +342,7 @@ CALLS: dict[str, Make] = {
     "regulate": regulate,
     "showRegulation": show_regulation,
     "showEpochs": admin("GET", "/vault"),
+    "listNodes": admin("GET", "/nodes"),
     "rotateMasterKey": admin("POST", "/vault/rotate"),
     "readSettings": get(f"/v1/projects/{SITE_KEY}/settings"),
     "readSourceConfig": get(f"/sourceConfig?writeKey={SITE_KEY}"),
