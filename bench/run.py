@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import (
+    base,
     decide_http,
     decision_core,
     generator,
@@ -50,6 +51,7 @@ TOPICS: dict[str, Topic] = {
     "hand_over": hand_over.measure,
     "large_base": large_base.measure,
     "growth": growth.measure,
+    "base": base.measure,
 }
 
 

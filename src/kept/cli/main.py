@@ -11,10 +11,12 @@ from kept.cli import (
     approvals,
     brand,
     breach,
+    campaign,
     consent_log,
     data,
     data_map,
     demo,
+    everybody,
     move,
     nodes,
     operate,
@@ -40,6 +42,8 @@ data_map.add_to(app)
 serve.add_to(app)
 demo.add_to(app)
 operate.add_to(app)
+everybody.add_to(app)
+campaign.add_to(app)
 nodes.add_to(app)
 approvals.add_to(app)
 breach.add_to(app)

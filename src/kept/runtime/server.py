@@ -28,6 +28,7 @@ from kept.flows.staff import ADMIN_SETTING
 from kept.flows.take_brand import hold_fresh
 from kept.flows.together import WantsOf, do_together
 from kept.ports import Channel, Notifier, Store
+from kept.runtime.bases import Bases
 from kept.runtime.brands import Brands
 from kept.runtime.breaches import work_on_breaches_of
 from kept.runtime.channels import OUTBOX, build_channels
@@ -102,6 +103,7 @@ class Runtime:
             ),
         )
         self.breaches = work_on_breaches_of(self.submit)
+        self.bases = Bases(self.submit, clock=self.clock)
         self.key_upkeep = KeyUpkeep(self.submit, lambda: self._keys, days=settings.backup_days)
         self.keeping = Keeping(self.submit, lambda: self.bundle.brand)
 
@@ -129,6 +131,7 @@ class Runtime:
         self.erasures.stop()
         self.keeping.stop()
         self.breaches.stop()
+        self.bases.stop()
         self.senders.drain(limits.DRAIN_SECONDS)
         self.tools.drain(limits.DRAIN_SECONDS)
         self.writer.stop()

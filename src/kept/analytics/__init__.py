@@ -1,0 +1,1 @@
+"""Engines that ask about everybody at once: adapters of `base_port`."""
