@@ -19,17 +19,25 @@ _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
 }
 
 
-@contextmanager
-def open_engine() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Lend a database in memory; errors of the driver become ours."""
-    try:
-        with duckdb.connect(config=_SETTINGS) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            yield connection
-    except duckdb.Error as error:
-        # Its message may hold values of a row, so that it is not passed on.
-        kind = type(error).__name__
-        raise StoreError(f"history cannot be read or written ({kind})") from error
+class Engine:
+    """One database in memory, made with the first question: to make one takes longer than most questions."""
+
+    def __init__(self) -> None:
+        """Make nothing yet."""
+        self._database: duckdb.DuckDBPyConnection | None = None
+
+    @contextmanager
+    def open(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Lend a connection, whose tables go with it; errors of the driver become ours."""
+        try:
+            if self._database is None:
+                self._database = duckdb.connect(config=_SETTINGS)
+            with self._database.cursor() as connection:
+                yield connection
+        except duckdb.Error as error:
+            # Its message may hold values of a row, so that it is not passed on.
+            kind = type(error).__name__
+            raise StoreError(f"history cannot be read or written ({kind})") from error
 
 
 def fetch(

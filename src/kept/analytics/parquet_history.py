@@ -14,10 +14,10 @@ import duckdb
 import msgspec
 
 from kept.analytics.engine import (
+    Engine,
     fetch,
     json_columns,
     listed,
-    open_engine,
     quoted,
     selected,
 )
@@ -48,6 +48,7 @@ class ParquetHistory:
     def __init__(self, folder: Path) -> None:
         """Name the folder."""
         self.folder = folder
+        self.engine = Engine()
 
     def draft(self, kind: HistoryKind) -> Draft:
         """Begin a file."""
@@ -99,7 +100,7 @@ class ParquetHistory:
     def find_parts(self, names: Sequence[str], parts: Collection[int]) -> list[str]:
         """Return which of these files have rows of any of these parts."""
         found: list[str] = []
-        with open_engine() as connection:
+        with self.engine.open() as connection:
             _take_ids(connection, "wanted", parts)
             for source, names_of in self._sources(names):
                 rows = fetch(
@@ -112,7 +113,7 @@ class ParquetHistory:
     def list_events(self, names: Sequence[str]) -> set[str]:
         """Return the names of events that stand in these files of events."""
         found: set[str] = set()
-        with open_engine() as connection:
+        with self.engine.open() as connection:
             for source, _ in self._sources(names):
                 rows = fetch(connection, f"SELECT DISTINCT event FROM {source}")
                 found |= {event for (event,) in rows}
@@ -127,8 +128,8 @@ class ParquetHistory:
         if kind == "events":
             join, unless = "ON limits.event = rows.event", " AND NOT rows.is_proof"
         found: dict[str, list[int]] = {}
-        with open_engine() as connection:
-            connection.execute("CREATE TABLE limits (event VARCHAR, before TIMESTAMPTZ)")
+        with self.engine.open() as connection:
+            connection.execute("CREATE TEMP TABLE limits (event VARCHAR, before TIMESTAMPTZ)")
             pairs = list(before.items())
             connection.executemany("INSERT INTO limits VALUES (?, make_timestamptz(?))", pairs)
             for source, names_of in self._sources(names):
@@ -147,7 +148,7 @@ class ParquetHistory:
         draft = _LinesDraft(self, kind)
         try:
             draft.add(trim.rows)
-            with open_engine() as connection:
+            with self.engine.open() as connection:
                 source = (
                     f"read_parquet({quoted(str(self.folder / name))}, hive_partitioning = false)"
                 )
@@ -186,7 +187,7 @@ class ParquetHistory:
                     lines.clear()
             draft.add(lines)
             temporary = self._name_temporary(".parquet")
-            with open_engine() as connection:
+            with self.engine.open() as connection:
                 options = "FORMAT parquet, COMPRESSION zstd, KV_METADATA {kept_schema: '1'}"
                 connection.execute(
                     f"COPY ({draft.select()}) TO {quoted(str(self.folder / temporary))} ({options})"
@@ -298,7 +299,7 @@ class _LinesDraft:
     def finish(self) -> Written:
         """Write the file under a temporary name, down to the disk."""
         try:
-            with open_engine() as connection:
+            with self._history.engine.open() as connection:
                 written = self._history.write(
                     connection, self._kind, self.select(), version=SCHEMA_VERSION
                 )
@@ -314,7 +315,9 @@ class _LinesDraft:
 
 
 def _take_ids(connection: duckdb.DuckDBPyConnection, table: str, ids: Collection[int]) -> None:
-    connection.execute(f"CREATE TABLE {table} AS SELECT unnest(?::BIGINT[]) AS id", [sorted(ids)])
+    connection.execute(
+        f"CREATE TEMP TABLE {table} AS SELECT unnest(?::BIGINT[]) AS id", [sorted(ids)]
+    )
 
 
 def _less(column: str, places: Sequence[Place]) -> str:

@@ -50,12 +50,13 @@ def _write(answer: Answer, form: str, file: TextIO) -> None:
     if form == "csv":
         writer = csv.writer(file)
         writer.writerow(name for name, _ in answer.columns)
-        writer.writerows([as_cell(_text(value)) for value in row] for row in answer.rows)
+        writer.writerows([_cell(value) for value in row] for row in answer.rows)
     elif form == "json":
-        for row in answer.rows:
-            file.write(_line(answer, row) + "\n")
+        file.writelines(_line(answer, row) + "\n" for row in answer.rows)
     else:
-        table = Table(*(Text(clean_line(name)) for name, _ in answer.columns))
+        table = Table()
+        for name, _ in answer.columns:
+            table.add_column(Text(clean_line(name)))
         for row in answer.rows:
             table.add_row(*(Text(clean_line(_text(value))) for value in row))
         target = console if file is sys.stdout else type(console)(file=file, soft_wrap=True)
@@ -68,6 +69,10 @@ def _line(answer: Answer, row: tuple[Any, ...]) -> str:
         for (name, kind), value in zip(answer.columns, row, strict=True)
     }
     return msgspec.json.encode(told, enc_hook=str).decode()
+
+
+def _cell(value: Any) -> str:
+    return as_cell(value) if isinstance(value, str) else _text(value)
 
 
 def _text(value: Any) -> str:

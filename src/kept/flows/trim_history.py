@@ -59,7 +59,8 @@ class HistoryTrimmer:
         parts = frozenset(part_id for one in gone for part_id in one.parts)
         sequences = frozenset(sequence for one in gone for sequence in one.sequences)
         files = self.list_files()
-        affected = set(self._history.find_parts([one.name for one in files], parts))
+        names = [one.name for one in files]
+        affected = set(self._history.find_parts(names, parts) if parts else ())
         for file in files:
             wrong = _within(file, sequences)
             if wrong or file.name in affected:
