@@ -153,5 +153,8 @@ class History(Protocol):
     def rewrite(self, kind: HistoryKind, name: str, trim: Trim) -> Written | None:
         """Write a file anew without what it must lose; None where nothing would be left of it."""
 
+    def close(self) -> None:
+        """Let go of what files are read and written with; it may be used again."""
+
     def write_grouping(self, rows: Iterable[Grouped]) -> bool:
         """Write which customer each part belongs to; return whether it changed."""

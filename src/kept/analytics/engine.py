@@ -39,6 +39,12 @@ class Engine:
             kind = type(error).__name__
             raise StoreError(f"history cannot be read or written ({kind})") from error
 
+    def close(self) -> None:
+        """Let go of the database; the next question makes another."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
 
 def fetch(
     connection: duckdb.DuckDBPyConnection, sql: str, parameters: Iterable[Any] = ()

@@ -201,6 +201,10 @@ class ParquetHistory:
         self.place(temporary, PARTS_FILE)
         return True
 
+    def close(self) -> None:
+        """Let go of what files are read and written with."""
+        self.engine.close()
+
     # -- what drafts need
 
     def write(

@@ -53,7 +53,7 @@ FROM (
 _FEEDBACK: Final = """
 SELECT customer, part, sequence, (properties ->> 'decision_id')::BIGINT AS decision_id,
     properties ->> 'action' AS action, properties ->> 'channel' AS channel,
-    CASE event {cases} END AS outcome, received_at AS at,
+    CASE event {cases} END AS outcome, received_at AS reported_at,
     coalesce((properties ->> 'machine')::BOOLEAN, false) AS is_machine
 FROM events WHERE source = 'kept' AND event IN ({names})
 """

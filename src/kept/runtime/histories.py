@@ -57,6 +57,7 @@ class Histories:
     ) -> None:
         """Take the way to the writer, the store to read from, the files, and the limits in force."""
         self._submit = submit
+        self._history = history
         self._limits_of = limits_of
         self._writer = HistoryWriter(self._do, store_of, history, rest=self._rest)
         self._trimmer = HistoryTrimmer(self._writer)
@@ -83,6 +84,7 @@ class Histories:
         self._woken.set()
         if self._thread.is_alive():
             self._thread.join()
+        self._history.close()
 
     def is_clean(self, request_id: str) -> bool:
         """Return whether no file holds what an erasure is about; if one does, see to it now."""
