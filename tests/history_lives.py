@@ -50,5 +50,11 @@ def lives_through_death(folder: Path, step: int) -> bool:
     assert is_gone(world.stage.store, "r-1"), f"step {step}"
     assert b"ana@" not in world.content()
     assert world.history.list_names()[1] == []
-    assert load_progress(world.stage.store).unsettled == ()
+    progress = load_progress(world.stage.store)
+    assert progress.unsettled == ()
+    found = [folder / name for name in world.history.list_names()[0]]
+    assert (progress.files, progress.size) == (
+        len(found),
+        sum(path.stat().st_size for path in found),
+    )
     return is_killed

@@ -1,11 +1,13 @@
 """Closed hours become files, each row exactly once; what must go, goes out of them."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from kept.analytics import ParquetHistory
 from kept.clock import random_bytes
 from kept.core.brand.load import load_brand
 from kept.core.compile import compile_brand
@@ -15,10 +17,12 @@ from kept.core.history_columns import KINDS, SCHEMA_VERSION
 from kept.core.history_files import first_open_hour
 from kept.core.values import DAY, HOUR, MINUTE, SECOND
 from kept.flows.correct import Correction, correct
-from kept.flows.export_history import how_far_behind
+from kept.flows.engine import Engine
+from kept.flows.export_history import HistoryWriter, how_far_behind, plan_export
 from kept.flows.history_list import is_gone, load_gone
 from kept.flows.restrict import restrict
 from kept.flows.retain import Retaining, retain
+from kept.flows.trim_history import HistoryTrimmer
 from kept.stores.memory import MemoryStore
 from tests.history import NOON, World
 from tests.history_lives import SECRET, forget_ana, lived, lives_through_death
@@ -322,6 +326,42 @@ def test_how_far_behind_it_is(world: World) -> None:
     assert how_far_behind(store, world.stage.now) == 5 * HOUR
     world.look()
     assert how_far_behind(store, world.stage.now) == 0
+
+
+def test_of_several_nodes_one_exports(world: World) -> None:
+    """Whoever was slower gives its file up; nothing is doubled."""
+    other = HistoryWriter(
+        world.do, lambda: world.stage.store, ParquetHistory(world.folder), rest=lambda: None
+    )
+    slow = world.do(lambda engine, now: plan_export(engine, now, is_all=True))
+    while other.export(is_all=True):
+        pass
+    before = world.history.list_names()
+    for kind in KINDS:
+        assert not world.writer._export(slow, kind)
+    assert world.history.list_names() == before
+    assert world.ids("events") == world.stored_ids("events")
+
+
+def test_a_file_that_another_node_swept_away_is_written_anew(world: World) -> None:
+    """It was not listed yet, so that nothing is lost."""
+    swept: list[bool] = []
+    noted = world.writer.do
+
+    def sweep_first(job: Callable[[Engine, int], Any]) -> Any:
+        _, temporary = world.history.list_names()
+        if temporary and not swept:
+            swept.append(True)
+            HistoryTrimmer(
+                HistoryWriter(noted, lambda: world.stage.store, world.history, rest=lambda: None)
+            ).sweep()
+        return noted(job)
+
+    world.writer.do = sweep_first
+    world.writer.export(is_all=True)
+    assert swept
+    world.look(is_all=True)
+    assert world.ids("events") == world.stored_ids("events")
 
 
 def test_a_death_at_a_step_neither_loses_nor_doubles_a_row(tmp_path: Path) -> None:

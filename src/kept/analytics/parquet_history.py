@@ -129,9 +129,11 @@ class ParquetHistory:
             join, unless = "ON limits.event = rows.event", " AND NOT rows.is_proof"
         found: dict[str, list[int]] = {}
         with self.engine.open() as connection:
-            connection.execute("CREATE TEMP TABLE limits (event VARCHAR, before TIMESTAMPTZ)")
-            pairs = list(before.items())
-            connection.executemany("INSERT INTO limits VALUES (?, make_timestamptz(?))", pairs)
+            connection.execute(
+                "CREATE TEMP TABLE limits AS SELECT unnest(?::VARCHAR[]) AS event, "
+                "make_timestamptz(unnest(?::BIGINT[])) AS before",
+                [list(before), list(before.values())],
+            )
             for source, names_of in self._sources(names):
                 rows = fetch(
                     connection,

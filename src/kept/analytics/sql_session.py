@@ -16,6 +16,7 @@ import msgspec
 from kept.analytics.engine import quoted
 from kept.core.history_columns import COLUMNS, Column, HistoryKind
 from kept.core.history_export import FEEDBACK_EVENTS
+from kept.core.history_files import kind_and_version
 from kept.errors import InputError
 
 _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
@@ -181,26 +182,34 @@ def _common_tables(statement: Any) -> Iterator[str]:
 
 
 def _select(folder: Path, kind: HistoryKind) -> str:
-    """Return the query behind the view of a kind: rows of the readable, without what is sealed."""
+    """Return the query behind the view of a kind: rows of the readable, without what is sealed.
+
+    Files of one version of the schema have the same columns, so that they are read together: of
+    those that a query leaves out by date or hour, nothing is opened.
+    """
     columns = [one for one in COLUMNS[kind] if one.name not in ("part", "sealed", "is_proof")]
-    shown = ", ".join(_shown(one) for one in columns)
-    if not any(folder.glob(f"{kind}/date=*/hour=*/part-*.parquet")):
-        nothing = ", ".join(f"NULL::{one.type} AS {one.name}" for one in columns)
-        return (
-            f"SELECT customer, part, {nothing}, NULL::DATE AS date, NULL::BIGINT AS hour "
-            f"FROM customers WHERE false"
+    versions = {
+        told[1]
+        for path in folder.glob(f"{kind}/date=*/hour=*/part-*.parquet")
+        if (told := kind_and_version(path.relative_to(folder).as_posix()))
+    }
+    nothing = ", ".join(f"NULL::{one.type} AS {one.name}" for one in columns)
+    partition = "NULL::DATE AS date, NULL::BIGINT AS hour"
+    selects = [f"SELECT customer, part, {nothing}, {partition} FROM customers WHERE false"]
+    for version in sorted(versions):
+        shown = ", ".join(_shown(one, version) for one in columns)
+        files = folder.resolve() / kind / "date=*" / "hour=*" / f"part-v{version}-*.parquet"
+        options = "hive_partitioning = true, hive_types = {date: DATE, hour: BIGINT}"
+        selects.append(
+            f"SELECT customer, part, {shown}, rows.date, rows.hour "
+            f"FROM read_parquet({quoted(str(files))}, {options}) AS rows JOIN customers USING (part)"
         )
-    pattern = quoted(str(folder.resolve() / kind / "date=*" / "hour=*" / "part-*.parquet"))
-    options = (
-        "hive_partitioning = true, hive_types = {date: DATE, hour: BIGINT}, union_by_name = true"
-    )
-    return (
-        f"SELECT customer, part, {shown}, rows.date, rows.hour "
-        f"FROM read_parquet({pattern}, {options}) AS rows JOIN customers USING (part)"
-    )
+    return " UNION ALL ".join(selects)
 
 
-def _shown(column: Column) -> str:
+def _shown(column: Column, version: int) -> str:
+    if column.since > version:
+        return f"NULL::{column.type} AS {column.name}"
     if column.type == "JSON":
         return f"rows.{column.name}::JSON AS {column.name}"
     return f"rows.{column.name}"

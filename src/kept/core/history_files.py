@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from kept.core.history_columns import KINDS, HistoryKind
-from kept.core.values import DAY, HOUR, MINUTE
+from kept.core.values import HOUR, MINUTE
 
 CLOSE_AFTER: Final = MINUTE
 """How long after its end an hour is taken as closed: whoever arrived in it is in the stream by then."""
@@ -20,7 +20,7 @@ PARTS_FILE: Final = "parts/parts.parquet"
 """Which customer each part belongs to."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NAME: Final = re.compile(
-    rf"(?:{'|'.join(KINDS)})/date=\d{{4}}-\d\d-\d\d/hour=\d\d/part-\d+-\d+\.parquet"
+    rf"({'|'.join(KINDS)})/date=\d{{4}}-\d\d-\d\d/hour=\d\d/part-v(\d+)-\d+-\d+\.parquet"
 )
 
 
@@ -64,10 +64,11 @@ def first_open_hour(now: int) -> int:
     return (now - CLOSE_AFTER) // HOUR
 
 
-def name_of(kind: HistoryKind, hour: int, *, first: int, last: int) -> str:
+def name_of(kind: HistoryKind, hour: int, *, version: int, first: int, last: int) -> str:
     """Return the name of a file: hive-partitioned by the date and the hour, both in UTC."""
     at = _EPOCH + timedelta(hours=hour)
-    return f"{kind}/date={at:%Y-%m-%d}/hour={at:%H}/part-{first:012}-{last:012}.parquet"
+    file = f"part-v{version}-{first:012}-{last:012}.parquet"
+    return f"{kind}/date={at:%Y-%m-%d}/hour={at:%H}/{file}"
 
 
 def is_name(text: str) -> bool:
@@ -75,9 +76,10 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-def day_of(hour: int) -> int:
-    """Return the day (since 1970) of an hour."""
-    return hour * HOUR // DAY
+def kind_and_version(name: str) -> tuple[str, int] | None:
+    """Return what a file holds and the version of its schema, None for no file of history."""
+    found = _NAME.fullmatch(name)
+    return (found[1], int(found[2])) if found else None
 
 
 def day_in(name: str) -> int:

@@ -333,7 +333,13 @@ def _file_of(plan: Plan, exported: Exported, written: Written) -> HistoryFile:
     kind = exported.kind
     return HistoryFile(
         kind=kind,
-        name=name_of(kind, exported.file_hour, first=written.first, last=written.last),
+        name=name_of(
+            kind,
+            exported.file_hour,
+            version=written.version,
+            first=written.first,
+            last=written.last,
+        ),
         rows=written.rows,
         first=written.first,
         last=written.last,

@@ -37,6 +37,9 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     first_day: int = 0
     last_day: int = -1
     """Between these days (since 1970) there are files."""
+    files: int = 0
+    size: int = 0
+    """How many files are listed, and their length in bytes."""
     unsettled: tuple[str, ...] = ()
     """Files that are listed and not yet as the list says."""
     places: dict[str, tuple[list[Place], list[Place]]] = {}
@@ -111,7 +114,8 @@ def find_file(store: Store, name: str) -> HistoryFile | None:
 def list_file(store: Store, progress: Progress, file: HistoryFile) -> Progress:
     """List a file, in the place of one that has its name; return the progress that knows of it."""
     day = day_in(file.name)
-    others = [one for one in load_day(store, day) if one.name != file.name]
+    listed = load_day(store, day)
+    others = [one for one in listed if one.name != file.name]
     _save_day(store, day, (*others, file))
     is_first = progress.last_day < progress.first_day
     is_settled = not file.placing and not file.is_dropping
@@ -120,16 +124,27 @@ def list_file(store: Store, progress: Progress, file: HistoryFile) -> Progress:
         progress,
         first_day=day if is_first else min(day, progress.first_day),
         last_day=max(day, progress.last_day),
+        files=progress.files + 1 + len(others) - len(listed),
+        size=progress.size + file.size + _size_of(others) - _size_of(listed),
         unsettled=tuple(left if is_settled else [*left, file.name]),
     )
 
 
 def unlist_files(store: Store, progress: Progress, names: Collection[str]) -> Progress:
     """Strike files off the list; return the progress that does not know of them."""
+    count, size = progress.files, progress.size
     for day in {day_in(name) for name in names}:
-        _save_day(store, day, [one for one in load_day(store, day) if one.name not in names])
+        listed = load_day(store, day)
+        others = [one for one in listed if one.name not in names]
+        _save_day(store, day, others)
+        count += len(others) - len(listed)
+        size += _size_of(others) - _size_of(listed)
     left = tuple(name for name in progress.unsettled if name not in names)
-    return msgspec.structs.replace(progress, unsettled=left)
+    return msgspec.structs.replace(progress, files=count, size=size, unsettled=left)
+
+
+def _size_of(files: Iterable[HistoryFile]) -> int:
+    return sum(file.size for file in files)
 
 
 def _save_day(store: Store, day: int, files: Iterable[HistoryFile]) -> None:

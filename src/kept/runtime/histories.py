@@ -18,7 +18,7 @@ from kept.core.values import SECOND
 from kept.errors import KeptError, StoreError
 from kept.flows.engine import Engine
 from kept.flows.export_history import HistoryWriter, how_far_behind
-from kept.flows.history_list import is_gone
+from kept.flows.history_list import Progress, is_gone, load_progress
 from kept.flows.trim_history import HistoryTrimmer
 from kept.history_port import History
 from kept.ports import Store
@@ -129,12 +129,10 @@ class Histories:
         self._measure()
 
     def _measure(self) -> None:
-        behind: int = self._do(lambda engine, now: how_far_behind(engine.store, now))
-        files = self._trimmer.list_files()
-        self.standing = Standing(
-            behind_seconds=behind / SECOND,
-            files=len(files),
-            size=sum(file.size for file in files),
+        self.standing = self._do(
+            lambda engine, now: _stand(
+                how_far_behind(engine.store, now), load_progress(engine.store)
+            )
         )
 
     def _do(self, job: Callable[[Engine, int], Any]) -> Any:
@@ -163,6 +161,10 @@ class Histories:
             except Exception:  # noqa: BLE001 - the outer edge: a bug must not end the export
                 _log.exception("history goes on later")
             self._woken.wait(LOOK_SECONDS)
+
+
+def _stand(behind: int, progress: Progress) -> Standing:
+    return Standing(behind_seconds=behind / SECOND, files=progress.files, size=progress.size)
 
 
 class _StoppedError(Exception):
