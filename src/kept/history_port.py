@@ -99,7 +99,11 @@ class Trim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Draft(Protocol):
-    """A file that is being written, of any length."""
+    """A file that is being written."""
+
+    @property
+    def size(self) -> int:
+        """Return about how many bytes were added so far."""
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows in order of their ids."""

@@ -113,6 +113,15 @@ def test_large_hours_become_several_files(world: World, monkeypatch: pytest.Monk
     assert len(names) == -(-len(world.ids("events")) // 3)
 
 
+def test_long_events_make_shorter_files(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a file fits into memory, whatever a source sends."""
+    monkeypatch.setattr("kept.flows.export_history.BYTES_A_FILE", 1)
+    world.look(is_all=True)
+    assert world.ids("events") == world.stored_ids("events")
+    names = [name for name in world.history.list_names()[0] if name.startswith("events")]
+    assert len(names) == len(world.ids("events"))
+
+
 def test_nothing_personal_stands_open(world: World) -> None:
     """Only what is declared as not personal has columns; the rest is in the sealed record."""
     world.look(is_all=True)

@@ -73,6 +73,8 @@ def test_pandas_gives_the_same_answer(world: World, monkeypatch: pytest.MonkeyPa
     assert sorted(answer.itertuples(index=False, name=None)) == expected(world)
 
 
+@pytest.mark.network
+@pytest.mark.slow
 def test_spark_gives_the_same_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it is installed, with a Java that runs it."""
     sql = pytest.importorskip("pyspark.sql")

@@ -44,7 +44,9 @@ from kept.ports import Store
 T = TypeVar("T")
 Do = Callable[[Callable[[Engine, int], T]], T]
 ROWS_A_READ: Final = 500
-ROWS_A_FILE: Final = 500_000
+ROWS_A_FILE: Final = 100_000
+BYTES_A_FILE: Final = 128 << 20
+"""Before it is packed; a file of long events has fewer rows."""
 GROUPED_A_READ: Final = 5_000
 
 
@@ -93,6 +95,12 @@ class _Collected:
         self.parts: set[int] = set()
         self.draft: Draft | None = None
         self.count = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether a file has as much as it may have."""
+        size = self.draft.size if self.draft is not None else 0
+        return self.count >= ROWS_A_FILE or size >= BYTES_A_FILE
 
 
 class HistoryWriter:
@@ -191,7 +199,7 @@ class HistoryWriter:
     def _collect(self, plan: Plan, kind: HistoryKind, collected: _Collected) -> None:
         """Read on as long as rows are of one closed hour."""
         until, limit, opener = plan.until[kind], 1, Opener(plan.places)
-        while collected.after < until and collected.count < ROWS_A_FILE:
+        while collected.after < until and not collected.is_full:
             rows: list[Row] = []
             found = list(_READERS[kind](self.store_of(), opener, collected.after, limit))
             is_end = _take(plan, collected, found, rows, until=until)

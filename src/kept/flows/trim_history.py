@@ -53,8 +53,10 @@ class HistoryTrimmer:
         What was let go by its age waits for the daily look (`is_all`), or for company: it touches
         many files, each of which is written anew.
         """
-        gone: tuple[Gone, ...] = self._do(lambda engine, now: load_gone(engine.store))
-        if not any(one.request_id or one.sequences or is_all for one in gone):
+        gone: tuple[Gone, ...] = self._do(
+            lambda engine, now: load_gone(engine.store, is_all=is_all)
+        )
+        if not gone:
             return False
         parts = frozenset(part_id for one in gone for part_id in one.parts)
         sequences = frozenset(sequence for one in gone for sequence in one.sequences)
