@@ -36,6 +36,8 @@ def serve(
     master_key: options.MasterKey = "",
     master_key_token: options.MasterKeyToken = "",
     backup_days: options.BackupDays = 30,
+    database: options.Database = "",
+    vault_database: options.VaultDatabase = "",
     history: options.History = "",
 ) -> None:
     """Serve a brand: hear its touchpoints, decide, deliver, answer."""
@@ -56,6 +58,8 @@ def serve(
             master_key=master_key,
             master_key_token=master_key_token,
             backup_days=backup_days,
+            database=database,
+            vault_database=vault_database,
             history=history,
             staff=read_staff_settings(),
         )

@@ -35,6 +35,7 @@ from kept.flows.history_list import (
     list_file,
     load_progress,
     save_progress,
+    take_duty,
     touches,
     unlist_files,
 )
@@ -299,7 +300,7 @@ def plan_export(engine: Engine, now: int, *, is_all: bool) -> Plan | None:
         until={
             "events": settled.sequence,
             "decisions": settled.decision_id,
-            "outcomes": store.last_ended(),
+            "outcomes": store.number_ended(),
         },
         places=open_places(engine.bundle.brand),
         gone=last_gone(store),
@@ -377,6 +378,7 @@ def _load_unsettled(engine: Engine, now: int) -> list[HistoryFile]:
 def _note_settled(engine: Engine, files: Iterable[HistoryFile], lost: list[str], now: int) -> None:
     """Note that files are as the list says, unless the list says something else by now."""
     store = engine.store
+    take_duty(store)
     progress = load_progress(store)
     gone = list(lost)
     for file in files:

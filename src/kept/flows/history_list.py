@@ -14,6 +14,7 @@ from kept.core.history_export import OpenPlaces, places_from
 from kept.core.history_files import HistoryFile, day_in
 from kept.core.history_rows import Place
 from kept.core.values import HOUR
+from kept.errors import ContendedError
 from kept.ports import Store
 
 PROGRESS_SETTING: Final = "history"
@@ -103,6 +104,16 @@ _decode_page: Final = msgspec.json.Decoder(_Page).decode
 _decode_day: Final = msgspec.json.Decoder(_Day).decode
 
 
+def take_duty(store: Store) -> None:
+    """Have the lists of history for oneself until the transaction ends.
+
+    Raises:
+        ContendedError: another node has them.
+    """
+    if not store.try_duty(DUTY):
+        raise ContendedError("another node is at work on history")
+
+
 def load_progress(store: Store) -> Progress:
     """Return how far history has come."""
     stored = store.load_setting(PROGRESS_SETTING)
@@ -185,6 +196,7 @@ def note_gone(
     if store.load_setting(PROGRESS_SETTING) is None:
         # Nothing was ever read for a file.
         return
+    _take_notes(store)
     head = _load_head(store)
     entries = list(_load_page(store, head.last_page))
     if sum(len(one.parts) for one in entries) >= PARTS_A_PAGE:
@@ -222,6 +234,7 @@ def load_gone(store: Store, *, is_all: bool = True) -> tuple[Gone, ...]:
 
 def strike_off(store: Store, numbers: Collection[int], now: int) -> None:
     """Note that no file holds these any more."""
+    _take_notes(store)
     head = _load_head(store)
     first, urgent = head.first_page, 0
     for number in range(head.first_page, head.last_page + 1):
@@ -259,6 +272,12 @@ def touches(store: Store, *, since: int, parts: Collection[int], first: int, las
             if any(first <= sequence <= last for sequence in one.sequences):
                 return True
     return False
+
+
+def _take_notes(store: Store) -> None:
+    """Two erasures of two nodes must not write over each other's notes."""
+    if not store.try_duty(GONE_SETTING):
+        raise ContendedError("another node notes just now what must go from history")
 
 
 def _entries(store: Store) -> Iterator[Gone]:

@@ -27,6 +27,7 @@ from kept.flows.history_list import (
     load_progress,
     save_progress,
     strike_off,
+    take_duty,
     unlist_files,
 )
 from kept.flows.retain import load_progress as load_retention
@@ -220,6 +221,7 @@ def _limits_due(engine: Engine, limits: Limits, now: int) -> tuple[Limits, int] 
 
 
 def _note_trimmed(engine: Engine, now: int) -> None:
+    take_duty(engine.store)
     progress = load_progress(engine.store)
     save_progress(engine.store, msgspec.structs.replace(progress, trimmed_at=now))
 
@@ -240,6 +242,7 @@ def _places_in(engine: Engine, file: HistoryFile) -> OpenPlaces:
 
 
 def _note_closed(engine: Engine, places: OpenPlaces, used: Collection[str]) -> None:
+    take_duty(engine.store)
     progress = load_progress(engine.store)
     kept = {
         digest: listed

@@ -44,8 +44,8 @@ class MemoryHistory(MemoryRetention):
             for row in (self._decisions[decision_id] for decision_id in found[:limit])
         ]
 
-    def last_ended(self) -> int:
-        """Return the id of the message that ended last, 0 if none did."""
+    def number_ended(self) -> int:
+        """Number the messages that ended since it was asked last; return the last number, 0 for none."""
         return self._last_ended
 
     def read_ended_messages(self, *, after: int, limit: int) -> list[EndedMessage]:
