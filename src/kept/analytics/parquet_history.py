@@ -77,6 +77,10 @@ class ParquetHistory:
                     _sync(above)
             (self.folder / temporary).replace(target)
             _sync(target.parent)
+        except FileNotFoundError as error:
+            # Another node may have done it a moment ago.
+            if not target.is_file():
+                raise self._broken(error) from error
         except OSError as error:
             raise self._broken(error) from error
 
