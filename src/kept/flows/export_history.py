@@ -23,6 +23,7 @@ from kept.core.history_export import (
 )
 from kept.core.history_files import HistoryFile, first_open_hour, hour_of_row, name_of
 from kept.core.values import HOUR, NEVER
+from kept.errors import StoreError
 from kept.flows.engine import Engine, decode_trace
 from kept.flows.history_list import (
     DUTY,
@@ -72,6 +73,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     places: OpenPlaces
     gone: int
     """What was noted last of what must go."""
+    newest: str
+    """A file that must be there."""
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,10 +136,17 @@ class HistoryWriter:
 
         Args:
             is_all: take the hours that are not over as well; they stay open for what follows.
+
+        Raises:
+            StoreError: the folder cannot be used, or is not the one that it was.
         """
         plan: Plan | None = self.do(lambda engine, now: plan_export(engine, now, is_all=is_all))
         if plan is None:
             return 0
+        if plan.newest and not self.history.exists(plan.newest):
+            raise StoreError(
+                f"the folder of history lacks {plan.newest}, which was there; is it mounted?"
+            )
         return sum(self._export(plan, kind) for kind in KINDS)
 
     def settle(self) -> None:
@@ -304,6 +314,7 @@ def plan_export(engine: Engine, now: int, *, is_all: bool) -> Plan | None:
         },
         places=open_places(engine.bundle.brand),
         gone=last_gone(store),
+        newest="" if progress.newest in progress.unsettled else progress.newest,
     )
 
 
@@ -316,7 +327,7 @@ def note_exported(
         return False
     progress = load_progress(store)
     start = progress.position(kind)
-    if start != plan.positions[kind]:
+    if start != plan.positions[kind] or open_places(engine.bundle.brand) != plan.places:
         return False
     if written is not None:
         # Swept away by another node, or somebody in it was forgotten meanwhile.

@@ -42,6 +42,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     files: int = 0
     size: int = 0
     """How many files are listed, and their length in bytes."""
+    newest: str = ""
+    """The file that was listed last; where it is not there, the folder is not the one that it was."""
     unsettled: tuple[str, ...] = ()
     """Files that are listed and not yet as the list says."""
     places: dict[str, tuple[list[Place], list[Place]]] = {}
@@ -154,6 +156,7 @@ def list_file(store: Store, progress: Progress, file: HistoryFile) -> Progress:
         last_day=max(day, progress.last_day),
         files=progress.files + 1 + len(others) - len(listed),
         size=progress.size + file.size + _size_of(others) - _size_of(listed),
+        newest=file.name,
         unsettled=tuple(left if is_settled else [*left, file.name]),
     )
 
@@ -168,7 +171,8 @@ def unlist_files(store: Store, progress: Progress, names: Collection[str]) -> Pr
         count += len(others) - len(listed)
         size += _size_of(others) - _size_of(listed)
     left = tuple(name for name in progress.unsettled if name not in names)
-    return msgspec.structs.replace(progress, files=count, size=size, unsettled=left)
+    newest = "" if progress.newest in names else progress.newest
+    return msgspec.structs.replace(progress, files=count, size=size, newest=newest, unsettled=left)
 
 
 def _size_of(files: Iterable[HistoryFile]) -> int:

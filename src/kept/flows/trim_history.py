@@ -116,10 +116,20 @@ class HistoryTrimmer:
         return True
 
     def sweep(self) -> None:
-        """Remove files that nothing names, and strike off those that are not there any more."""
+        """Remove files that nothing names, and strike off those that are not there any more.
+
+        Raises:
+            StoreError: the folder has none of the files that there are: it is another one.
+        """
         self._writer.settle()
         found, temporary = self._history.list_names()
         listed = {one.name for one in self.list_files()}
+        if listed and listed.isdisjoint(found):
+            self._do(lambda engine, now: engine.alert("history_missing", at=now))
+            raise StoreError(
+                f"the folder of history has none of the {len(listed)} file(s) that were there; "
+                "is it mounted? Where it was changed, move the files along"
+            )
         unknown = [name for name in found if name not in listed]
         missing = sorted(listed - set(found))
         error: StoreError | None = self._do(

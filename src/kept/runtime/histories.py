@@ -84,7 +84,8 @@ class Histories:
         self._woken.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._history.close()
+        with self._working:
+            self._history.close()
 
     def is_clean(self, request_id: str) -> bool:
         """Return whether no file holds what an erasure is about; if one does, see to it now."""
@@ -157,6 +158,8 @@ class Histories:
             except _StoppedError:
                 return
             except KeptError as error:
+                # Whatever it was, the next look begins as a start does.
+                self._sweep_at = 0
                 _log.warning("history goes on later: %s", error)
             except Exception:  # noqa: BLE001 - the outer edge: a bug must not end the export
                 _log.exception("history goes on later")
