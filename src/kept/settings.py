@@ -154,7 +154,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     master_key_token: str = ""
     """What a key service is shown, as `env:NAME` or `file:PATH`."""
     history: str = ""
-    """Where closed hours go as Parquet; by default `history` in the data folder."""
+    """Where closed hours go as Parquet, by default `history` in the data folder; nodes share one."""
     backup_days: int = 30
     """After so many days nobody can read a backup any more; within two thirds of them it can be."""
     database: str = ""

@@ -50,7 +50,8 @@ MasterKeyToken = Annotated[
 History = Annotated[
     str,
     typer.Option(
-        help="Where closed hours go as Parquet; by default `history` in the data folder.",
+        help="Where closed hours go as Parquet, by default `history` in the data folder; "
+        "nodes share one.",
         envvar="KEPT_HISTORY",
     ),
 ]
