@@ -150,7 +150,11 @@ class HistoryWriter:
         return sum(self._export(plan, kind) for kind in KINDS)
 
     def settle(self) -> None:
-        """Bring files in line with the list: what a crash left between a commit and a renaming."""
+        """Bring files in line with the list: what a crash left between a commit and a renaming.
+
+        Raises:
+            StoreError: the folder is empty, and so not the one that it was.
+        """
         waiting: list[HistoryFile] = self.do(_load_unsettled)
         lost = []
         for file in waiting:
@@ -160,6 +164,8 @@ class HistoryWriter:
                 self.history.place(file.placing, file.name)
             elif not self.history.exists(file.name):
                 lost.append(file.name)
+        if lost and not self.history.list_names()[0]:
+            raise StoreError(f"the folder of history is empty, and {lost[0]} is to be there")
         if waiting:
             self.do(lambda engine, now: _note_settled(engine, waiting, lost, now))
 

@@ -110,7 +110,9 @@ class HistoryTrimmer:
         for file in self.list_files():
             if lost.get(file.plain):
                 left = known[file.plain].narrowed_to(places)
-                self.rewrite(file, Trim(places=lost[file.plain]), left=left)
+                if not self.rewrite(file, Trim(places=lost[file.plain]), left=left):
+                    # Another node was at this file; the next look sees to it.
+                    return True
         used = {one.plain for one in self.list_files()}
         self._do(lambda engine, now: _note_closed(engine, places, used))
         return True
