@@ -20,6 +20,7 @@ from bench import (
     history,
     large_base,
     latency,
+    nodes,
     split,
     whole_path,
 )
@@ -44,6 +45,7 @@ TOPICS: dict[str, Topic] = {
     "decision_core": decision_core.measure,
     "split": split.measure,
     "whole_path": whole_path.measure,
+    "nodes": nodes.measure,
     "latency": latency.measure,
     "decide_http": decide_http.measure,
     "hand_over": hand_over.measure,

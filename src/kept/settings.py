@@ -19,6 +19,14 @@ BODY_BYTES_WAITING_MAX: Final = 32 * 1024 * 1024
 """Bodies of events that wait for the writer, before callers are asked to come back later."""
 COMMIT_JOBS_MAX: Final = 2_000
 """Jobs that one commit takes at most."""
+SHARED_COMMIT_JOBS_MAX: Final = 200
+"""The same where several nodes share the store, and others wait for what a commit has locked."""
+SHARED_COMMIT_SECONDS: Final = 0.1
+"""How long a commit goes on taking jobs there."""
+CONTENDED_PAUSE_SECONDS: Final = 0.05
+"""How long work that another node came in the way of is left alone at most at first; it doubles."""
+CONTENDED_TRIES: Final = 12
+"""How often such work is tried before its caller is asked to come back later."""
 COLLECTOR_THRESHOLDS: Final = (50_000, 20, 100)
 """How many new objects, and how many rounds, pass between two looks of the garbage collector."""
 TICK_SECONDS: Final = 0.2
