@@ -18,6 +18,7 @@ from bench import (
     generator,
     growth,
     hand_over,
+    history,
     large_base,
     latency,
     nodes,
@@ -52,6 +53,7 @@ TOPICS: dict[str, Topic] = {
     "large_base": large_base.measure,
     "growth": growth.measure,
     "base": base.measure,
+    "history": history.measure,
 }
 
 

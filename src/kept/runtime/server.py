@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from kept import settings as limits
+from kept.analytics import ParquetHistory
 from kept.channels.files import FilesChannel
 from kept.clock import Clock, SharedClock, SystemClock, random_token, read_uptime
 from kept.core.bundle import Bundle
@@ -35,6 +36,7 @@ from kept.runtime.channels import OUTBOX, build_channels
 from kept.runtime.collector import spare_collector
 from kept.runtime.directory import Directory
 from kept.runtime.erasures import Erasures, find_missing_secrets, find_notifier
+from kept.runtime.histories import Histories
 from kept.runtime.keeping import Keeping
 from kept.runtime.key_upkeep import KeyUpkeep
 from kept.runtime.references import find_missing
@@ -93,6 +95,13 @@ class Runtime:
             submit=self.submit,
             is_live=is_live(settings),
         )
+        self.keeping = Keeping(self.submit, lambda: self.bundle.brand)
+        self.histories = Histories(
+            self.submit,
+            lambda: self.writer.engine.store,
+            ParquetHistory(settings.history_folder),
+            limits_of=self.keeping.limits,
+        )
         self.erasures = Erasures(
             self.submit,
             files=self._files,
@@ -101,11 +110,11 @@ class Runtime:
             notifier_of=lambda recipient: find_notifier(
                 self.bundle, recipient, settings, clock=self.clock
             ),
+            is_clean=self.histories.is_clean,
         )
         self.breaches = work_on_breaches_of(self.submit)
         self.bases = Bases(self.submit, clock=self.clock)
         self.key_upkeep = KeyUpkeep(self.submit, lambda: self._keys, days=settings.backup_days)
-        self.keeping = Keeping(self.submit, lambda: self.bundle.brand)
 
     def announce(self, url: str) -> None:
         """Write down where this server is reached, for the command line on this machine."""
@@ -118,6 +127,7 @@ class Runtime:
         self.key_upkeep.start()
         self.erasures.start()
         self.keeping.start()
+        self.histories.start()
         self.breaches.start()
         self.brands.start()
         self.is_ready = True
@@ -130,6 +140,7 @@ class Runtime:
         self.key_upkeep.stop()
         self.erasures.stop()
         self.keeping.stop()
+        self.histories.stop()
         self.breaches.stop()
         self.bases.stop()
         self.senders.drain(limits.DRAIN_SECONDS)
