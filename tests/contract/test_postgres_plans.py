@@ -152,7 +152,7 @@ def test_rows_of_a_part_lie_together(nodes: PostgresStores, one: PostgresStore) 
             )
     places: dict[int, set[str]] = {}
     for table in ("parts", "links", "events", "states", "messages", "decisions"):
-        sql = f"SELECT part_id, tableoid::regclass::text FROM kept.{table}"  # noqa: S608 - from above
+        sql = f"SELECT part_id, tableoid::regclass::text FROM kept.{table}"
         for part_id, partition in nodes.server.fetch(sql, nodes.address.database):
             places.setdefault(part_id, set()).add(partition.rpartition("_")[2])
     for part_id in numbers:

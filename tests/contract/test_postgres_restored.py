@@ -43,7 +43,7 @@ def test_numbers_go_on_behind_whatever_was_given_out_since(
         one.save_session(make_session("somebody"))
     newest = 5 * IDS_LEFT_OUT
     beside = f"{nodes.address.database}_vault"
-    nodes.server.run(f"INSERT INTO kept.part_keys VALUES ({newest}, 1, 'x')", beside)  # noqa: S608 - a number
+    nodes.server.run(f"INSERT INTO kept.part_keys VALUES ({newest}, 1, 'x')", beside)
     nodes.close()
 
     assert note_database_restored(Where(tmp_path, nodes.address.url)) == 0
