@@ -115,6 +115,7 @@ def replays_alike(decision: Decision, policy: Policy) -> bool:
         now=decision.decided_at,
         decision_id=decision.decision_id,
     )
+    again = msgspec.structs.replace(again, heard_through=decision.heard_through)
     return _ENCODE(again) == _ENCODE(decision)
 
 
