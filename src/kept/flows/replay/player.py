@@ -1,0 +1,614 @@
+"""Play what happened to connected customers again, through the flows that a server runs.
+
+What does not depend on the policy is taken from the record: what was heard and when, who asked,
+what operators did, how providers answered, and at which instants the record looked at somebody.
+Everything else is made anew: facts, decisions, messages, and the instants at which time alone
+changes something.
+"""
+
+from collections import deque
+from typing import Any, Final, cast
+
+import msgspec
+
+from kept.core.bundle import Bundle
+from kept.core.consent import is_restricted
+from kept.core.decision import Decision, Request
+from kept.core.event import (
+    APPROVAL_DECIDED,
+    CONTACT_REPORTED,
+    HISTORY_TAKEN,
+    MESSAGE_LEAVING,
+    MESSAGE_SETTLED,
+    Event,
+)
+from kept.core.message import WITHDRAWABLE_STATES, Accepted, Message
+from kept.core.state import State
+from kept.core.values import MINUTE, NEVER
+from kept.flows.ask import decide_here
+from kept.flows.customers import Customer, Customers
+from kept.flows.deliver import begin, settle
+from kept.flows.engine import Engine, encode_trace, open_messages_of, standing_of
+from kept.flows.import_events import settle_history
+from kept.flows.react import react
+from kept.flows.replay.fates import ANSWERS, Fates
+from kept.flows.replay.occasions import Occasion, kind_of
+from kept.flows.replay.played import (
+    Answered,
+    Component,
+    Difference,
+    Period,
+    Played,
+    Unlike,
+    name_difference,
+)
+from kept.flows.replay.policies import Policies
+from kept.flows.resolve import resolve, take_evidence
+from kept.flows.tick import schedule, wake
+from kept.ports import Store
+
+LATE_MAX: Final = 10 * MINUTE
+"""A look of the record within this of the instant at which it was due takes its place."""
+_SECRET: Final = b"a replay is played by nobody outside"
+_decode: Final = msgspec.msgpack.Decoder(Decision).decode
+
+
+class Player:
+    """Plays one component after the other on one engine."""
+
+    def __init__(self, store: Any, policies: Policies, *, period: Period, follows: bool) -> None:
+        """Take a `stores.ReplayStore`, what decides, and when.
+
+        Args:
+            follows: the policy is the recorded one: each decision is compared with the record.
+        """
+        self._store = store
+        self._policies = policies
+        self._period = period
+        self._follows = follows
+        self._bundle = policies.brand_at(period.since)
+        self._engine = Engine(
+            cast("Store", store), self._bundle, secret=_SECRET, public_url="https://kept.example"
+        )
+        self._engine.keeps_records = False
+        self._engine.keep_decision = self._keep
+        self._played = Played()
+        self._component = Component(
+            parts=(), occasions=(), messages={}, approvals=(), own_events=(), traces={}
+        )
+        self._fates = Fates(self._engine, store, {})
+        self._index = 0
+        self._now = 0
+        self._expected: dict[int, bytes] = {}
+        self._folded: list[tuple[int, Event, int, bool]] = []
+        self._reported = False
+
+    def play(self, component: Component) -> Played:
+        """Play a component; nothing of another one is left."""
+        self._begin(component)
+        occasions = component.occasions
+        since, until = self._period.since, self._period.until
+        count = len(occasions)
+        index = 0
+        while index < count and occasions[index].now < since:
+            self._index = index
+            self._warm_up(occasions[index])
+            index += 1
+        self._open_doors()
+        while index < count and occasions[index].now < until:
+            occasion = occasions[index]
+            self._index = index
+            self._let_pass(occasion.now)
+            self._now = occasion.now
+            self._take(occasion)
+            index += 1
+            if index == count or occasions[index].now > self._now:
+                schedule(self._engine, self._now)
+        self._index = index
+        self._let_pass(min(until, self._period.ends_at + 1))
+        self._note_missing()
+        for occasion in occasions[index:]:
+            # Whether somebody may be read of is asked by what they said last.
+            self._fold_quietly(occasion)
+        return self._end()
+
+    # -- beginning and end
+
+    def _begin(self, component: Component) -> None:
+        engine, store = self._engine, self._store
+        self._component = component
+        store.clear(component.parts, component.own_events, component.approvals)
+        self._played = Played()
+        self._fates = Fates(engine, store, component.messages)
+        store.on_message = self._fates.note_new
+        self._expected = {}
+        self._folded = []
+        self._reported = False
+        self._now = self._period.since
+        self._use(self._policies.brand_at(self._period.since), anew=True)
+        if self._follows:
+            since, until = self._period.since, self._period.until
+            self._expected = {
+                trace.decision_id: component.traces[trace.decision_id]
+                for occasion in component.occasions
+                for trace in occasion.traces
+                if since <= trace.decided_at < until
+            }
+
+    def _end(self) -> Played:
+        played = self._played
+        played.messages = self._store.messages
+        played.kept_alike = self._fates.kept_alike
+        played.counts.update(self._fates.counts)
+        self._engine.news.clear()
+        self._engine.alerts.clear()
+        return played
+
+    @property
+    def customers(self) -> list[Customer]:
+        """Return the customers as they are at the end."""
+        engine = self._engine
+        seen: dict[int, Customer] = {}
+        for part in self._store.load_parts([part.part_id for part in self._component.parts]):
+            customer = engine.customers.home_of(part)
+            seen[customer.customer_id] = customer
+        return list(seen.values())
+
+    @property
+    def engine(self) -> Engine:
+        """Return the engine, for who looks at states."""
+        return self._engine
+
+    def _use(self, bundle: Bundle, *, anew: bool = False) -> None:
+        """Let a brand decide from now on; what was folded is folded again where its facts differ."""
+        engine = self._engine
+        if anew:
+            engine.bundle = self._bundle = bundle
+            engine.customers = Customers(engine.store, bundle.fold_plan)
+            return
+        if bundle is self._bundle:
+            return
+        is_same_fold = bundle.brand.facts == self._bundle.brand.facts
+        engine.bundle = self._bundle = bundle
+        engine.customers.take_plan(bundle.fold_plan)
+        engine.customers.forget_standing()
+        if not is_same_fold:
+            self._fold_again()
+
+    def _fold_again(self) -> None:
+        engine = self._engine
+        parts = {part_id for part_id, *_ in self._folded}
+        for part in self._store.load_parts(sorted(parts)):
+            customer = engine.customers.home_of(part)
+            customer.states[part.part_id] = type(customer.states[part.part_id])()
+            customer.forget_sum()
+        for part_id, event, sequence, _ in self._folded:
+            (part,) = self._store.load_parts([part_id])
+            engine.customers.home_of(part).fold(engine.plan, part_id, event, sequence)
+
+    def _control(self, occasion: Occasion | None) -> None:
+        """Take up the brand and the controls of an instant."""
+        policies, engine = self._policies, self._engine
+        if occasion is not None and occasion.traces:
+            trace = occasion.trace
+            bundle = policies.brand_of(trace.brand_version, self._now)
+            controls = policies.controls_of(trace.brand_version, trace.controls)
+        else:
+            bundle = policies.brand_at(self._now) if not self._follows else self._bundle
+            controls = policies.controls_at(self._now)
+        if bundle is not self._bundle:
+            self._use(bundle)
+        if controls != engine.controls:
+            engine.controls = controls
+            engine.customers.forget_standing()
+        if self._fates.may_be_shadow:
+            engine.shadow = self._fates.is_shadow_at(self._now)
+
+    # -- before the period
+
+    def _warm_up(self, occasion: Occasion) -> None:
+        """Fold what happened before the period, and let the last answers before it stand."""
+        if occasion.kind == "look" and self._is_last_before(occasion):
+            customer = self._home(occasion.part_id)
+            if customer is not None:
+                self._now = occasion.now
+                self._control(occasion)
+                self._stand(customer, occasion)
+            return
+        self._fold_quietly(occasion)
+
+    def _is_last_before(self, occasion: Occasion) -> bool:
+        occasions = self._component.occasions
+        for later in occasions[self._index + 1 :]:
+            if later.now >= self._period.since:
+                break
+            if later.kind == "look" and later.part_id == occasion.part_id:
+                return False
+        return True
+
+    def _stand(self, customer: Customer, occasion: Occasion) -> None:
+        engine, trace = self._engine, occasion.trace
+        request = Request(open_messages=trace.request.open_messages)
+        decision = engine.look(customer, request, occasion.now, decision_id=trace.decision_id)
+        customer.standing = standing_of(customer, decision, engine.bundle.policy)
+        engine.note_evaluated(customer, occasion.now)
+
+    def _fold_quietly(self, occasion: Occasion) -> None:
+        if occasion.kind == "joined":
+            self._join(occasion)
+        elif occasion.stored is not None:
+            stored = occasion.stored
+            if occasion.kind == "heard":
+                self._resolve(stored.part_id, stored.event)
+            silent = stored.event.source in self._engine.plan.imports
+            self._fold(stored.part_id, stored.event, silent=silent)
+            if stored.event.name == HISTORY_TAKEN:
+                customer = self._home(stored.part_id)
+                if customer is not None:
+                    self._engine.customers.imported.pop(customer.customer_id, None)
+
+    def _open_doors(self) -> None:
+        """Let the period begin: messages that were open then are open, and everybody is scheduled."""
+        since = self._period.since
+        self._now = since
+        self._control(None)
+        for message in self._fates.open_at(since):
+            customer = self._home(message.part_id)
+            if customer is not None:
+                self._engine.save_message(customer, message)
+        schedule(self._engine, since)
+
+    # -- the passing of time
+
+    def _let_pass(self, until: int) -> None:
+        """Do what falls due by itself before an instant."""
+        store, engine, fates = self._store, self._engine, self._fates
+        while True:
+            wake_at, customer_id = store.next_wake()
+            leaves_at, message = fates.next_departure() if fates.waiting else (NEVER, None)
+            at = min(wake_at, leaves_at)
+            if at >= until:
+                return
+            self._now = max(self._now, at)
+            if message is not None and leaves_at <= wake_at:
+                self._control(None)
+                self._depart(message)
+            else:
+                self._wake(customer_id)
+            schedule(engine, self._now)
+
+    def _wake(self, customer_id: int) -> None:
+        engine, store = self._engine, self._store
+        (part,) = store.load_parts([customer_id])
+        customer = engine.customers.home_of(part)
+        self._control(None)
+        self._played.counts["wakes"] += 1
+        if self._follows and engine.still_stands(customer, self._now):
+            self._rest(customer, customer_id)
+            engine.customers.touched[customer.customer_id] = customer
+        elif self._is_covered(customer):
+            self._rest(customer, customer_id)
+        else:
+            wake(engine, [customer_id], self._now)
+
+    def _rest(self, customer: Customer, customer_id: int) -> None:
+        self._store.wakes.pop(customer_id, None)
+        customer.wake_at = 0
+
+    def _is_covered(self, customer: Customer) -> bool:
+        """Return whether the record looks at a customer soon by itself, or did so too late."""
+        for occasion in self._component.occasions[self._index :]:
+            is_late = occasion.now > self._now + LATE_MAX
+            if is_late and not self._follows:
+                return False
+            if occasion.kind == "look" and occasion.part_id in customer.parts:
+                return self._follows or not occasion.is_answer
+        # The record ends before it would have looked.
+        return self._follows and self._now + LATE_MAX > self._period.ends_at
+
+    def _depart(self, message: Message) -> None:
+        """Hand over what the record says nothing of; that its provider takes it is assumed."""
+        begun = begin(self._engine, message, self._now)
+        if begun is not None:
+            self._note_left(message)
+            self._played.counts["assumed delivered"] += 1
+            settle(self._engine, message.message_id, Accepted(), self._now)
+
+    def _note_left(self, message: Message) -> None:
+        home = self._home(message.part_id)
+        if home is not None:
+            self._played.customers[message.message_id] = home.customer_id
+
+    # -- what happened
+
+    def _take(self, occasion: Occasion) -> None:
+        self._control(occasion)
+        match occasion.kind:
+            case "heard":
+                self._hear(occasion)
+            case "own":
+                self._take_own(occasion)
+            case "joined":
+                self._join(occasion)
+            case "look":
+                self._look(occasion)
+            case "hand_over":
+                self._hand_over(occasion)
+            case "asked":
+                self._ask(occasion)
+            case "outside":
+                self._ask_outside(occasion)
+            case "other":
+                self._ask_otherwise(occasion)
+
+    def _hear(self, occasion: Occasion) -> None:
+        stored = occasion.stored
+        if stored is None:
+            return
+        engine, event = self._engine, stored.event
+        self._played.counts["signals"] += 1
+        if event.name == CONTACT_REPORTED and event.event_key == stored.sequence:
+            # A tool asked, and its contact counts only if it was told yes.
+            if not self._reported:
+                self._played.counts["contacts of tools that would have been refused"] += 1
+                return
+            self._reported = False
+        silent = event.source in engine.plan.imports
+        self._resolve(stored.part_id, event)
+        customer = self._fold(stored.part_id, event, silent=silent)
+        if silent:
+            return
+        standing = customer.standing
+        if (
+            standing is None
+            or event.name in engine.bundle.policy.influences
+            or self._now >= standing.until
+        ):
+            self._react(customer)
+
+    def _react(self, customer: Customer) -> None:
+        """React to what happened, unless the record's own look follows at once."""
+        now, parts = self._now, customer.parts
+        for later in self._component.occasions[self._index + 1 :]:
+            if later.now > now:
+                break
+            if later.kind == "look" and later.part_id in parts:
+                return
+        react(self._engine, customer, now)
+
+    def _take_own(self, occasion: Occasion) -> None:
+        stored = occasion.stored
+        if stored is None:
+            return
+        engine, event = self._engine, stored.event
+        told = event.properties
+        if event.name == MESSAGE_SETTLED:
+            self._fates.settle(told, occasion.now)
+        elif event.name == HISTORY_TAKEN:
+            customer = self._home(stored.part_id)
+            if customer is not None and customer.customer_id in engine.customers.imported:
+                settle_history(engine, customer, event.received_at)
+        elif event.name in ANSWERS:
+            answer = self._fates.take_answer(event)
+            if answer is not None:
+                self._react(self._fold(stored.part_id, answer, silent=False))
+        elif event.name != MESSAGE_LEAVING and not (
+            event.name == APPROVAL_DECIDED and told.get("outcome") == "used"
+        ):
+            self._fates.note_refusal(event)
+            self._react(self._fold(stored.part_id, event, silent=False))
+        own = self._store.own_events
+        while own and own[0][0] <= stored.sequence:
+            own.popleft()
+
+    def _join(self, occasion: Occasion) -> None:
+        link = occasion.link
+        if link is None:
+            return
+        engine = self._engine
+        for part_id in (link.part_a, link.part_b):
+            self._know(part_id)
+        rules = engine.bundle.namespaces
+        for customer in take_evidence(engine.customers, engine.store, [link], rules):
+            if occasion.now >= self._period.since:
+                self._react(customer)
+        engine.note_regrouped(occasion.now)
+
+    def _look(self, occasion: Occasion) -> None:
+        customer = self._home(occasion.part_id)
+        if customer is None:
+            return
+        self._fates.heed(occasion.traces[0].request.open_messages, self._now)
+        customer.standing = None
+        with self._numbers(occasion):
+            react(self._engine, customer, self._now)
+        self._engine.customers.touched[customer.customer_id] = customer
+
+    def _hand_over(self, occasion: Occasion) -> None:
+        request = occasion.trace.request
+        message = self._fates.find(request.message_id)
+        if message is None:
+            return
+        self._fates.heed(request.open_messages, self._now)
+        message = self._store.load_message(message.message_id)
+        if message.state not in WITHDRAWABLE_STATES:
+            return
+        with self._numbers(occasion):
+            if begin(self._engine, message, self._now) is not None:
+                self._note_left(message)
+
+    def _ask(self, occasion: Occasion) -> None:
+        request = occasion.trace.request
+        placement = self._bundle.policy.placements.get(request.placement)
+        customer = self._asked(occasion)
+        if placement is None or customer is None:
+            self._played.counts["questions at placements that are gone"] += 1
+            return
+        with self._numbers(occasion):
+            if placement.kind != "gate" and is_restricted(
+                customer.total(self._engine.plan).consents
+            ):
+                asked = Request(placement=request.placement, source=request.source)
+                self._engine.decide(customer, asked, self._now)
+                return
+            asked = Request(
+                placement=request.placement,
+                is_proven=request.is_proven,
+                actions=request.actions,
+                about=request.about,
+                source=request.source,
+            )
+            decide_here(self._engine, customer, asked, self._now)
+
+    def _ask_outside(self, occasion: Occasion) -> None:
+        request = occasion.trace.request
+        customer = self._asked(occasion)
+        if customer is None:
+            return
+        asked = Request(
+            outside=request.outside,
+            open_messages=open_messages_of(customer),
+            source=request.source,
+        )
+        with self._numbers(occasion):
+            decision = self._engine.decide(customer, asked, self._now)
+        self._reported = bool(decision.chosen)
+        if self._reported and not occasion.trace.chosen:
+            self._played.counts["contacts of tools that would have been allowed"] += 1
+
+    def _ask_otherwise(self, occasion: Occasion) -> None:
+        customer = self._asked(occasion)
+        if customer is None:
+            return
+        open_messages = open_messages_of(customer)
+        asked = msgspec.structs.replace(occasion.trace.request, open_messages=open_messages)
+        with self._numbers(occasion):
+            self._engine.decide(customer, asked, self._now)
+
+    def _asked(self, occasion: Occasion) -> Customer | None:
+        """Return the customer whom a question is about; of nobody nothing is known."""
+        if occasion.part_id:
+            return self._home(occasion.part_id)
+        nobody = Customer(0, {}, {0: State()}, {}, {}, {})
+        facts = _decode(self._component.traces[occasion.trace.decision_id]).facts
+        # Whom nobody knows may have been forgotten; then all that can be refused counts as refused.
+        nobody.states[0].consents.update(facts.consents)
+        return nobody
+
+    # -- people
+
+    def _home(self, part_id: int) -> Customer | None:
+        parts = self._store.load_parts([part_id])
+        return self._engine.customers.home_of(parts[0]) if parts else None
+
+    def _know(self, part_id: int) -> None:
+        """Begin a part that no event named before: an operator did."""
+        if self._store.load_parts([part_id]):
+            return
+        for part in self._component.parts:
+            if part.part_id == part_id:
+                self._engine.customers.add_part(part.identifier, claimed=part.claimed)
+
+    def _resolve(self, part_id: int, event: Event) -> None:
+        """Take up who an event names, as far as the record could."""
+        known = self._engine.customers.named.get((event.identifiers, event.vouched_count))
+        if known is not None and event.occurred_at >= known[1]:
+            return
+        knows_of = self._store.knows_of
+        kept = [
+            (position < event.vouched_count, identifier)
+            for position, identifier in enumerate(event.identifiers)
+            if knows_of(identifier, claimed=position >= event.vouched_count)
+        ]
+        if len(kept) < len(event.identifiers):
+            event = msgspec.structs.replace(
+                event,
+                identifiers=tuple(identifier for _, identifier in kept),
+                vouched_count=sum(is_vouched for is_vouched, _ in kept),
+            )
+        if event.identifiers:
+            engine = self._engine
+            resolve(engine.customers, engine.store, event, engine.bundle.namespaces)
+        self._know(part_id)
+
+    def _fold(self, part_id: int, event: Event, *, silent: bool) -> Customer:
+        self._know(part_id)
+        customer = self._home(part_id)
+        if customer is None:
+            raise AssertionError(f"part {part_id} has events and is no part of the record")
+        self._engine.fold(customer, part_id, event, silent=silent)
+        self._folded.append((part_id, event, customer.applied[part_id], silent))
+        return customer
+
+    # -- decisions
+
+    def _numbers(self, occasion: Occasion) -> "_Numbers":
+        """Let the decisions that are made inside have the ids that they have in the record."""
+        return _Numbers(self._store, occasion)
+
+    def _keep(self, customer: Customer, decision: Decision) -> None:
+        played = self._played
+        decision_id = decision.decision_id
+        played.counts["decisions"] += 1
+        cohort = decision.cohort or ""
+        played.cohorts[decision_id] = cohort
+        trace = cast("Any", decision)
+        kind = kind_of(trace)
+        if kind != "hand_over":
+            played.answers.append(
+                Answered(
+                    at=decision.decided_at,
+                    customer_id=customer.customer_id,
+                    cohort=cohort,
+                    kind=decision.request.placement if kind == "asked" else kind,
+                    chosen=tuple((one.action, one.about) for one in decision.chosen),
+                )
+            )
+        if self._follows:
+            self._compare(decision)
+
+    def _compare(self, decision: Decision) -> None:
+        recorded = self._expected.pop(decision.decision_id, None)
+        if recorded is None:
+            self._note("extra", decision)
+            return
+        if encode_trace(decision) == recorded:
+            return
+        known = _decode(recorded)
+        again = msgspec.structs.replace(decision, heard_through=known.heard_through)
+        # Read back, for what was written has lists where this has tuples.
+        if _decode(encode_trace(again)) != known:
+            what, mine, theirs = name_difference(known, again)
+            self._note("differs", known, what=what, recorded=mine, replayed=theirs)
+
+    def _note(self, kind: Unlike, decision: Decision, *, what: str = "", **told: str) -> None:
+        request = decision.request
+        asked = f"message of {request.actions}" if request.message_id else request.placement
+        self._played.differences.append(
+            Difference(
+                kind=kind,
+                decision_id=decision.decision_id,
+                at=decision.decided_at,
+                what=what or asked,
+                **told,
+            )
+        )
+
+    def _note_missing(self) -> None:
+        for trace in self._expected.values():
+            self._note("missing", _decode(trace))
+
+
+class _Numbers:
+    """Hands out the ids of recorded decisions while it is entered."""
+
+    def __init__(self, store: Any, occasion: Occasion) -> None:
+        self._store = store
+        self._ids = deque(trace.decision_id for trace in occasion.traces)
+
+    def __enter__(self) -> None:
+        self._store.decision_ids = self._ids
+
+    def __exit__(self, *error: object) -> None:
+        self._store.decision_ids = deque()
+
