@@ -7,9 +7,9 @@ import msgspec
 
 from kept.core.event import SOURCE_SELF, Identifier
 from kept.core.dossier import Dossier
-from kept.core.identity import Link, Part
+from kept.core.identity import Evidence, Link, Part
 from kept.core.message import Message
-from kept.flows.replay.occasions import find_operators_links, order_occasions, read_traces
+from kept.flows.replay.occasions import Join, find_operators_links, order_occasions, read_traces
 from kept.flows.replay.played import Component
 from kept.ports import DecisionRow, StoredEvent
 from kept.ports_access import AuditEntry
@@ -62,20 +62,23 @@ def connect(parts: Iterable[Part], links: Iterable[Link]) -> list[Connected]:
     ]
 
 
-def find_joins(acts: Iterable[AuditEntry]) -> dict[int, tuple[int, tuple[int, ...]]]:
-    """Return instant -> the first decision after an operator said who is who, and about which parts."""
-    found = {}
+def find_joins(acts: Iterable[AuditEntry]) -> list[Join]:
+    """Return what operators said of who is who, oldest first."""
+    found = []
     for act in acts:
-        before = act.detail.get("before_decision")
-        if act.verb in ("merge", "unmerge") and isinstance(before, int):
-            found[act.at] = before, tuple(act.detail.get("parts", ()))
+        parts = act.detail.get("parts", ())
+        if act.verb in ("merge", "unmerge") and len(parts) == 2:
+            low, high = sorted(parts)
+            evidence: Evidence = "alias" if act.verb == "merge" else "apart"
+            before = act.detail.get("before_decision", 0)
+            found.append(Join(link=Link(low, high, evidence, act.at), before_id=before))
     return found
 
 
 def load_components(
     recorded: Recorded,
     connected: Sequence[Connected],
-    joins: Mapping[int, tuple[int, tuple[int, ...]]],
+    joins: Sequence[Join],
 ) -> Iterator[Component]:
     """Yield connected customers with all that the record has of them."""
     home = {part.part_id: i for i, one in enumerate(connected) for part in one.parts}
@@ -89,13 +92,12 @@ def load_components(
     approvals = _split(recorded.read_approvals(home), home, len(connected))
     for i, one in enumerate(connected):
         traces = read_traces(decided[i])
-        links = [
-            (link, joins.get(link.first_at, (0, ()))[0])
-            for link in find_operators_links(one.links, events[i])
-        ]
+        ours = [join for join in joins if home.get(join.link.part_a) == i]
         yield Component(
             parts=one.parts,
-            occasions=order_occasions(events[i], traces, links),
+            occasions=order_occasions(
+                events[i], traces, find_operators_links(one.links, ours, events[i])
+            ),
             messages={message.message_id: message for message in messages[i]},
             approvals=approvals[i],
             own_events=[

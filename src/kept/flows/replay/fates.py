@@ -154,21 +154,18 @@ class Fates:
         if message is None:
             return
         recorded = self._recorded.get(recorded_id)
-        is_final = recorded is None or (not recorded.is_open and recorded.settled_at == now)
+        is_final = recorded is not None and not recorded.is_open and recorded.settled_at == now
+        ended = recorded.state if recorded is not None and is_final else "queued"
         outcome = str(told.get("outcome", ""))
-        ended = _STATES.get(outcome, "unknown") if recorded is None else recorded.state
         engine = self._engine
         if message.state == "leaving":
-            self._end(message, ended if is_final else "queued", recorded, now)
-        elif message.is_open and message.may_have_arrived and is_final:
-            if ended in ("delivered", "failed"):
-                settle_as(engine, message, ended, outcome, now)
+            self._end(message, _END.get(outcome) or ended, recorded, now)
+        elif message.is_open and message.may_have_arrived and ended in ("delivered", "failed"):
+            settle_as(engine, message, ended, outcome, now)
 
     def _end(self, message: Message, ended: str, recorded: Message | None, now: int) -> None:
         engine, message_id = self._engine, message.message_id
         match ended:
-            case "queued":
-                settle(engine, message_id, Postponed(detail="as recorded"), now)
             case "delivered":
                 provider_id = recorded.provider_id if recorded is not None else ""
                 settle(engine, message_id, Accepted(provider_id=provider_id), now)
@@ -178,6 +175,10 @@ class Fates:
                 settle_as(engine, message, "expired", "failed", now)
             case "unknown":
                 settle_as(engine, message, "unknown", "unknown", now)
+            case "shadow":
+                return
+            case _:
+                settle(engine, message_id, Postponed(detail="as recorded"), now)
 
     def heed(self, open_messages: Sequence[OpenMessage], now: int) -> None:
         """Take back what was on its way in the record and was no longer when it decided.
@@ -247,5 +248,5 @@ def is_shadowed(message: Message) -> bool:
     return isinstance(message.reason, dict) and message.reason.get("code") == "shadowed"
 
 
-_STATES: Final = {"delivered": "delivered", "refused": "failed", "failed": "queued"}
-"""How a message ended, by the outcome that was noted, where the message itself is not kept."""
+_END: Final = {"delivered": "delivered", "refused": "failed", "shadow": "shadow"}
+"""How a message ended, by the outcome that was noted; others say no more than that an attempt did."""

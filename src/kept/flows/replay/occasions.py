@@ -5,6 +5,7 @@ was the newest that it could know. What remains is to tell what each decision wa
 at a customer, a message about to be handed over, a question.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Literal, TypeAlias
 
@@ -33,6 +34,13 @@ Kind: TypeAlias = Literal[
 ]
 
 _decode_trace: Final = msgspec.msgpack.Decoder(Trace).decode
+
+
+class Join(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator said of who is who, and the first decision after it (0: not known)."""
+
+    link: Link
+    before_id: int
 
 
 class Occasion(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -71,16 +79,16 @@ def read_traces(rows: Iterable[DecisionRow]) -> list[tuple[DecisionRow, Trace]]:
 def order_occasions(
     events: Sequence[StoredEvent],
     decided: Sequence[tuple[DecisionRow, Trace]],
-    links: Sequence[tuple[Link, int]],
+    joins: Sequence[Join],
 ) -> list[Occasion]:
     """Return what happened to connected customers, in order.
 
     Args:
         events: in stream order.
         decided: in order of their ids.
-        links: what operators said, each with the id of the first decision after it (0: not known).
+        joins: what operators said of who is who.
     """
-    made = [*_joined(links, decided), *_group(decided, events)]
+    made = [*_joined(joins, decided), *_group(decided, events)]
     # Of what stands at one place of the stream, operators' words come before what follows of them.
     made.sort(key=lambda one: one[:2])
     merged: list[Occasion] = []
@@ -134,11 +142,8 @@ def _group(
     decided: Sequence[tuple[DecisionRow, Trace]], events: Sequence[StoredEvent]
 ) -> Iterator[tuple[int, int, Occasion]]:
     """Yield decisions as occasions with their places; a look takes along what it looked at again."""
-    leaving = {
-        (stored.event.received_at, stored.event.properties.get("message_id"))
-        for stored in events
-        if stored.event.name == MESSAGE_LEAVING and stored.event.source == SOURCE_SELF
-    }
+    begun = _find_begun(decided, events)
+    settled = [one.sequence for one in events if one.event.name == MESSAGE_SETTLED]
     waiting: list[tuple[DecisionRow, Trace]] = []
 
     def alone(some: list[tuple[DecisionRow, Trace]]) -> Iterator[tuple[int, int, Occasion]]:
@@ -147,11 +152,11 @@ def _group(
 
     for row, trace in decided:
         kind = kind_of(trace)
-        if waiting and not _goes_on(waiting[-1], row, trace):
+        if waiting and not _goes_on(waiting[-1], row, trace, settled):
             yield from alone(waiting)
             waiting = []
         if kind == "hand_over":
-            if (trace.decided_at, trace.request.message_id) in leaving:
+            if trace.decision_id in begun:
                 yield from alone([*waiting, (row, trace)])
                 waiting = []
             else:
@@ -166,9 +171,39 @@ def _group(
     yield from alone(waiting)
 
 
-def _goes_on(before: tuple[DecisionRow, Trace], row: DecisionRow, trace: Trace) -> bool:
-    """Return whether two decisions may have been made in one look: nothing lies between them."""
+def _find_begun(
+    decided: Sequence[tuple[DecisionRow, Trace]], events: Sequence[StoredEvent]
+) -> frozenset[int]:
+    """Return the decisions on which a message left: the last one about it before it did."""
+    judged: dict[str, list[Trace]] = {}
+    for _, trace in decided:
+        if trace.request.message_id:
+            judged.setdefault(trace.request.message_id, []).append(trace)
+    begun = set()
+    for stored in events:
+        if stored.event.name != MESSAGE_LEAVING or stored.event.source != SOURCE_SELF:
+            continue
+        left_at = stored.event.received_at
+        for trace in reversed(judged.get(str(stored.event.properties.get("message_id")), ())):
+            if trace.decided_at == left_at and trace.heard_through < stored.sequence:
+                begun.add(trace.decision_id)
+                break
+    return frozenset(begun)
+
+
+def _goes_on(
+    before: tuple[DecisionRow, Trace], row: DecisionRow, trace: Trace, settled: Sequence[int]
+) -> bool:
+    """Return whether two decisions may have been made in one look.
+
+    Nothing lies between them but attempts that end because their message is withdrawn.
+    """
     last_row, last = before
+    heard = trace.heard_through - last.heard_through
+    if heard:
+        between = bisect_right(settled, trace.heard_through)
+        if between - bisect_right(settled, last.heard_through) != heard:
+            return False
     return (
         row.decision_id == last.decision_id + 1
         and row.part_id == last_row.part_id
@@ -188,21 +223,28 @@ def _occasion(
 
 
 def find_operators_links(
-    links: Iterable[Link], events: Sequence[StoredEvent]
-) -> list[Link]:
-    """Return the evidence that no event brought."""
+    links: Iterable[Link], joins: Iterable[Join], events: Sequence[StoredEvent]
+) -> list[Join]:
+    """Return what operators said of these parts, and other evidence that no event brought."""
     told = {stored.event.occurred_at for stored in events if stored.event.name == ALIASED}
-    return [
-        link
+    found = list(joins)
+    known = {(one.link.part_a, one.link.part_b, one.link.evidence) for one in found}
+    found += [
+        Join(link=link, before_id=0)
         for link in links
-        if link.evidence == "apart" or (link.evidence == "alias" and link.first_at not in told)
+        if (link.part_a, link.part_b, link.evidence) not in known
+        and (
+            link.evidence == "apart" or (link.evidence == "alias" and link.first_at not in told)
+        )
     ]
+    return found
 
 
 def _joined(
-    links: Sequence[tuple[Link, int]], decided: Sequence[tuple[DecisionRow, Trace]]
+    joins: Sequence[Join], decided: Sequence[tuple[DecisionRow, Trace]]
 ) -> Iterator[tuple[int, int, Occasion]]:
-    for link, before_id in links:
+    for join in joins:
+        link, before_id = join.link, join.before_id
         # Without a decision after it nothing followed from it, and its place is the end.
         place, order = 1 << 62, 0
         for row, trace in decided:

@@ -444,6 +444,7 @@ class Player:
         if placement is None or customer is None:
             self._played.counts["questions at placements that are gone"] += 1
             return
+        self._fates.heed(request.open_messages, self._now)
         with self._numbers(occasion):
             if placement.kind != "gate" and is_restricted(
                 customer.total(self._engine.plan).consents
@@ -465,6 +466,7 @@ class Player:
         customer = self._asked(occasion)
         if customer is None:
             return
+        self._fates.heed(request.open_messages, self._now)
         asked = Request(
             outside=request.outside,
             open_messages=open_messages_of(customer),
@@ -480,6 +482,7 @@ class Player:
         customer = self._asked(occasion)
         if customer is None:
             return
+        self._fates.heed(occasion.trace.request.open_messages, self._now)
         open_messages = open_messages_of(customer)
         asked = msgspec.structs.replace(occasion.trace.request, open_messages=open_messages)
         with self._numbers(occasion):
