@@ -143,7 +143,11 @@ def _group(
 ) -> Iterator[tuple[int, int, Occasion]]:
     """Yield decisions as occasions with their places; a look takes along what it looked at again."""
     begun = _find_begun(decided, events)
-    settled = [one.sequence for one in events if one.event.name == MESSAGE_SETTLED]
+    settled = [
+        one.sequence
+        for one in events
+        if one.event.name == MESSAGE_SETTLED and one.event.properties.get("outcome") == "unknown"
+    ]
     waiting: list[tuple[DecisionRow, Trace]] = []
 
     def alone(some: list[tuple[DecisionRow, Trace]]) -> Iterator[tuple[int, int, Occasion]]:

@@ -16,6 +16,7 @@ from kept.core.consent import is_restricted
 from kept.core.decision import Decision, Request
 from kept.core.event import (
     APPROVAL_DECIDED,
+    CHANNEL_CLOSED,
     CONTACT_REPORTED,
     HISTORY_TAKEN,
     MESSAGE_LEAVING,
@@ -193,8 +194,11 @@ class Player:
             trace = occasion.trace
             bundle = policies.brand_of(trace.brand_version, self._now)
             controls = policies.controls_of(trace.brand_version, trace.controls)
+        elif self._follows and self._index:
+            # What changed at the same instant shows in the next decision, and not before.
+            return
         else:
-            bundle = policies.brand_at(self._now) if not self._follows else self._bundle
+            bundle = policies.brand_at(self._now)
             controls = policies.controls_at(self._now)
         if bundle is not self._bundle:
             self._use(bundle)
@@ -301,8 +305,11 @@ class Player:
             is_late = occasion.now > self._now + LATE_MAX
             if is_late and not self._follows:
                 return False
-            if occasion.kind == "look" and occasion.part_id in customer.parts:
-                return self._follows or not occasion.is_answer
+            if occasion.kind != "look":
+                continue
+            # By then they may be one with another customer of the component.
+            if self._follows or (occasion.part_id in customer.parts and not occasion.is_answer):
+                return True
         # The record ends before it would have looked.
         return self._follows and self._now + LATE_MAX > self._period.ends_at
 
@@ -347,7 +354,8 @@ class Player:
             return
         engine, event = self._engine, stored.event
         self._played.counts["signals"] += 1
-        if event.name == CONTACT_REPORTED and event.event_key == stored.sequence:
+        is_told = event.name == CONTACT_REPORTED and event.event_key == stored.sequence
+        if is_told:
             # A tool asked, and its contact counts only if it was told yes.
             if not self._reported:
                 self._played.counts["contacts of tools that would have been refused"] += 1
@@ -356,7 +364,7 @@ class Player:
         silent = event.source in engine.plan.imports
         self._resolve(stored.part_id, event)
         customer = self._fold(stored.part_id, event, silent=silent)
-        if silent:
+        if silent or is_told:
             return
         standing = customer.standing
         if (
@@ -396,7 +404,10 @@ class Player:
             event.name == APPROVAL_DECIDED and told.get("outcome") == "used"
         ):
             self._fates.note_refusal(event)
-            self._react(self._fold(stored.part_id, event, silent=False))
+            customer = self._fold(stored.part_id, event, silent=False)
+            # That an address takes no more shows when it is next needed.
+            if event.name != CHANNEL_CLOSED:
+                self._react(customer)
         own = self._store.own_events
         while own and own[0][0] <= stored.sequence:
             own.popleft()
@@ -420,6 +431,8 @@ class Player:
             return
         self._fates.heed(occasion.traces[0].request.open_messages, self._now)
         customer.standing = None
+        if 0 < customer.wake_at <= self._now:
+            self._rest(customer, customer.customer_id)
         with self._numbers(occasion):
             react(self._engine, customer, self._now)
         self._engine.customers.touched[customer.customer_id] = customer
