@@ -23,9 +23,12 @@ from kept.core.event import (
     Event,
 )
 from kept.core.message import Accepted, Message, Postponed, Refused
+from kept.core.reason import Expired
 from kept.core.values import DAY, NEVER
+from kept.flows.customers import Customer
 from kept.flows.deliver import settle, settle_as
 from kept.flows.engine import Engine
+from kept.flows.react import withdraw
 
 SAME_WITHIN: Final = DAY
 """Two messages that say the same are the same contact if they were decided within this."""
@@ -180,20 +183,42 @@ class Fates:
             case _:
                 settle(engine, message_id, Postponed(detail="as recorded"), now)
 
-    def heed(self, open_messages: Sequence[OpenMessage], now: int) -> None:
-        """Take back what was on its way in the record and was no longer when it decided.
+    def heed(self, customer: Customer, listed: Sequence[OpenMessage], now: int) -> None:
+        """Bring a customer's open messages to where they stood in the record when it decided.
 
-        An attempt of which nobody knows how it ended leaves no event; that the message waits again
-        shows in the next decision.
+        Three things leave no event. An attempt of which nobody knows how it ended shows in the next
+        decision, for the message waits again. A message may have expired before anybody judged it.
+        And the order in which messages are listed changes when a process starts again.
         """
-        for one in open_messages:
+        if not customer.messages:
+            return
+        for one in listed:
             message = None if one.in_flight else self.find(one.message_id)
             if message is not None and message.state == "leaving":
-                home = self._store.load_parts([message.part_id])
                 again = msgspec.structs.replace(
                     message, state="queued", due_at=now, may_have_arrived=True
                 )
-                self._engine.save_message(self._engine.customers.home_of(home[0]), again)
+                self._engine.save_message(customer, again)
+        places = {one.message_id: place for place, one in enumerate(listed)}
+        order = []
+        for message in list(customer.messages.values()):
+            recorded = self._recorded.get(self.kept_alike.get(message.message_id, ""))
+            place = places.get(recorded.message_id) if recorded is not None else None
+            if (
+                recorded is not None
+                and place is None
+                and recorded.state == "expired"
+                and recorded.settled_at <= now
+                and message.state == "queued"
+            ):
+                withdraw(self._engine, customer, message, Expired(at=message.expires_at), now)
+            else:
+                order.append((len(places) if place is None else place, message))
+        if len(order) > 1:
+            # Those that the record does not list stay behind the others, as they were.
+            order.sort(key=lambda each: each[0])
+            customer.messages.clear()
+            customer.messages.update((message.message_id, message) for _, message in order)
 
     # -- what customers answered
 

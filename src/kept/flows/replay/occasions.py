@@ -167,12 +167,26 @@ def _group(
                 waiting.append((row, trace))
             continue
         if kind == "look":
-            yield _occasion("look", row, (*(each for _, each in waiting), trace), events)
+            start = _start_of_look(waiting)
+            yield from alone(waiting[:start])
+            looked = tuple(each for _, each in waiting[start:])
+            yield _occasion("look", row, (*looked, trace), events)
         else:
             yield from alone(waiting)
             yield _occasion(kind, row, (trace,), events)
         waiting = []
     yield from alone(waiting)
+
+
+def _start_of_look(judged: Sequence[tuple[DecisionRow, Trace]]) -> int:
+    """Return from which on decisions about messages belong to one look: it judges each once."""
+    seen: set[str] = set()
+    for start in range(len(judged), 0, -1):
+        message_id = judged[start - 1][1].request.message_id
+        if message_id in seen:
+            return start
+        seen.add(message_id)
+    return 0
 
 
 def _find_begun(
@@ -203,6 +217,10 @@ def _goes_on(
     Nothing lies between them but attempts that end because their message is withdrawn.
     """
     last_row, last = before
+    was_flying = {one.message_id: one.in_flight for one in last.request.open_messages}
+    for one in trace.request.open_messages:
+        if was_flying.get(one.message_id, one.in_flight) != one.in_flight:
+            return False
     heard = trace.heard_through - last.heard_through
     if heard:
         between = bisect_right(settled, trace.heard_through)

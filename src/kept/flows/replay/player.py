@@ -429,7 +429,7 @@ class Player:
         customer = self._home(occasion.part_id)
         if customer is None:
             return
-        self._fates.heed(occasion.traces[0].request.open_messages, self._now)
+        self._fates.heed(customer, occasion.traces[0].request.open_messages, self._now)
         customer.standing = None
         if 0 < customer.wake_at <= self._now:
             self._rest(customer, customer.customer_id)
@@ -442,7 +442,9 @@ class Player:
         message = self._fates.find(request.message_id)
         if message is None:
             return
-        self._fates.heed(request.open_messages, self._now)
+        home = self._home(message.part_id)
+        if home is not None:
+            self._fates.heed(home, request.open_messages, self._now)
         message = self._store.load_message(message.message_id)
         if message.state not in WITHDRAWABLE_STATES:
             return
@@ -457,7 +459,7 @@ class Player:
         if placement is None or customer is None:
             self._played.counts["questions at placements that are gone"] += 1
             return
-        self._fates.heed(request.open_messages, self._now)
+        self._fates.heed(customer, request.open_messages, self._now)
         with self._numbers(occasion):
             if placement.kind != "gate" and is_restricted(
                 customer.total(self._engine.plan).consents
@@ -479,7 +481,7 @@ class Player:
         customer = self._asked(occasion)
         if customer is None:
             return
-        self._fates.heed(request.open_messages, self._now)
+        self._fates.heed(customer, request.open_messages, self._now)
         asked = Request(
             outside=request.outside,
             open_messages=open_messages_of(customer),
@@ -495,7 +497,7 @@ class Player:
         customer = self._asked(occasion)
         if customer is None:
             return
-        self._fates.heed(occasion.trace.request.open_messages, self._now)
+        self._fates.heed(customer, occasion.trace.request.open_messages, self._now)
         open_messages = open_messages_of(customer)
         asked = msgspec.structs.replace(occasion.trace.request, open_messages=open_messages)
         with self._numbers(occasion):
