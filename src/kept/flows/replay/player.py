@@ -287,13 +287,18 @@ class Player:
         customer = engine.customers.home_of(part)
         self._control(None)
         self._played.counts["wakes"] += 1
-        if self._follows and engine.still_stands(customer, self._now):
-            self._rest(customer, customer_id)
+        if not self._follows:
+            if self._is_covered(customer):
+                self._rest(customer, customer_id)
+            else:
+                wake(engine, [customer_id], self._now)
+            return
+        # When the record looked is known. That it had to is seen by what stood before.
+        self._rest(customer, customer_id)
+        if engine.still_stands(customer, self._now):
             engine.customers.touched[customer.customer_id] = customer
-        elif self._is_covered(customer):
-            self._rest(customer, customer_id)
-        else:
-            wake(engine, [customer_id], self._now)
+        elif not self._is_covered(customer):
+            self._played.counts["looks that the record did not make"] += 1
 
     def _rest(self, customer: Customer, customer_id: int) -> None:
         self._store.wakes.pop(customer_id, None)
