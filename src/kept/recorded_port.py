@@ -77,8 +77,11 @@ class Recorded(Protocol):
     def read_messages(self, part_ids: Collection[int]) -> list[Message]:
         """Return the messages of these parts, oldest first, as they are now."""
 
-    def read_approvals(self, part_ids: Collection[int]) -> list[Dossier]:
-        """Return what was put before a person about these parts."""
+    def read_dossiers(self, part_ids: Collection[int]) -> list[Dossier]:
+        """Return what was put before a person about these parts, and what breaches found of them."""
+
+    def read_breaches(self) -> list[Dossier]:
+        """Return the breaches that were declared."""
 
     def close(self) -> None:
         """Let go of the record."""

@@ -62,9 +62,14 @@ class MemoryRecorded:
         """Return the messages of these parts, oldest first."""
         return self._store.load_part_messages(list(part_ids))
 
-    def read_approvals(self, part_ids: Collection[int]) -> list[Dossier]:
-        """Return what was put before a person about these parts."""
-        return self._store.load_part_dossiers("approval", list(part_ids))
+    def read_dossiers(self, part_ids: Collection[int]) -> list[Dossier]:
+        """Return what was put before a person about these parts, and what breaches found of them."""
+        load = self._store.load_part_dossiers
+        return [*load("approval", list(part_ids)), *load("finding", list(part_ids))]
+
+    def read_breaches(self) -> list[Dossier]:
+        """Return the breaches that were declared."""
+        return self._store.load_dossiers("breach", limit=_ALL)
 
     def close(self) -> None:
         """Do nothing."""

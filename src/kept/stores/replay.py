@@ -32,14 +32,14 @@ class ReplayStore:
         self.clear((), (), ())
 
     def clear(
-        self, parts: Iterable[Part], own_events: Iterable[tuple[int, str]], approvals: Iterable[Dossier]
+        self, parts: Iterable[Part], own_events: Iterable[tuple[int, str]], dossiers: Iterable[Dossier]
     ) -> None:
         """Forget everybody, and take the numbers of those who come next.
 
         Args:
             parts: the parts as the record has them; none of them is known yet.
             own_events: (sequence, name) of what the record itself caused, in stream order.
-            approvals: what was put before a person.
+            dossiers: approvals, breaches and what these found, as the record has them.
         """
         self._numbers = {(part.identifier, part.claimed): part.part_id for part in parts}
         self._by_identifier: dict[tuple[Identifier, bool], Part] = {}
@@ -52,8 +52,9 @@ class ReplayStore:
         self.decision_ids: deque[int] = deque()
         """Ids that the next decisions have in the record."""
         self.own_events = deque(own_events)
-        self._approvals = {one.number: one for one in approvals}
-        self._dossiers: dict[tuple[str, int, int], Dossier] = {}
+        self._dossiers = {(one.kind, one.number, one.part_id): one for one in dossiers}
+        self._asked: set[tuple[str, int, int]] = set()
+        """What the replay itself put before a person."""
         self._next = _BEYOND
         self.on_message: Callable[[Message], None] = _ignore
 
@@ -196,20 +197,25 @@ class ReplayStore:
 
     def save_dossier(self, dossier: Dossier) -> None:
         """Insert a dossier, or replace it."""
-        self._dossiers[dossier.kind, dossier.number, dossier.part_id] = dossier
-        if dossier.kind == "approval":
-            self._approvals[dossier.number] = dossier
+        key = (dossier.kind, dossier.number, dossier.part_id)
+        if key not in self._dossiers:
+            self._asked.add(key)
+        self._dossiers[key] = dossier
 
     def load_dossier(self, kind: DossierKind, number: int) -> Dossier | None:
-        """Return an approval by its number, as the record or the replay has it."""
-        return self._approvals.get(number) if kind == "approval" else None
+        """Return a dossier by its number, as the record or the replay has it."""
+        found = [one for key, one in self._dossiers.items() if key[:2] == (kind, number)]
+        return min(found, key=lambda one: one.part_id, default=None)
 
     def load_part_dossiers(self, kind: DossierKind, part_ids: Collection[int]) -> list[Dossier]:
-        """Return what the replay itself put before a person about these parts."""
+        """Return dossiers about these parts; of approvals those that the replay itself asked for.
+
+        Those of the record are kept as they are at its end, and would say what is still to come.
+        """
         return [
             one
-            for (its_kind, _, part_id), one in sorted(self._dossiers.items())
-            if its_kind == kind and part_id in part_ids
+            for key, one in sorted(self._dossiers.items())
+            if key[0] == kind and key[2] in part_ids and (kind != "approval" or key in self._asked)
         ]
 
     def load_setting(self, name: str) -> bytes | None:

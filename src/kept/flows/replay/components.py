@@ -5,8 +5,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from kept.core.event import SOURCE_SELF, Identifier
 from kept.core.dossier import Dossier
+from kept.core.event import SOURCE_SELF, Identifier
 from kept.core.identity import Evidence, Link, Part
 from kept.core.message import Message
 from kept.flows.replay.occasions import Join, find_operators_links, order_occasions, read_traces
@@ -89,7 +89,8 @@ def load_components(
         events[home[stored.part_id]].append(stored)
     decided = _split(recorded.read_decisions(home), home, len(connected))
     messages = _split(recorded.read_messages(home), home, len(connected))
-    approvals = _split(recorded.read_approvals(home), home, len(connected))
+    dossiers = _split(recorded.read_dossiers(home), home, len(connected))
+    breaches = recorded.read_breaches()
     for i, one in enumerate(connected):
         traces = read_traces(decided[i])
         ours = [join for join in joins if home.get(join.link.part_a) == i]
@@ -99,7 +100,7 @@ def load_components(
                 events[i], traces, find_operators_links(one.links, ours, events[i])
             ),
             messages={message.message_id: message for message in messages[i]},
-            approvals=approvals[i],
+            dossiers=[*dossiers[i], *breaches],
             own_events=[
                 (stored.sequence, stored.event.name)
                 for stored in events[i]
@@ -123,7 +124,7 @@ def load_nobody(recorded: Recorded) -> Component:
         parts=(),
         occasions=order_occasions([], read_traces(rows), []),
         messages={},
-        approvals=(),
+        dossiers=(),
         own_events=(),
         traces={row.decision_id: row.trace for row in rows},
     )

@@ -88,7 +88,8 @@ def order_occasions(
         decided: in order of their ids.
         joins: what operators said of who is who.
     """
-    made = [*_joined(joins, decided), *_group(decided, events)]
+    breaks = frozenset(join.before_id for join in joins)
+    made = [*_joined(joins, decided), *_group(decided, events, breaks)]
     # Of what stands at one place of the stream, operators' words come before what follows of them.
     made.sort(key=lambda one: one[:2])
     merged: list[Occasion] = []
@@ -139,7 +140,9 @@ def _place_of(trace: Trace, events: Sequence[StoredEvent]) -> int:
 
 
 def _group(
-    decided: Sequence[tuple[DecisionRow, Trace]], events: Sequence[StoredEvent]
+    decided: Sequence[tuple[DecisionRow, Trace]],
+    events: Sequence[StoredEvent],
+    breaks: frozenset[int],
 ) -> Iterator[tuple[int, int, Occasion]]:
     """Yield decisions as occasions with their places; a look takes along what it looked at again."""
     begun = _find_begun(decided, events)
@@ -156,7 +159,8 @@ def _group(
 
     for row, trace in decided:
         kind = kind_of(trace)
-        if waiting and not _goes_on(waiting[-1], row, trace, settled):
+        is_break = trace.decision_id in breaks
+        if waiting and (is_break or not _goes_on(waiting[-1], row, trace, settled)):
             yield from alone(waiting)
             waiting = []
         if kind == "hand_over":

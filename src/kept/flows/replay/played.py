@@ -21,7 +21,8 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
     occasions: Sequence[Occasion]
     messages: Mapping[str, Message]
     """By id, as they are at the end of the record."""
-    approvals: Sequence[Dossier]
+    dossiers: Sequence[Dossier]
+    """Approvals and findings of these customers, and all breaches, as they are at the end."""
     own_events: Sequence[tuple[int, str]]
     """(sequence, name) of what the record itself caused."""
     traces: Mapping[int, bytes]

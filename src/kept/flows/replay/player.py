@@ -7,6 +7,7 @@ changes something.
 """
 
 from collections import deque
+from collections.abc import Mapping
 from typing import Any, Final, cast
 
 import msgspec
@@ -24,8 +25,10 @@ from kept.core.event import (
     Event,
 )
 from kept.core.message import WITHDRAWABLE_STATES, Accepted, Message
+from kept.core.notices import breach_of
 from kept.core.state import State
 from kept.core.values import MINUTE, NEVER
+from kept.flows.approval_requests import read_record, save_record
 from kept.flows.ask import decide_here
 from kept.flows.customers import Customer, Customers
 from kept.flows.deliver import begin, settle
@@ -75,7 +78,7 @@ class Player:
         self._engine.keep_decision = self._keep
         self._played = Played()
         self._component = Component(
-            parts=(), occasions=(), messages={}, approvals=(), own_events=(), traces={}
+            parts=(), occasions=(), messages={}, dossiers=(), own_events=(), traces={}
         )
         self._fates = Fates(self._engine, store, {})
         self._index = 0
@@ -83,6 +86,7 @@ class Player:
         self._expected: dict[int, bytes] = {}
         self._folded: list[tuple[int, Event, int, bool]] = []
         self._reported = False
+        self._is_looked = False
 
     def play(self, component: Component) -> Played:
         """Play a component; nothing of another one is left."""
@@ -118,7 +122,7 @@ class Player:
     def _begin(self, component: Component) -> None:
         engine, store = self._engine, self._store
         self._component = component
-        store.clear(component.parts, component.own_events, component.approvals)
+        store.clear(component.parts, component.own_events, component.dossiers)
         self._played = Played()
         self._fates = Fates(engine, store, component.messages)
         store.on_message = self._fates.note_new
@@ -396,7 +400,7 @@ class Player:
         engine, event = self._engine, stored.event
         told = event.properties
         if event.name == MESSAGE_SETTLED:
-            self._fates.settle(told, occasion.now)
+            self._settle(told)
         elif event.name == HISTORY_TAKEN:
             customer = self._home(stored.part_id)
             if customer is not None and customer.customer_id in engine.customers.imported:
@@ -405,10 +409,10 @@ class Player:
             answer = self._fates.take_answer(event)
             if answer is not None:
                 self._react(self._fold(stored.part_id, answer, silent=False))
-        elif event.name != MESSAGE_LEAVING and not (
-            event.name == APPROVAL_DECIDED and told.get("outcome") == "used"
-        ):
+        elif event.name != MESSAGE_LEAVING and not _is_use(event):
             self._fates.note_refusal(event)
+            if event.name == APPROVAL_DECIDED:
+                note_approval(engine.store, told)
             customer = self._fold(stored.part_id, event, silent=False)
             # That an address takes no more shows when it is next needed.
             if event.name != CHANNEL_CLOSED:
@@ -416,6 +420,17 @@ class Player:
         own = self._store.own_events
         while own and own[0][0] <= stored.sequence:
             own.popleft()
+
+    def _settle(self, told: Mapping[str, Any]) -> None:
+        """Let an attempt end; where a notice of a breach arrived, the customer is looked at again."""
+        following = self._component.occasions[self._index + 1 : self._index + 2]
+        look = next((one for one in following if one.kind == "look"), None)
+        if look is None or look.now > self._now or not breach_of(str(told.get("about", ""))):
+            self._fates.settle(told, self._now)
+            return
+        with self._numbers(look) as ids:
+            self._fates.settle(told, self._now)
+            self._is_looked = not ids
 
     def _join(self, occasion: Occasion) -> None:
         link = occasion.link
@@ -432,7 +447,8 @@ class Player:
 
     def _look(self, occasion: Occasion) -> None:
         customer = self._home(occasion.part_id)
-        if customer is None:
+        if self._is_looked or customer is None:
+            self._is_looked = False
             return
         self._fates.heed(customer, occasion.traces[0].request.open_messages, self._now)
         customer.standing = None
@@ -622,6 +638,21 @@ class Player:
             self._note("missing", _decode(trace))
 
 
+def _is_use(event: Event) -> bool:
+    """Return whether an event says that an approved action went ahead, which follows from decisions."""
+    return event.name == APPROVAL_DECIDED and event.properties.get("outcome") == "used"
+
+
+def note_approval(store: Store, told: Mapping[str, Any]) -> None:
+    """Let a dossier say what a person decided now, and not what became of it later."""
+    dossier = store.load_dossier("approval", told["number"])
+    if dossier is not None:
+        record = msgspec.structs.replace(
+            read_record(dossier), until=told["until"], fingerprint=told["fingerprint"]
+        )
+        save_record(store, dossier, record, state="approved")
+
+
 class _Numbers:
     """Hands out the ids of recorded decisions while it is entered."""
 
@@ -629,8 +660,9 @@ class _Numbers:
         self._store = store
         self._ids = deque(trace.decision_id for trace in occasion.traces)
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> deque[int]:
         self._store.decision_ids = self._ids
+        return self._ids
 
     def __exit__(self, *error: object) -> None:
         self._store.decision_ids = deque()
