@@ -32,7 +32,10 @@ class ReplayStore:
         self.clear((), (), ())
 
     def clear(
-        self, parts: Iterable[Part], own_events: Iterable[tuple[int, str]], dossiers: Iterable[Dossier]
+        self,
+        parts: Iterable[Part],
+        own_events: Iterable[tuple[int, str]],
+        dossiers: Iterable[Dossier],
     ) -> None:
         """Forget everybody, and take the numbers of those who come next.
 

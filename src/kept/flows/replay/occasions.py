@@ -259,9 +259,7 @@ def find_operators_links(
         Join(link=link, before_id=0)
         for link in links
         if (link.part_a, link.part_b, link.evidence) not in known
-        and (
-            link.evidence == "apart" or (link.evidence == "alias" and link.first_at not in told)
-        )
+        and (link.evidence == "apart" or (link.evidence == "alias" and link.first_at not in told))
     ]
     return found
 
@@ -274,8 +272,10 @@ def _joined(
         # Without a decision after it nothing followed from it, and its place is the end.
         place, order = 1 << 62, 0
         for row, trace in decided:
-            is_after = row.decision_id >= before_id if before_id else (
-                kind_of(trace) in ("look", "hand_over") and trace.decided_at >= link.first_at
+            is_after = (
+                row.decision_id >= before_id
+                if before_id
+                else (kind_of(trace) in ("look", "hand_over") and trace.decided_at >= link.first_at)
             )
             if is_after:
                 place, order = trace.heard_through, 2 * row.decision_id

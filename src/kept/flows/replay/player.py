@@ -6,14 +6,12 @@ Everything else is made anew: facts, decisions, messages, and the instants at wh
 changes something.
 """
 
-from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
 import msgspec
 
 from kept.core.bundle import Bundle
-from kept.core.consent import is_restricted
 from kept.core.decision import Decision, Request
 from kept.core.event import (
     APPROVAL_DECIDED,
@@ -26,28 +24,25 @@ from kept.core.event import (
 )
 from kept.core.message import WITHDRAWABLE_STATES, Accepted, Message
 from kept.core.notices import breach_of
-from kept.core.state import State
 from kept.core.values import MINUTE, NEVER
 from kept.flows.approval_requests import read_record, save_record
-from kept.flows.ask import decide_here
 from kept.flows.customers import Customer, Customers
 from kept.flows.deliver import begin, settle
-from kept.flows.engine import Engine, encode_trace, open_messages_of, standing_of
+from kept.flows.engine import Engine, standing_of
 from kept.flows.import_events import settle_history
 from kept.flows.react import react
+from kept.flows.replay.compare import Comparison
 from kept.flows.replay.fates import ANSWERS, Fates
 from kept.flows.replay.occasions import Occasion, kind_of
+from kept.flows.replay.people import People
 from kept.flows.replay.played import (
     Answered,
     Component,
-    Difference,
     Period,
     Played,
-    Unlike,
-    name_difference,
 )
 from kept.flows.replay.policies import Policies
-from kept.flows.resolve import resolve, take_evidence
+from kept.flows.replay.questions import Questions, numbers_of
 from kept.flows.tick import schedule, wake
 from kept.ports import Store
 
@@ -83,9 +78,9 @@ class Player:
         self._fates = Fates(self._engine, store, {})
         self._index = 0
         self._now = 0
-        self._expected: dict[int, bytes] = {}
-        self._folded: list[tuple[int, Event, int, bool]] = []
-        self._reported = False
+        self._comparison: Comparison | None = None
+        self._people = People(self._engine, store, self._component)
+        self._questions = Questions(self._engine, store, self._fates, self._people)
         self._is_looked = False
 
     def play(self, component: Component) -> Played:
@@ -111,7 +106,8 @@ class Player:
                 schedule(self._engine, self._now)
         self._index = index
         self._let_pass(min(until, self._period.ends_at + 1))
-        self._note_missing()
+        if self._comparison is not None:
+            self._played.differences = self._comparison.end()
         for occasion in occasions[index:]:
             # Whether somebody may be read of is asked by what they said last.
             self._fold_quietly(occasion)
@@ -126,43 +122,22 @@ class Player:
         self._played = Played()
         self._fates = Fates(engine, store, component.messages)
         store.on_message = self._fates.note_new
-        self._expected = {}
-        self._folded = []
-        self._reported = False
+        self._comparison = Comparison(component, self._period) if self._follows else None
         self._now = self._period.since
         self._use(self._policies.brand_at(self._period.since), anew=True)
-        if self._follows:
-            since, until = self._period.since, self._period.until
-            self._expected = {
-                trace.decision_id: component.traces[trace.decision_id]
-                for occasion in component.occasions
-                for trace in occasion.traces
-                if since <= trace.decided_at < until
-            }
+        self._people = People(engine, store, component)
+        self._questions = Questions(engine, store, self._fates, self._people)
+        self._questions.traces = component.traces
 
     def _end(self) -> Played:
         played = self._played
         played.messages = self._store.messages
         played.kept_alike = self._fates.kept_alike
         played.counts.update(self._fates.counts)
+        played.counts.update(self._questions.counts)
         self._engine.news.clear()
         self._engine.alerts.clear()
         return played
-
-    @property
-    def customers(self) -> list[Customer]:
-        """Return the customers as they are at the end."""
-        engine = self._engine
-        seen: dict[int, Customer] = {}
-        for part in self._store.load_parts([part.part_id for part in self._component.parts]):
-            customer = engine.customers.home_of(part)
-            seen[customer.customer_id] = customer
-        return list(seen.values())
-
-    @property
-    def engine(self) -> Engine:
-        """Return the engine, for who looks at states."""
-        return self._engine
 
     def _use(self, bundle: Bundle, *, anew: bool = False) -> None:
         """Let a brand decide from now on; what was folded is folded again where its facts differ."""
@@ -178,18 +153,7 @@ class Player:
         engine.customers.take_plan(bundle.fold_plan)
         engine.customers.forget_standing()
         if not is_same_fold:
-            self._fold_again()
-
-    def _fold_again(self) -> None:
-        engine = self._engine
-        parts = {part_id for part_id, *_ in self._folded}
-        for part in self._store.load_parts(sorted(parts)):
-            customer = engine.customers.home_of(part)
-            customer.states[part.part_id] = type(customer.states[part.part_id])()
-            customer.forget_sum()
-        for part_id, event, sequence, _ in self._folded:
-            (part,) = self._store.load_parts([part_id])
-            engine.customers.home_of(part).fold(engine.plan, part_id, event, sequence)
+            self._people.fold_again()
 
     def _control(self, occasion: Occasion | None) -> None:
         """Take up the brand and the controls of an instant."""
@@ -217,7 +181,7 @@ class Player:
     def _warm_up(self, occasion: Occasion) -> None:
         """Fold what happened before the period, and let the last answers before it stand."""
         if occasion.kind == "look" and self._is_last_before(occasion):
-            customer = self._home(occasion.part_id)
+            customer = self._people.home(occasion.part_id)
             if customer is not None:
                 self._now = occasion.now
                 self._control(occasion)
@@ -247,11 +211,11 @@ class Player:
         elif occasion.stored is not None:
             stored = occasion.stored
             if occasion.kind == "heard":
-                self._resolve(stored.part_id, stored.event)
+                self._people.resolve(stored.part_id, stored.event)
             silent = stored.event.source in self._engine.plan.imports
-            self._fold(stored.part_id, stored.event, silent=silent)
+            self._people.fold(stored.part_id, stored.event, silent=silent)
             if stored.event.name == HISTORY_TAKEN:
-                customer = self._home(stored.part_id)
+                customer = self._people.home(stored.part_id)
                 if customer is not None:
                     self._engine.customers.imported.pop(customer.customer_id, None)
 
@@ -261,7 +225,7 @@ class Player:
         self._now = since
         self._control(None)
         for message in self._fates.open_at(since):
-            customer = self._home(message.part_id)
+            customer = self._people.home(message.part_id)
             if customer is not None:
                 self._engine.save_message(customer, message)
         schedule(self._engine, since)
@@ -331,7 +295,7 @@ class Player:
             settle(self._engine, message.message_id, Accepted(), self._now)
 
     def _note_left(self, message: Message) -> None:
-        home = self._home(message.part_id)
+        home = self._people.home(message.part_id)
         if home is not None:
             self._played.customers[message.message_id] = home.customer_id
 
@@ -351,11 +315,11 @@ class Player:
             case "hand_over":
                 self._hand_over(occasion)
             case "asked":
-                self._ask(occasion)
+                self._questions.ask(occasion, self._now)
             case "outside":
-                self._ask_outside(occasion)
+                self._questions.ask_outside(occasion, self._now)
             case "other":
-                self._ask_otherwise(occasion)
+                self._questions.ask_otherwise(occasion, self._now)
 
     def _hear(self, occasion: Occasion) -> None:
         stored = occasion.stored
@@ -364,15 +328,12 @@ class Player:
         engine, event = self._engine, stored.event
         self._played.counts["signals"] += 1
         is_told = event.name == CONTACT_REPORTED and event.event_key == stored.sequence
-        if is_told:
-            # A tool asked, and its contact counts only if it was told yes.
-            if not self._reported:
-                self._played.counts["contacts of tools that would have been refused"] += 1
-                return
-            self._reported = False
+        # A tool asked, and its contact counts only if it was told yes.
+        if is_told and not self._questions.may_report():
+            return
         silent = event.source in engine.plan.imports
-        self._resolve(stored.part_id, event)
-        customer = self._fold(stored.part_id, event, silent=silent)
+        self._people.resolve(stored.part_id, event)
+        customer = self._people.fold(stored.part_id, event, silent=silent)
         if silent or is_told:
             return
         standing = customer.standing
@@ -397,29 +358,35 @@ class Player:
         stored = occasion.stored
         if stored is None:
             return
-        engine, event = self._engine, stored.event
-        told = event.properties
+        event = stored.event
         if event.name == MESSAGE_SETTLED:
-            self._settle(told)
+            self._settle(event.properties)
         elif event.name == HISTORY_TAKEN:
-            customer = self._home(stored.part_id)
-            if customer is not None and customer.customer_id in engine.customers.imported:
-                settle_history(engine, customer, event.received_at)
+            self._settle_history(stored.part_id, event)
         elif event.name in ANSWERS:
             answer = self._fates.take_answer(event)
             if answer is not None:
-                self._react(self._fold(stored.part_id, answer, silent=False))
+                self._react(self._people.fold(stored.part_id, answer, silent=False))
         elif event.name != MESSAGE_LEAVING and not _is_use(event):
-            self._fates.note_refusal(event)
-            if event.name == APPROVAL_DECIDED:
-                note_approval(engine.store, told)
-            customer = self._fold(stored.part_id, event, silent=False)
-            # That an address takes no more shows when it is next needed.
-            if event.name != CHANNEL_CLOSED:
-                self._react(customer)
+            self._take_word(stored.part_id, event)
         own = self._store.own_events
         while own and own[0][0] <= stored.sequence:
             own.popleft()
+
+    def _settle_history(self, part_id: int, event: Event) -> None:
+        customer = self._people.home(part_id)
+        if customer is not None and customer.customer_id in self._engine.customers.imported:
+            settle_history(self._engine, customer, event.received_at)
+
+    def _take_word(self, part_id: int, event: Event) -> None:
+        """Take what a customer, a person of the house or a provider said through Kept itself."""
+        self._fates.note_refusal(event)
+        if event.name == APPROVAL_DECIDED:
+            note_approval(self._engine.store, event.properties)
+        customer = self._people.fold(part_id, event, silent=False)
+        # That an address takes no more shows when it is next needed.
+        if event.name != CHANNEL_CLOSED:
+            self._react(customer)
 
     def _settle(self, told: Mapping[str, Any]) -> None:
         """Let an attempt end; where a notice of a breach arrived, the customer is looked at again."""
@@ -428,25 +395,18 @@ class Player:
         if look is None or look.now > self._now or not breach_of(str(told.get("about", ""))):
             self._fates.settle(told, self._now)
             return
-        with self._numbers(look) as ids:
+        with numbers_of(self._store, look) as ids:
             self._fates.settle(told, self._now)
             self._is_looked = not ids
 
     def _join(self, occasion: Occasion) -> None:
-        link = occasion.link
-        if link is None:
-            return
-        engine = self._engine
-        for part_id in (link.part_a, link.part_b):
-            self._know(part_id)
-        rules = engine.bundle.namespaces
-        for customer in take_evidence(engine.customers, engine.store, [link], rules):
+        for customer in self._people.join(occasion):
             if occasion.now >= self._period.since:
                 self._react(customer)
-        engine.note_regrouped(occasion.now)
+        self._engine.note_regrouped(occasion.now)
 
     def _look(self, occasion: Occasion) -> None:
-        customer = self._home(occasion.part_id)
+        customer = self._people.home(occasion.part_id)
         if self._is_looked or customer is None:
             self._is_looked = False
             return
@@ -454,7 +414,7 @@ class Player:
         customer.standing = None
         if 0 < customer.wake_at <= self._now:
             self._rest(customer, customer.customer_id)
-        with self._numbers(occasion):
+        with numbers_of(self._store, occasion):
             react(self._engine, customer, self._now)
         self._engine.customers.touched[customer.customer_id] = customer
 
@@ -463,127 +423,17 @@ class Player:
         message = self._fates.find(request.message_id)
         if message is None:
             return
-        home = self._home(message.part_id)
+        home = self._people.home(message.part_id)
         if home is not None:
             self._fates.heed(home, request.open_messages, self._now)
         message = self._store.load_message(message.message_id)
         if message.state not in WITHDRAWABLE_STATES:
             return
-        with self._numbers(occasion):
+        with numbers_of(self._store, occasion):
             if begin(self._engine, message, self._now) is not None:
                 self._note_left(message)
 
-    def _ask(self, occasion: Occasion) -> None:
-        request = occasion.trace.request
-        placement = self._bundle.policy.placements.get(request.placement)
-        customer = self._asked(occasion)
-        if placement is None or customer is None:
-            self._played.counts["questions at placements that are gone"] += 1
-            return
-        self._fates.heed(customer, request.open_messages, self._now)
-        with self._numbers(occasion):
-            if placement.kind != "gate" and is_restricted(
-                customer.total(self._engine.plan).consents
-            ):
-                asked = Request(placement=request.placement, source=request.source)
-                self._engine.decide(customer, asked, self._now)
-                return
-            asked = Request(
-                placement=request.placement,
-                is_proven=request.is_proven,
-                actions=request.actions,
-                about=request.about,
-                source=request.source,
-            )
-            decide_here(self._engine, customer, asked, self._now)
-
-    def _ask_outside(self, occasion: Occasion) -> None:
-        request = occasion.trace.request
-        customer = self._asked(occasion)
-        if customer is None:
-            return
-        self._fates.heed(customer, request.open_messages, self._now)
-        asked = Request(
-            outside=request.outside,
-            open_messages=open_messages_of(customer),
-            source=request.source,
-        )
-        with self._numbers(occasion):
-            decision = self._engine.decide(customer, asked, self._now)
-        self._reported = bool(decision.chosen)
-        if self._reported and not occasion.trace.chosen:
-            self._played.counts["contacts of tools that would have been allowed"] += 1
-
-    def _ask_otherwise(self, occasion: Occasion) -> None:
-        customer = self._asked(occasion)
-        if customer is None:
-            return
-        self._fates.heed(customer, occasion.trace.request.open_messages, self._now)
-        open_messages = open_messages_of(customer)
-        asked = msgspec.structs.replace(occasion.trace.request, open_messages=open_messages)
-        with self._numbers(occasion):
-            self._engine.decide(customer, asked, self._now)
-
-    def _asked(self, occasion: Occasion) -> Customer | None:
-        """Return the customer whom a question is about; of nobody nothing is known."""
-        if occasion.part_id:
-            return self._home(occasion.part_id)
-        nobody = Customer(0, {}, {0: State()}, {}, {}, {})
-        facts = _decode(self._component.traces[occasion.trace.decision_id]).facts
-        # Whom nobody knows may have been forgotten; then all that can be refused counts as refused.
-        nobody.states[0].consents.update(facts.consents)
-        return nobody
-
-    # -- people
-
-    def _home(self, part_id: int) -> Customer | None:
-        parts = self._store.load_parts([part_id])
-        return self._engine.customers.home_of(parts[0]) if parts else None
-
-    def _know(self, part_id: int) -> None:
-        """Begin a part that no event named before: an operator did."""
-        if self._store.load_parts([part_id]):
-            return
-        for part in self._component.parts:
-            if part.part_id == part_id:
-                self._engine.customers.add_part(part.identifier, claimed=part.claimed)
-
-    def _resolve(self, part_id: int, event: Event) -> None:
-        """Take up who an event names, as far as the record could."""
-        known = self._engine.customers.named.get((event.identifiers, event.vouched_count))
-        if known is not None and event.occurred_at >= known[1]:
-            return
-        knows_of = self._store.knows_of
-        kept = [
-            (position < event.vouched_count, identifier)
-            for position, identifier in enumerate(event.identifiers)
-            if knows_of(identifier, claimed=position >= event.vouched_count)
-        ]
-        if len(kept) < len(event.identifiers):
-            event = msgspec.structs.replace(
-                event,
-                identifiers=tuple(identifier for _, identifier in kept),
-                vouched_count=sum(is_vouched for is_vouched, _ in kept),
-            )
-        if event.identifiers:
-            engine = self._engine
-            resolve(engine.customers, engine.store, event, engine.bundle.namespaces)
-        self._know(part_id)
-
-    def _fold(self, part_id: int, event: Event, *, silent: bool) -> Customer:
-        self._know(part_id)
-        customer = self._home(part_id)
-        if customer is None:
-            raise AssertionError(f"part {part_id} has events and is no part of the record")
-        self._engine.fold(customer, part_id, event, silent=silent)
-        self._folded.append((part_id, event, customer.applied[part_id], silent))
-        return customer
-
     # -- decisions
-
-    def _numbers(self, occasion: Occasion) -> "_Numbers":
-        """Let the decisions that are made inside have the ids that they have in the record."""
-        return _Numbers(self._store, occasion)
 
     def _keep(self, customer: Customer, decision: Decision) -> None:
         played = self._played
@@ -603,39 +453,8 @@ class Player:
                     chosen=tuple((one.action, one.about) for one in decision.chosen),
                 )
             )
-        if self._follows:
-            self._compare(decision)
-
-    def _compare(self, decision: Decision) -> None:
-        recorded = self._expected.pop(decision.decision_id, None)
-        if recorded is None:
-            self._note("extra", decision)
-            return
-        if encode_trace(decision) == recorded:
-            return
-        known = _decode(recorded)
-        again = msgspec.structs.replace(decision, heard_through=known.heard_through)
-        # Read back, for what was written has lists where this has tuples.
-        if _decode(encode_trace(again)) != known:
-            what, mine, theirs = name_difference(known, again)
-            self._note("differs", known, what=what, recorded=mine, replayed=theirs)
-
-    def _note(self, kind: Unlike, decision: Decision, *, what: str = "", **told: str) -> None:
-        request = decision.request
-        asked = f"message of {request.actions}" if request.message_id else request.placement
-        self._played.differences.append(
-            Difference(
-                kind=kind,
-                decision_id=decision.decision_id,
-                at=decision.decided_at,
-                what=what or asked,
-                **told,
-            )
-        )
-
-    def _note_missing(self) -> None:
-        for trace in self._expected.values():
-            self._note("missing", _decode(trace))
+        if self._comparison is not None:
+            self._comparison.compare(decision)
 
 
 def _is_use(event: Event) -> bool:
@@ -651,19 +470,3 @@ def note_approval(store: Store, told: Mapping[str, Any]) -> None:
             read_record(dossier), until=told["until"], fingerprint=told["fingerprint"]
         )
         save_record(store, dossier, record, state="approved")
-
-
-class _Numbers:
-    """Hands out the ids of recorded decisions while it is entered."""
-
-    def __init__(self, store: Any, occasion: Occasion) -> None:
-        self._store = store
-        self._ids = deque(trace.decision_id for trace in occasion.traces)
-
-    def __enter__(self) -> deque[int]:
-        self._store.decision_ids = self._ids
-        return self._ids
-
-    def __exit__(self, *error: object) -> None:
-        self._store.decision_ids = deque()
-
