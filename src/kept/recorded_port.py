@@ -53,6 +53,9 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 class Recorded(Protocol):
     """What one brand heard, decided and did, as its store or its history has it."""
 
+    def read_span(self) -> tuple[int, int]:
+        """Return the first and the last instant (µs) of which the record knows; 0 and 0 if it is empty."""
+
     def read_brands(self) -> list[BrandRow]:
         """Return every folder that was in force, in the order of the last time it came into force."""
 

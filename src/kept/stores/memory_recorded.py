@@ -23,6 +23,13 @@ class MemoryRecorded:
         """Take the store."""
         self._store = store
 
+    def read_span(self) -> tuple[int, int]:
+        """Return the first and the last instant of which the record knows."""
+        events = self._store.load_events(after=0, limit=_ALL)
+        instants = [one.event.received_at for one in (*events[:1], *events[-1:])]
+        instants += [row.decided_at for row in self._decisions()]
+        return (min(instants), max(instants)) if instants else (0, 0)
+
     def read_brands(self) -> list[BrandRow]:
         """Return every folder that was in force."""
         return self._store.list_brands()

@@ -30,7 +30,7 @@ LAG_MAX: Final = MINUTE
 """An event is taken for the cause of a decision that follows it within this."""
 
 Kind: TypeAlias = Literal[
-    "heard", "own", "joined", "look", "hand_over", "asked", "outside", "other"
+    "heard", "own", "joined", "look", "wake", "hand_over", "asked", "outside", "other"
 ]
 
 _decode_trace: Final = msgspec.msgpack.Decoder(Trace).decode

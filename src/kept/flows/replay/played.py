@@ -2,16 +2,15 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from kept.core.decision import Decision
 from kept.core.dossier import Dossier
-from kept.core.identity import Link, Part
+from kept.core.identity import Part
 from kept.core.message import Message
 from kept.flows.replay.occasions import Occasion
-from kept.ports import Store
 
 
 class Component(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,32 +68,16 @@ class Played(msgspec.Struct, kw_only=True):
     """What a replay did with a component."""
 
     messages: dict[str, Message] = {}
-    customers: dict[str, int] = {}
-    """Message -> the customer whom it was for when it left."""
-    cohorts: dict[int, str] = {}
-    """Decision -> the cohort that it found."""
+    scores: dict[tuple[int, str, str], int] = {}
+    """(decision, action, object) -> what was expected of what was chosen, in minor units."""
     answers: list[Answered] = []
     differences: list[Difference] = []
     counts: Counter[str] = msgspec.field(default_factory=Counter)
     """How much there was of each: signals, decisions, wakes, and what cannot be known."""
     kept_alike: dict[str, str] = {}
     """Message of the replay -> the recorded one whose fate it shared."""
-    permitted: bool = True
-    """Whether the record may be read about these customers for the stated purpose."""
     violations: list[tuple[str, str]] = []
     """(guarantee, action) of what the independent recount found."""
-
-
-class ReplayStore(Store, Protocol):
-    """A store of a replay: it gives the numbers of the record, and keeps nothing that nobody reads."""
-
-    wakes: dict[int, int]
-    messages: dict[str, Message]
-
-
-def links_known(links: Sequence[Link]) -> frozenset[tuple[int, int, str]]:
-    """Return evidence by what it joins."""
-    return frozenset((link.part_a, link.part_b, link.evidence) for link in links)
 
 
 def name_difference(recorded: Decision, replayed: Decision) -> tuple[str, str, str]:

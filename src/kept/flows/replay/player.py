@@ -6,7 +6,7 @@ Everything else is made anew: facts, decisions, messages, and the instants at wh
 changes something.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
 import msgspec
@@ -43,6 +43,7 @@ from kept.flows.replay.played import (
 )
 from kept.flows.replay.policies import Policies
 from kept.flows.replay.questions import Questions, numbers_of
+from kept.flows.replay.recount import recount
 from kept.flows.tick import schedule, wake
 from kept.ports import Store
 
@@ -81,7 +82,10 @@ class Player:
         self._comparison: Comparison | None = None
         self._people = People(self._engine, store, self._component)
         self._questions = Questions(self._engine, store, self._fates, self._people)
+        self._heard: set[int] = set()
+        """Parts that events of a request are about, of which more may follow."""
         self._is_looked = False
+        self._is_looking = False
 
     def play(self, component: Component) -> Played:
         """Play a component; nothing of another one is left."""
@@ -139,6 +143,16 @@ class Player:
         self._engine.alerts.clear()
         return played
 
+    @property
+    def people(self) -> People:
+        """Return who was played last, as they are at the end."""
+        return self._people
+
+    @property
+    def engine(self) -> Engine:
+        """Return the engine, for whoever looks at states."""
+        return self._engine
+
     def _use(self, bundle: Bundle, *, anew: bool = False) -> None:
         """Let a brand decide from now on; what was folded is folded again where its facts differ."""
         engine = self._engine
@@ -191,7 +205,8 @@ class Player:
 
     def _is_last_before(self, occasion: Occasion) -> bool:
         occasions = self._component.occasions
-        for later in occasions[self._index + 1 :]:
+        for index in range(self._index + 1, len(occasions)):
+            later = occasions[index]
             if later.now >= self._period.since:
                 break
             if later.kind == "look" and later.part_id == occasion.part_id:
@@ -274,7 +289,9 @@ class Player:
 
     def _is_covered(self, customer: Customer) -> bool:
         """Return whether the record looks at a customer soon by itself, or did so too late."""
-        for occasion in self._component.occasions[self._index :]:
+        occasions = self._component.occasions
+        for index in range(self._index, len(occasions)):
+            occasion = occasions[index]
             is_late = occasion.now > self._now + LATE_MAX
             if is_late and not self._follows:
                 return False
@@ -297,7 +314,10 @@ class Player:
     def _note_left(self, message: Message) -> None:
         home = self._people.home(message.part_id)
         if home is not None:
-            self._played.customers[message.message_id] = home.customer_id
+            self._played.violations += [
+                (broken, message.action)
+                for broken in recount(self._engine, home, message, self._now)
+            ]
 
     # -- what happened
 
@@ -342,17 +362,39 @@ class Player:
             or event.name in engine.bundle.policy.influences
             or self._now >= standing.until
         ):
-            self._react(customer)
+            self._heard.add(stored.part_id)
+        if self._heard and not self._goes_on(event):
+            heard, self._heard = self._heard, set()
+            for part_id in sorted(heard):
+                home = self._people.home(part_id)
+                if home is not None:
+                    self._react(home)
+
+    def _goes_on(self, event: Event) -> bool:
+        """Return whether another event of the same request follows: whoever they are about is looked at once."""
+        for later in self._following():
+            return (
+                later.kind == "heard"
+                and later.event.received_at == event.received_at
+                and later.event.source == event.source
+            )
+        return False
+
+    def _following(self) -> Iterator[Occasion]:
+        """Yield what else happens at this instant, in order."""
+        occasions, now = self._component.occasions, self._now
+        for index in range(self._index + 1, len(occasions)):
+            if occasions[index].now > now:
+                return
+            yield occasions[index]
 
     def _react(self, customer: Customer) -> None:
         """React to what happened, unless the record's own look follows at once."""
-        now, parts = self._now, customer.parts
-        for later in self._component.occasions[self._index + 1 :]:
-            if later.now > now:
-                break
+        parts = customer.parts
+        for later in self._following():
             if later.kind == "look" and later.part_id in parts:
                 return
-        react(self._engine, customer, now)
+        react(self._engine, customer, self._now)
 
     def _take_own(self, occasion: Occasion) -> None:
         stored = occasion.stored
@@ -390,9 +432,8 @@ class Player:
 
     def _settle(self, told: Mapping[str, Any]) -> None:
         """Let an attempt end; where a notice of a breach arrived, the customer is looked at again."""
-        following = self._component.occasions[self._index + 1 : self._index + 2]
-        look = next((one for one in following if one.kind == "look"), None)
-        if look is None or look.now > self._now or not breach_of(str(told.get("about", ""))):
+        look = next(self._following(), None)
+        if look is None or look.kind != "look" or not breach_of(str(told.get("about", ""))):
             self._fates.settle(told, self._now)
             return
         with numbers_of(self._store, look) as ids:
@@ -411,11 +452,15 @@ class Player:
             self._is_looked = False
             return
         self._fates.heed(customer, occasion.traces[0].request.open_messages, self._now)
-        customer.standing = None
         if 0 < customer.wake_at <= self._now:
             self._rest(customer, customer.customer_id)
+        if self._follows:
+            # Whatever the record had forgotten by then, it decided anew.
+            customer.standing = None
         with numbers_of(self._store, occasion):
+            self._is_looking = True
             react(self._engine, customer, self._now)
+            self._is_looking = False
         self._engine.customers.touched[customer.customer_id] = customer
 
     def _hand_over(self, occasion: Occasion) -> None:
@@ -440,9 +485,13 @@ class Player:
         decision_id = decision.decision_id
         played.counts["decisions"] += 1
         cohort = decision.cohort or ""
-        played.cohorts[decision_id] = cohort
+        for one in decision.chosen:
+            played.scores[decision_id, one.action, one.about] = one.score
         trace = cast("Any", decision)
         kind = kind_of(trace)
+        if kind == "look" and not self._is_looking:
+            # Silence is compared at the same moments on both sides.
+            kind = "wake"
         if kind != "hand_over":
             played.answers.append(
                 Answered(

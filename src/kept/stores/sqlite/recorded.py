@@ -66,8 +66,8 @@ class SqliteRecorded:
             )
         vault.start(noted[0][0])
         ((self._last_sequence, self._last_decision),) = self._fetch("find_ends")
-        self._events_of: dict[int, array[int]] | None = None
-        self._decisions_of: dict[int, array[int]] | None = None
+        self._events_of: "dict[int, array[int]] | None" = None
+        self._decisions_of: "dict[int, array[int]] | None" = None
 
     def close(self) -> None:
         """Let go of the database and of the keys."""
@@ -75,6 +75,15 @@ class SqliteRecorded:
         self._vault.close()
 
     # -- the house
+
+    def read_span(self) -> tuple[int, int]:
+        """Return the first and the last instant of which the record knows."""
+        instants = [at for at, in self._fetch("find_decided_ends") if at is not None]
+        for sequence, part_id, sealed in self._fetch("load_end_events"):
+            content = self._unseal(part_id, "event", sealed, sequence)
+            if content is not None:
+                instants.append(decode_event(content).received_at)
+        return (min(instants), max(instants)) if instants else (0, 0)
 
     def read_brands(self) -> list[BrandRow]:
         """Return every folder that was in force."""
@@ -207,9 +216,9 @@ class SqliteRecorded:
         except ForgottenError:
             return None
 
-    def _scan(self, name: str, last: int) -> dict[int, array[int]]:
+    def _scan(self, name: str, last: int) -> "dict[int, array[int]]":
         """Return which events, or decisions, each part has."""
-        found: dict[int, array[int]] = {}
+        found: "dict[int, array[int]]" = {}
         try:
             for item_id, part_id in self._connection.execute(self._queries[name], (last,)):
                 items = found.get(part_id)
@@ -221,7 +230,7 @@ class SqliteRecorded:
         return found
 
     def _load(
-        self, name: str, items_of: Mapping[int, array[int]], part_ids: Collection[int]
+        self, name: str, items_of: "Mapping[int, array[int]]", part_ids: Collection[int]
     ) -> Iterator[list[Any]]:
         wanted = sorted(item for part_id in part_ids for item in items_of.get(part_id, ()))
         for start in range(0, len(wanted), CHUNK):

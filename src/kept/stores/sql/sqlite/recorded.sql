@@ -5,6 +5,19 @@
 SELECT (SELECT coalesce(max(sequence), 0) FROM events),
     (SELECT coalesce(max(decision_id), 0) FROM decisions);
 
+-- find_decided_ends --
+-- Return when was decided first and last.
+SELECT (SELECT decided_at FROM decisions ORDER BY decision_id LIMIT 1)
+UNION ALL SELECT (SELECT decided_at FROM decisions ORDER BY decision_id DESC LIMIT 1);
+
+-- load_end_events --
+-- Return the first and the last event.
+SELECT * FROM (SELECT sequence, part_id, body FROM events WHERE part_id <> 0
+    ORDER BY sequence LIMIT 1)
+UNION ALL
+SELECT * FROM (SELECT sequence, part_id, body FROM events WHERE part_id <> 0
+    ORDER BY sequence DESC LIMIT 1);
+
 -- scan_events --
 -- Return which part each event fell to.
 SELECT sequence, part_id FROM events WHERE part_id <> 0 AND sequence <= ? ORDER BY sequence;
