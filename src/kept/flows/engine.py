@@ -250,9 +250,7 @@ class Engine:
         """Decide and keep the trace."""
         decision_id = self.store.next_decision_id()
         decision = self.look(customer, request, now, decision_id=decision_id)
-        decision = msgspec.structs.replace(
-            decision, heard_through=self.store.next_sequence() - 1
-        )
+        decision = msgspec.structs.replace(decision, heard_through=self.store.next_sequence() - 1)
         self.keep_decision(customer, decision)
         self.counts["decisions", "silence" if decision.is_silence else "chosen"] += 1
         return decision
@@ -402,11 +400,9 @@ def standing_of(customer: Customer, decision: Decision, policy: Policy) -> Stand
     if findings is not None:
         until = min(until, next_end_of_offers(decision, findings, policy))
     waits = (Braked, FactUnknown, HoldUnknown)
-    is_waiting = any(isinstance(reason, waits) for reason in distinct_reasons(decision))
     is_waiting = any(
-        isinstance(one.reason, waits)
-        or (isinstance(one.reason, BreachNoticeDue) and one.reason.is_searching)
-        for one in decision.considered
+        isinstance(reason, waits) or (isinstance(reason, BreachNoticeDue) and reason.is_searching)
+        for reason in distinct_reasons(decision)
     )
     return Standing(decision, findings, until, reasons_until, is_waiting)
 

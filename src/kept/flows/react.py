@@ -22,6 +22,7 @@ from kept.core.reason import (
     code_of,
 )
 from kept.core.values import SECOND
+from kept.core.standing import distinct_reasons
 from kept.flows.approval_requests import request_approvals
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine, open_messages_of, standing_of
@@ -40,7 +41,6 @@ def react(engine: Engine, customer: Customer, now: int) -> list[Message]:
     decision = engine.decide(customer, Request(open_messages=open_messages_of(customer)), now)
     customer.standing = standing_of(customer, decision, engine.bundle.policy)
     engine.note_evaluated(customer, now)
-    note_reasons(engine, decision)
     if "needs_approval" in note_reasons(engine, decision):
         request_approvals(engine, customer, decision, now)
     for chosen in decision.chosen:
@@ -211,22 +211,27 @@ def note_reasons(engine: Engine, decision: Decision) -> set[str]:
     Return the codes of these reasons.
     """
     codes: set[str] = set()
-    told = False
     for index in decision.facts.unknown:
         _tell_outgrown(engine, engine.bundle.policy.fact_names[index], decision.decided_at)
-    for one in decision.considered:
-        reason = one.reason
-        if reason is None or reason.layer not in _HELD_BACK:
-            continue
-        codes.add(code_of(reason))
-        if isinstance(reason, ContactsUnknown):
-            _tell_outgrown(engine, "contacts", decision.decided_at)
-        if not told and reason.layer != "permitted":
-            told = True
-            engine.tell("held", action=one.action, reason=code_of(reason))
+    for reason in distinct_reasons(decision):
+        if reason.layer in _HELD_BACK:
+            codes.add(code_of(reason))
+            if isinstance(reason, ContactsUnknown):
+                _tell_outgrown(engine, "contacts", decision.decided_at)
+    if codes:
+        _tell_held(engine, decision)
     for code in codes:
         engine.counts["reasons", code] += 1
     return codes
+
+
+def _tell_held(engine: Engine, decision: Decision) -> None:
+    """Tell of the first action that is held back by more than a missing permission."""
+    for one in decision.considered:
+        reason = one.reason
+        if reason is not None and reason.layer in _HELD_BACK and reason.layer != "permitted":
+            engine.tell("held", action=one.action, reason=code_of(reason))
+            return
 
 
 def _tell_outgrown(engine: Engine, fact: str, now: int) -> None:

@@ -84,6 +84,8 @@ class Player:
         self._questions = Questions(self._engine, store, self._fates, self._people)
         self._heard: set[int] = set()
         """Parts that events of a request are about, of which more may follow."""
+        self._controlled_from = self._controlled_until = 0
+        """Between which instants the controls are those that the engine has."""
         self._is_looked = False
         self._is_looking = False
 
@@ -174,14 +176,20 @@ class Player:
         policies, engine = self._policies, self._engine
         if occasion is not None and occasion.traces:
             trace = occasion.trace
+            # What it decided under may be newer than what is known of that instant.
+            self._controlled_until = 0
             bundle = policies.brand_of(trace.brand_version, self._now)
             controls = policies.controls_of(trace.brand_version, trace.controls)
         elif self._follows and self._index:
             # What changed at the same instant shows in the next decision, and not before.
             return
+        elif self._controlled_from <= self._now < self._controlled_until:
+            return
         else:
             bundle = policies.brand_at(self._now)
             controls = policies.controls_at(self._now)
+            self._controlled_from = self._now
+            self._controlled_until = policies.next_change(self._now)
         if bundle is not self._bundle:
             self._use(bundle)
         if controls != engine.controls:

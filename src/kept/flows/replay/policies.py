@@ -11,6 +11,7 @@ from kept.core.bundle import Bundle
 from kept.core.compile import compile_brand
 from kept.core.decision import Brake, Controls
 from kept.core.facts import stale_fact_indexes
+from kept.core.values import NEVER
 from kept.flows.brake import parse_scope
 from kept.ports import BrandRow
 from kept.ports_access import AuditEntry
@@ -54,6 +55,9 @@ class Policies(Protocol):
     def controls_of(self, version: str, controls: Controls) -> Controls:
         """Return the controls where the record decided by this version under these."""
 
+    def next_change(self, now: int) -> int:
+        """Return when the brand or the controls next change after an instant."""
+
 
 class Timeline:
     """By which brand, and under which controls, the record decided, and from when on."""
@@ -75,6 +79,15 @@ class Timeline:
         """Return the brakes that are on at an instant."""
         index = bisect_right(self._braked, now)
         return self._brakes[index - 1][1] if index else ()
+
+    def next_change(self, now: int) -> int:
+        """Return the first instant after this one at which anything of it changes."""
+        nexts = [
+            instants[index]
+            for instants in (self._decided, self._braked)
+            if (index := bisect_right(instants, now)) < len(instants)
+        ]
+        return min(nexts, default=NEVER)
 
 
 def _brakes_of(acts: Iterable[AuditEntry]) -> Iterable[tuple[int, tuple[Brake, ...]]]:
@@ -131,6 +144,10 @@ class AsRecorded:
         """Return the controls as they stand in the trace."""
         return controls
 
+    def next_change(self, now: int) -> int:
+        """Return when the brand or the controls next change after an instant."""
+        return self._timeline.next_change(now)
+
 
 class Instead:
     """One brand in the place of all that the record had, under the same controls."""
@@ -167,6 +184,10 @@ class Instead:
         if stale is None:
             stale = self._stale[key] = self._translate(version, frozenset(controls.stale_facts))
         return msgspec.structs.replace(controls, stale_facts=stale)
+
+    def next_change(self, now: int) -> int:
+        """Return when the controls next change after an instant."""
+        return self._timeline.next_change(now)
 
     def _translate(self, version: str, stale: frozenset[int]) -> tuple[int, ...]:
         theirs = self._recorded.find(version)
