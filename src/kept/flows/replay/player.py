@@ -11,7 +11,6 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from kept.core.bundle import Bundle
 from kept.core.decision import Decision, Request
 from kept.core.event import (
     APPROVAL_DECIDED,
@@ -26,12 +25,13 @@ from kept.core.message import WITHDRAWABLE_STATES, Accepted, Message
 from kept.core.notices import breach_of
 from kept.core.values import MINUTE, NEVER
 from kept.flows.approval_requests import read_record, save_record
-from kept.flows.customers import Customer, Customers
+from kept.flows.customers import Customer
 from kept.flows.deliver import begin, settle
 from kept.flows.engine import Engine, standing_of
 from kept.flows.import_events import settle_history
 from kept.flows.react import react
 from kept.flows.replay.compare import Comparison
+from kept.flows.replay.control import Control
 from kept.flows.replay.fates import ANSWERS, Fates
 from kept.flows.replay.occasions import Occasion, kind_of
 from kept.flows.replay.people import People
@@ -63,12 +63,11 @@ class Player:
             follows: the policy is the recorded one: each decision is compared with the record.
         """
         self._store = store
-        self._policies = policies
         self._period = period
         self._follows = follows
-        self._bundle = policies.brand_at(period.since)
+        bundle = policies.brand_at(period.since)
         self._engine = Engine(
-            cast("Store", store), self._bundle, secret=_SECRET, public_url="https://kept.example"
+            cast("Store", store), bundle, secret=_SECRET, public_url="https://kept.example"
         )
         self._engine.keeps_records = False
         self._engine.keep_decision = self._keep
@@ -84,8 +83,7 @@ class Player:
         self._questions = Questions(self._engine, store, self._fates, self._people)
         self._heard: set[int] = set()
         """Parts that events of a request are about, of which more may follow."""
-        self._controlled_from = self._controlled_until = 0
-        """Between which instants the controls are those that the engine has."""
+        self._control = Control(self._engine, policies, follows=follows)
         self._is_looked = False
         self._is_looking = False
 
@@ -130,7 +128,8 @@ class Player:
         store.on_message = self._fates.note_new
         self._comparison = Comparison(component, self._period) if self._follows else None
         self._now = self._period.since
-        self._use(self._policies.brand_at(self._period.since), anew=True)
+        engine.shadow = False
+        self._control.begin(self._now)
         self._people = People(engine, store, component)
         self._questions = Questions(engine, store, self._fates, self._people)
         self._questions.traces = component.traces
@@ -155,49 +154,6 @@ class Player:
         """Return the engine, for whoever looks at states."""
         return self._engine
 
-    def _use(self, bundle: Bundle, *, anew: bool = False) -> None:
-        """Let a brand decide from now on; what was folded is folded again where its facts differ."""
-        engine = self._engine
-        if anew:
-            engine.bundle = self._bundle = bundle
-            engine.customers = Customers(engine.store, bundle.fold_plan)
-            return
-        if bundle is self._bundle:
-            return
-        is_same_fold = bundle.brand.facts == self._bundle.brand.facts
-        engine.bundle = self._bundle = bundle
-        engine.customers.take_plan(bundle.fold_plan)
-        engine.customers.forget_standing()
-        if not is_same_fold:
-            self._people.fold_again()
-
-    def _control(self, occasion: Occasion | None) -> None:
-        """Take up the brand and the controls of an instant."""
-        policies, engine = self._policies, self._engine
-        if occasion is not None and occasion.traces:
-            trace = occasion.trace
-            # What it decided under may be newer than what is known of that instant.
-            self._controlled_until = 0
-            bundle = policies.brand_of(trace.brand_version, self._now)
-            controls = policies.controls_of(trace.brand_version, trace.controls)
-        elif self._follows and self._index:
-            # What changed at the same instant shows in the next decision, and not before.
-            return
-        elif self._controlled_from <= self._now < self._controlled_until:
-            return
-        else:
-            bundle = policies.brand_at(self._now)
-            controls = policies.controls_at(self._now)
-            self._controlled_from = self._now
-            self._controlled_until = policies.next_change(self._now)
-        if bundle is not self._bundle:
-            self._use(bundle)
-        if controls != engine.controls:
-            engine.controls = controls
-            engine.customers.forget_standing()
-        if self._fates.may_be_shadow:
-            engine.shadow = self._fates.is_shadow_at(self._now)
-
     # -- before the period
 
     def _warm_up(self, occasion: Occasion) -> None:
@@ -206,7 +162,7 @@ class Player:
             customer = self._people.home(occasion.part_id)
             if customer is not None:
                 self._now = occasion.now
-                self._control(occasion)
+                self._control.take(occasion, self._now, self._people, self._fates)
                 self._stand(customer, occasion)
             return
         self._fold_quietly(occasion)
@@ -246,7 +202,7 @@ class Player:
         """Let the period begin: messages that were open then are open, and everybody is scheduled."""
         since = self._period.since
         self._now = since
-        self._control(None)
+        self._control.pass_to(self._now, self._people, self._fates)
         for message in self._fates.open_at(since):
             customer = self._people.home(message.part_id)
             if customer is not None:
@@ -266,7 +222,7 @@ class Player:
                 return
             self._now = max(self._now, at)
             if message is not None and leaves_at <= wake_at:
-                self._control(None)
+                self._control.pass_to(self._now, self._people, self._fates)
                 self._depart(message)
             else:
                 self._wake(customer_id)
@@ -276,7 +232,7 @@ class Player:
         engine, store = self._engine, self._store
         (part,) = store.load_parts([customer_id])
         customer = engine.customers.home_of(part)
-        self._control(None)
+        self._control.pass_to(self._now, self._people, self._fates)
         self._played.counts["wakes"] += 1
         if not self._follows:
             if self._is_covered(customer):
@@ -330,7 +286,7 @@ class Player:
     # -- what happened
 
     def _take(self, occasion: Occasion) -> None:
-        self._control(occasion)
+        self._control.take(occasion, self._now, self._people, self._fates)
         match occasion.kind:
             case "heard":
                 self._hear(occasion)
