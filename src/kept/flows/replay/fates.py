@@ -18,8 +18,10 @@ from kept.core.event import (
     MESSAGE_CLICKED,
     MESSAGE_COMPLAINED,
     MESSAGE_DELIVERED,
+    MESSAGE_LEAVING,
     MESSAGE_OPENED,
     MESSAGE_REPLIED,
+    MESSAGE_SETTLED,
     Event,
 )
 from kept.core.message import Accepted, Message, Postponed, Refused
@@ -48,8 +50,16 @@ ANSWERS: Final = frozenset(
 class Fates:
     """Follows the messages of a replay beside those of the record."""
 
-    def __init__(self, engine: Engine, store: Any, recorded: Mapping[str, Message]) -> None:
-        """Take a `stores.ReplayStore`, and the messages that the record has."""
+    def __init__(
+        self, engine: Engine, store: Any, recorded: Mapping[str, Message], *, since: int = 0
+    ) -> None:
+        """Take a `stores.ReplayStore`, and the messages that the record has.
+
+        What was handed over before `since` was handed over as recorded.
+        """
+        self._since = since
+        self._flying: dict[str, int] = {}
+        """Message -> when it left, of what had left before and was not settled."""
         self._engine = engine
         self._store = store
         self._recorded = recorded
@@ -226,6 +236,8 @@ class Fates:
         """Return an answer as one to the replay's own message, None where that was never sent."""
         recorded_id = str(event.properties.get("message_id", ""))
         message = self.find(recorded_id)
+        if message is None and self._was_before(recorded_id):
+            return event
         if message is None or not message.attempted_at:
             self.counts[f"answers: {event.name}"] += 1
             return None
@@ -234,25 +246,40 @@ class Fates:
         told = event.properties | {"message_id": message.message_id}
         return msgspec.structs.replace(event, properties=told)
 
+    def _was_before(self, recorded_id: str) -> bool:
+        """Return whether a message had left before what is played began, or is not kept any more."""
+        recorded = self._recorded.get(recorded_id)
+        return recorded is None or 0 < recorded.attempted_at < self._since
+
     def note_refusal(self, event: Event) -> None:
         """Note that a refusal was said in answer to a message that was not sent."""
         recorded_id = str(event.properties.get("message_id", ""))
         if recorded_id in self._recorded:
             message = self.find(recorded_id)
+            if message is None and self._was_before(recorded_id):
+                return
             if message is None or not message.attempted_at:
                 self.counts[f"refusals: {event.name}"] += 1
 
     # -- the state of the record at an instant
 
+    def note_before(self, event: Event) -> None:
+        """Note what was on its way before what is played begins."""
+        message_id = str(event.properties.get("message_id", ""))
+        if event.name == MESSAGE_LEAVING:
+            self._flying[message_id] = event.received_at
+        elif event.name == MESSAGE_SETTLED:
+            self._flying.pop(message_id, None)
+
     def open_at(self, instant: int) -> Iterator[Message]:
         """Yield the messages that were open at an instant, as they were then."""
         for one in self._recorded.values():
             if one.queued_at < instant and (one.is_open or one.settled_at >= instant):
-                is_leaving = 0 < one.attempted_at < instant
+                attempted_at = self._flying.get(one.message_id, 0)
                 yield msgspec.structs.replace(
                     one,
-                    state="leaving" if is_leaving else "queued",
-                    attempted_at=one.attempted_at if is_leaving else 0,
+                    state="leaving" if attempted_at else "queued",
+                    attempted_at=attempted_at,
                     settled_at=0,
                     reason=None,
                     may_have_arrived=False,

@@ -124,7 +124,7 @@ class Player:
         self._component = component
         store.clear(component.parts, component.own_events, component.dossiers)
         self._played = Played()
-        self._fates = Fates(engine, store, component.messages)
+        self._fates = Fates(engine, store, component.messages, since=self._period.since)
         store.on_message = self._fates.note_new
         self._comparison = Comparison(component, self._period) if self._follows else None
         self._now = self._period.since
@@ -193,6 +193,8 @@ class Player:
                 self._people.resolve(stored.part_id, stored.event)
             silent = stored.event.source in self._engine.plan.imports
             self._people.fold(stored.part_id, stored.event, silent=silent)
+            if occasion.kind == "own":
+                self._fates.note_before(stored.event)
             if stored.event.name == HISTORY_TAKEN:
                 customer = self._people.home(stored.part_id)
                 if customer is not None:
