@@ -22,6 +22,7 @@ from kept.cli import (
     operate,
     privacy,
     read_history,
+    replay,
     rights,
     serve,
     sql,
@@ -53,6 +54,7 @@ move.add_to(app)
 privacy.add_to(app)
 read_history.add_to(app)
 sql.add_to(app)
+replay.add_to(app)
 rights.add_to(app)
 consent_log.add_to(app)
 access.add_to(app)

@@ -95,11 +95,11 @@ class _Task(msgspec.Struct, frozen=True, kw_only=True):
     of: int
 
 
-def open_record(source: Source) -> Recorded:
-    """Open a record to be read.
+def check_source(source: Source) -> None:
+    """Refuse what is no data folder before anything is opened or made.
 
     Raises:
-        SettingsError: there is none, or its keys are not there.
+        SettingsError: there is no store.
     """
     data = source.data
     if data.is_file():
@@ -111,6 +111,16 @@ def open_record(source: Source) -> Recorded:
         raise SettingsError(
             f"there is no store in {data}; name the data folder of a server, or a copy of one"
         )
+
+
+def open_record(source: Source) -> Recorded:
+    """Open a record to be read.
+
+    Raises:
+        SettingsError: there is none, or its keys are not there.
+    """
+    check_source(source)
+    data = source.data
     keys = open_keys_to_read(data, source.master_key, token=source.master_key_token)
     return SqliteRecorded(data, vault=SealingVault(keys))
 
@@ -240,12 +250,16 @@ def _play(recorded: Recorded, task: _Task) -> Iterable[Tally]:
     )
     joins = find_joins(recorded.read_acts())
     components = connect(recorded.read_parts(), recorded.read_links())
+    # What is loaded by now stays; the collector need not look at it again and again.
     gc.freeze()
-    if task.number == 0:
-        yield rehearsal.play(load_nobody(recorded))
-    for piece in _pieces(components[task.number :: task.of]):
-        for component in load_components(recorded, piece, joins):
-            yield rehearsal.play(component)
+    try:
+        if task.number == 0:
+            yield rehearsal.play(load_nobody(recorded))
+        for piece in _pieces(components[task.number :: task.of]):
+            for component in load_components(recorded, piece, joins):
+                yield rehearsal.play(component)
+    finally:
+        gc.unfreeze()
 
 
 def _pieces(components: Sequence[Connected]) -> Iterable[list[Connected]]:

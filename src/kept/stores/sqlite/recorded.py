@@ -66,8 +66,8 @@ class SqliteRecorded:
             )
         vault.start(noted[0][0])
         ((self._last_sequence, self._last_decision),) = self._fetch("find_ends")
-        self._events_of: "dict[int, array[int]] | None" = None
-        self._decisions_of: "dict[int, array[int]] | None" = None
+        self._events_of: dict[int, array[int]] | None = None
+        self._decisions_of: dict[int, array[int]] | None = None
 
     def close(self) -> None:
         """Let go of the database and of the keys."""
@@ -78,7 +78,7 @@ class SqliteRecorded:
 
     def read_span(self) -> tuple[int, int]:
         """Return the first and the last instant of which the record knows."""
-        instants = [at for at, in self._fetch("find_decided_ends") if at is not None]
+        instants = [at for (at,) in self._fetch("find_decided_ends") if at is not None]
         for sequence, part_id, sealed in self._fetch("load_end_events"):
             content = self._unseal(part_id, "event", sealed, sequence)
             if content is not None:
@@ -218,7 +218,7 @@ class SqliteRecorded:
 
     def _scan(self, name: str, last: int) -> "dict[int, array[int]]":
         """Return which events, or decisions, each part has."""
-        found: "dict[int, array[int]]" = {}
+        found: dict[int, array[int]] = {}
         try:
             for item_id, part_id in self._connection.execute(self._queries[name], (last,)):
                 items = found.get(part_id)
