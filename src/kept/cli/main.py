@@ -18,6 +18,7 @@ from kept.cli import (
     demo,
     everybody,
     move,
+    diff,
     nodes,
     operate,
     privacy,
@@ -55,6 +56,7 @@ privacy.add_to(app)
 read_history.add_to(app)
 sql.add_to(app)
 replay.add_to(app)
+diff.add_to(app)
 rights.add_to(app)
 consent_log.add_to(app)
 access.add_to(app)

@@ -60,6 +60,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
     texts: dict[str, str]
     """The brand folder."""
+    base_texts: dict[str, str] | None = None
+    """The folder that it is compared with; None for what was recorded."""
     since: int = 0
     """µs; 0 for the record's beginning."""
     until: int = 0
@@ -296,13 +298,20 @@ class Rehearsal:
         self._period = period
         self._trial = trial
         self._recorded = self._player(as_recorded, follows=True)
-        tried = load_brand(trial.texts)
-        self._tried: Player | None = None
-        bundle = self._known
-        if {tried.version} != {setting.brand_version for setting in settings}:
-            bundle = compile_brand(tried)
-            self._tried = self._player(Instead(bundle, brands, timeline), follows=False)
-        self._measure = measure_of((self._known, bundle), trial.traits)
+        bundles = [self._known]
+        versions = {setting.brand_version for setting in settings}
+
+        def stand_in(texts: dict[str, str] | None) -> Player | None:
+            """Return a player of another policy, None for the one that the record had throughout."""
+            brand = None if texts is None else load_brand(texts)
+            if brand is None or {brand.version} == versions:
+                return None
+            bundles.append(compile_brand(brand))
+            return self._player(Instead(bundles[-1], brands, timeline), follows=False)
+
+        self._base = stand_in(trial.base_texts)
+        self._tried = stand_in(trial.texts)
+        self._measure = measure_of(bundles, trial.traits)
         self._readable = Readable(self._known, entity=entity, purpose=trial.purpose)
 
     def _player(self, policies: Policies, *, follows: bool) -> Player:
@@ -310,12 +319,15 @@ class Rehearsal:
 
     def play(self, component: Component) -> Tally:
         """Play one component under both policies and count it."""
-        played = self._recorded.play(component)
-        differences = played.differences
+        recorded = played = self._recorded.play(component)
         excluded, values = self._ask_who()
+        base = self._base.play(component) if self._base is not None else None
         if self._tried is not None:
             played = self._tried.play(component)
-            played.differences = differences
+            played.differences = recorded.differences
+        elif base is not None:
+            # What is tried is what the record had.
+            played = recorded
         return tally(
             component,
             played,
@@ -323,6 +335,7 @@ class Rehearsal:
             self._period,
             excluded=excluded,
             values=values,
+            base=base,
         )
 
     def _ask_who(self) -> tuple[set[int], dict[int, dict[str, str]]]:

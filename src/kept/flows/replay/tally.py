@@ -120,6 +120,7 @@ def tally(
     *,
     excluded: Collection[int],
     values: Mapping[int, Mapping[str, str]],
+    base: Played | None = None,
 ) -> Tally:
     """Count a component on both sides.
 
@@ -130,11 +131,17 @@ def tally(
         period: within which.
         excluded: customers of whom nothing may be read for the stated purpose.
         values: customer -> trait -> value, for comparing groups.
+        base: what another policy did, to stand in the place of the recorded one.
     """
     counting = _Counting(component, measure, period, excluded=excluded, values=values)
-    counting.count_answers("recorded", counting.recorded_answers())
+    if base is None:
+        counting.count_answers("recorded", counting.recorded_answers())
+        scores = _scores_of(component)
+        recorded = counting.count_sent("recorded", component.messages.values(), scores)
+    else:
+        counting.count_answers("recorded", base.answers)
+        recorded = counting.count_sent("recorded", base.messages.values(), base.scores)
     counting.count_answers("tried", played.answers)
-    recorded = counting.count_sent("recorded", component.messages.values(), _scores_of(component))
     tried = counting.count_sent("tried", played.messages.values(), played.scores)
     counting.count_people(recorded, tried)
     counting.count_unknown(played, recorded, tried)
@@ -345,17 +352,23 @@ class _Counting:
         self, played: Played, recorded: Sequence[Sent], tried: Sequence[Sent]
     ) -> None:
         """Count contacts that only one side made: what customers answered the other is not known."""
+        before, after = Counter(map(_same_contact, recorded)), Counter(map(_same_contact, tried))
+        for kind, more in (("spared", before - after), ("added", after - before)):
+            for _, cohort, purpose, channel, *_ in more.elements():
+                self.counts[kind, cohort, purpose, channel] += 1
+        left = {one.message_id for one in tried}
         alike = {recorded_id: tried_id for tried_id, recorded_id in played.kept_alike.items()}
-        made = {one.message_id for one in tried}
-        spared = [one for one in recorded if alike.get(one.message_id) not in made]
-        was_made = {one.message_id for one in recorded}
-        added = [one for one in tried if played.kept_alike.get(one.message_id) not in was_made]
-        for one in spared:
-            self.counts["spared", one.cohort, one.purpose, one.channel] += 1
-        for one in added:
-            self.counts["added", one.cohort, one.purpose, one.channel] += 1
-        self.counts["unknown", "contacts that were never made"] += len(added)
-        self.counts["unknown", "signals after a contact that is spared"] += self._after(spared)
+        real = self._component.messages
+        never = [
+            one
+            for one in tried
+            if not may_have_reached_in(real, played.kept_alike.get(one.message_id))
+        ]
+        unmade = [
+            one for one in self._sent(real.values(), {}) if alike.get(one.message_id) not in left
+        ]
+        self.counts["unknown", "contacts that were never made"] += len(never)
+        self.counts["unknown", "signals after a contact that is spared"] += self._after(unmade)
         waiting = sum(
             1
             for one in played.messages.values()
@@ -383,6 +396,16 @@ class _Counting:
             for home in (self._homes.get(occasion.part_id, 0),)
             if any(at < occasion.now <= at + WEEK for at in spans.get(home, ()))
         )
+
+
+def _same_contact(one: Sent) -> tuple[int, str, str, str, str, str]:
+    return one.customer_id, one.cohort, one.purpose, one.channel, one.action, one.about
+
+
+def may_have_reached_in(messages: Mapping[str, Message], message_id: str | None) -> bool:
+    """Return whether a message of the record, if it is one, may have reached somebody."""
+    message = messages.get(message_id or "")
+    return message is not None and may_have_reached(message)
 
 
 def may_have_reached(message: Message) -> bool:
