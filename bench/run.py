@@ -22,6 +22,7 @@ from bench import (
     large_base,
     latency,
     nodes,
+    replay,
     split,
     whole_path,
 )
@@ -54,6 +55,7 @@ TOPICS: dict[str, Topic] = {
     "growth": growth.measure,
     "base": base.measure,
     "history": history.measure,
+    "replay": replay.measure,
 }
 
 

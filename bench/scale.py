@@ -33,7 +33,7 @@ FULL = Scale(
     base_customers=(1_000_000, 5_000_000),
     stopped_customers=400,
     fsyncs=2_000,
-    replayed_signals=200_000,
+    replayed_signals=60_000,
 )
 
 QUICK = Scale(
@@ -48,6 +48,6 @@ QUICK = Scale(
     base_customers=(4_000, 20_000),
     stopped_customers=40,
     fsyncs=200,
-    replayed_signals=5_000,
+    replayed_signals=3_000,
 )
 """For continuous integration: the figures mean nothing, that they come at all does."""

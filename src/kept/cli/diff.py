@@ -6,7 +6,7 @@ from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 import typer
@@ -23,6 +23,7 @@ from kept.cli.replay import (
     try_on,
 )
 from kept.clock import random_bytes
+from kept.core.brand.model import Limits
 from kept.core.checkpoint import SEED_BYTES
 from kept.core.diff.approval import (
     DiffApproval,
@@ -85,38 +86,33 @@ def diff(
     """
     check_format(form)
     folders = _read_both(base, tried)
-    brands = [load_checked(texts) for texts in folders]
+    before, after = (load_checked(texts) for texts in folders)
+    approved = _read_approvals(approvals, approvers, folders, tried=tried)
+    limits = before.contact.limits
     report: Report | None = None
     if against is not None:
         if not purpose:
             raise InputError("--against reads what customers did; say for what with --purpose")
-        limits = brands[0].contact.limits
-        report = try_on(
-            Source(data=against, master_key=master_key, master_key_token=master_key_token),
-            Trial(
-                texts=folders[1],
-                base_texts=folders[0],
-                since=parse_option("--from", since),
-                until=parse_option("--to", until),
-                purpose=purpose,
-                entity=entity,
-                traits=tuple(group for group in limits.groups if group != "cohort"),
-                workers=workers,
-            ),
+        trial = Trial(
+            texts=folders[1],
+            base_texts=folders[0],
+            since=parse_option("--from", since),
+            until=parse_option("--to", until),
+            purpose=purpose,
+            entity=entity,
+            traits=tuple(group for group in limits.groups if group != "cohort"),
+            workers=workers,
         )
+        source = Source(data=against, master_key=master_key, master_key_token=master_key_token)
+        report = try_on(source, trial)
     verdict = judge_change(
-        find_changes(*brands),
-        find_worsenings(*brands),
-        versions=(brands[0].version, brands[1].version),
-        measured=None if report is None else judge(report, brands[0].contact.limits),
-        approved=_read_approvals(approvals, approvers, folders, tried=tried),
+        find_changes(before, after),
+        find_worsenings(before, after),
+        versions=(before.version, after.version),
+        measured=None if report is None else judge(report, limits),
+        approved=approved,
     )
-    _print(
-        verdict,
-        report,
-        form=form,
-        bias=[] if report is None else measure_bias(report, brands[0].contact.limits),
-    )
+    _print(verdict, report, limits, form=form)
     if verdict.failed:
         raise typer.Exit(1)
 
@@ -172,8 +168,9 @@ def _read_approvals(
     return Approved(allows=tuple(sorted(allows)), by=tuple(sorted(by)))
 
 
-def _print(verdict: Verdict, report: Report | None, *, form: str, bias: Sequence[Any]) -> None:
+def _print(verdict: Verdict, report: Report | None, limits: Limits, *, form: str) -> None:
     if form == "json":
+        bias = [] if report is None else measure_bias(report, limits)
         told = msgspec.to_builtins(verdict) | {
             "failed": verdict.failed,
             "bias": msgspec.to_builtins(bias),

@@ -451,8 +451,6 @@ class MemoryStore(MemoryRequests, MemoryHistory, MemoryAccess, MemoryDossiers, M
         for quarantine_id in quarantine_ids:
             self._drop(self._quarantine, quarantine_id)
 
-    # -- what tools outside must be told
-
     # -- reads for people and pages
 
     def read_decision(self, decision_id: int) -> DecisionRow | None:
