@@ -65,6 +65,14 @@ class MemoryRecorded:
             if row is not None:
                 yield row
 
+    def read_all_decisions(self) -> Iterator[DecisionRow]:
+        """Yield all decisions in order of their ids."""
+        return self._decisions()
+
+    def messages(self) -> list[Message]:
+        """Return the messages of everybody."""
+        return self.read_messages([part.part_id for part in self.read_parts()])
+
     def read_messages(self, part_ids: Collection[int]) -> list[Message]:
         """Return the messages of these parts, oldest first."""
         return self._store.load_part_messages(list(part_ids))

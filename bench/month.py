@@ -57,8 +57,8 @@ def play_month(store: Store, *, customers: int, signals: int, seed: int = 1) -> 
     for number, (at, _, source, item) in enumerate(heard):
         while now < at:
             now = min(at, now + 15 * MINUTE)
-            _work(engine, now)
-        _hear(engine, source, item, number, now)
+            work(engine, now)
+        hear(engine, source, item, number, now)
         if number % 50 == 0:
             # Now and then somebody calls, and the desk asks what to say.
             who = {"user_id": str(item.user_id)}
@@ -67,11 +67,11 @@ def play_month(store: Store, *, customers: int, signals: int, seed: int = 1) -> 
                 ask(engine, question, source="call_centre", now=now)
     for _ in range(96):
         now += 15 * MINUTE
-        _work(engine, now)
+        work(engine, now)
     return engine
 
 
-def _work(engine: Engine, now: int) -> None:
+def work(engine: Engine, now: int) -> None:
     """Do what is due, as the writer and the senders do."""
     channels = list(engine.bundle.policy.channels)
     while True:
@@ -85,7 +85,8 @@ def _work(engine: Engine, now: int) -> None:
             return
 
 
-def _hear(engine: Engine, source: str, item: WireItem, number: int, now: int) -> None:
+def hear(engine: Engine, source: str, item: WireItem, number: int, now: int) -> None:
+    """Take one item as the web layer would."""
     told = WireItem(
         type=item.type,
         event=item.event,
@@ -128,18 +129,18 @@ def _first(chance: random.Random, who: str) -> Iterator[tuple[int, str, WireItem
         "zone": chance.choice(["Europe/Lisbon", "Europe/Berlin", "Atlantic/Azores"]),
     }
     yield at, "app_backend", WireItem(type="identify", user_id=who, traits=traits)
-    yield at + 1, "app_backend", _track(who, "Account Opened", {})
+    yield at + 1, "app_backend", track(who, "Account Opened", {})
     if chance.random() < 0.7:
         for entity in ("shop", "travel", "connections"):
             told = {"entity": entity, "purpose": "marketing", "channel": "email"}
-            yield at + 2, "app_backend", _track(who, "Consent Given", told)
+            yield at + 2, "app_backend", track(who, "Consent Given", told)
 
 
 def _session(chance: random.Random, who: str, at: int) -> Iterator[tuple[int, str, WireItem]]:
     pages = 1 + int(chance.random() * 2 * SESSION)
     for page in range(pages):
         at += int(chance.random() * 40 * SECOND)
-        name, told = chance.choice(
+        name, page_told = chance.choice(
             [
                 ("Page Viewed", {"name": f"page {page % 7}"}),
                 ("Product Viewed", {"product_id": f"p{page % 9}", "category": "kitchen"}),
@@ -147,26 +148,28 @@ def _session(chance: random.Random, who: str, at: int) -> Iterator[tuple[int, st
                 ("Place Viewed", {"destination": chance.choice(["Lisbon", "Madeira", "Berlin"])}),
             ]
         )
-        yield at, "app_backend", _track(who, name, told)
+        yield at, "app_backend", track(who, name, page_told)
+    told: dict[str, Any]
     draw = chance.random()
     if draw < 0.10:
         order = f"{who}-{at}"
-        told: dict[str, Any] = {"order_id": order, "total": 49.90, "category": "kitchen"}
-        yield at + MINUTE, "app_backend", _track(who, "Order Completed", told)
+        told = {"order_id": order, "total": 49.90, "category": "kitchen"}
+        yield at + MINUTE, "app_backend", track(who, "Order Completed", told)
     elif draw < 0.16:
         told = {"bill_id": f"{who}-{at}", "amount": 59.90}
         due = {"service": "fibre", "due_at": format_instant(at + 5 * DAY)}
-        yield at + MINUTE, "billing", _track(who, "Bill Issued", told | due)
+        yield at + MINUTE, "billing", track(who, "Bill Issued", told | due)
         if chance.random() < 0.6:
-            yield at + 4 * DAY, "billing", _track(who, "Bill Paid", told)
+            yield at + 4 * DAY, "billing", track(who, "Bill Paid", told)
     elif draw < 0.18:
         told = {"case_id": f"{who}-{at}", "subject": "Wrong colour", "topic": "order"}
-        yield at + MINUTE, "helpdesk", _track(who, "Case Opened", told)
-        yield at + 2 * DAY, "helpdesk", _track(who, "Case Resolved", told)
+        yield at + MINUTE, "helpdesk", track(who, "Case Opened", told)
+        yield at + 2 * DAY, "helpdesk", track(who, "Case Resolved", told)
     elif draw < 0.21:
         told = {"purpose": "marketing", "channel": "email"}
-        yield at + MINUTE, "app_backend", _track(who, "Unsubscribed", told)
+        yield at + MINUTE, "app_backend", track(who, "Unsubscribed", told)
 
 
-def _track(who: str, name: str, properties: dict[str, Any]) -> WireItem:
+def track(who: str, name: str, properties: dict[str, Any]) -> WireItem:
+    """Return what a touchpoint says that somebody did."""
     return WireItem(type="track", event=name, user_id=who, properties=properties)

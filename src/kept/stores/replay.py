@@ -1,7 +1,8 @@
 """A store for replays: what flows read of a few customers at a time, and nothing that nobody reads.
 
-Events are folded and not kept. Parts, decisions and events get the numbers that they have in the
-record, as long as the replay does what the record did; whatever it does beyond gets numbers after.
+Nothing is encoded, and nothing outlives its component. Parts, decisions and events get the numbers
+that they have in the record, as long as the replay does what the record did; whatever it does beyond
+gets numbers after.
 """
 
 from collections import deque
@@ -55,6 +56,8 @@ class ReplayStore:
         self.decision_ids: deque[int] = deque()
         """Ids that the next decisions have in the record."""
         self.own_events = deque(own_events)
+        self.folded: list[tuple[int, Event, int]] = []
+        """(part, event, number) of everything so far, to be folded again under other facts."""
         self._dossiers = {(one.kind, one.number, one.part_id): one for one in dossiers}
         self._asked: set[tuple[str, int, int]] = set()
         """What the replay itself put before a person."""
@@ -72,7 +75,12 @@ class ReplayStore:
         return self.own_events[0][0] if self.own_events else self._next + 1
 
     def append_event(self, part_id: int, event: Event) -> int:
-        """Return an event's number; the event itself is not kept."""
+        """Return an event's number; the event is kept as long as its component is played."""
+        sequence = self._number_of(event)
+        self.folded.append((part_id, event, sequence))
+        return sequence
+
+    def _number_of(self, event: Event) -> int:
         if event.source == SOURCE_SELF and self.own_events:
             sequence, name = self.own_events[0]
             if name == event.name:

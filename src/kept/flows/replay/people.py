@@ -21,7 +21,6 @@ class People:
         self._engine = engine
         self._store = store
         self._parts = {part.part_id: part for part in component.parts}
-        self._folded: list[tuple[int, Event, int]] = []
 
     def home(self, part_id: int) -> Customer | None:
         """Return the customer that a part belongs to now, None where it was not seen yet."""
@@ -64,7 +63,6 @@ class People:
         if customer is None:
             raise AssertionError(f"part {part_id} has events and is no part of the record")
         self._engine.fold(customer, part_id, event, silent=silent)
-        self._folded.append((part_id, event, customer.applied[part_id]))
         return customer
 
     def fold_again(self) -> None:
@@ -73,7 +71,7 @@ class People:
             for part_id in customer.states:
                 customer.states[part_id] = State()
             customer.forget_sum()
-        for part_id, event, sequence in self._folded:
+        for part_id, event, sequence in self._store.folded:
             home = self.home(part_id)
             if home is not None:
                 home.fold(self._engine.plan, part_id, event, sequence)
