@@ -49,6 +49,7 @@ def play_again(
     since: int = 0,
     until: int = ALWAYS,
     brands: list[BrandRow] | None = None,
+    components: list[Component] | None = None,
 ) -> Outcome:
     """Play a record again, by the policy that it had or by another one."""
     _, last = recorded.read_span()
@@ -59,7 +60,9 @@ def play_again(
     if instead is not None:
         policies = Instead(instead, known, timeline)
     player = Player(ReplayStore(), policies, period=period, follows=instead is None)
-    played = [player.play(component) for component in components_of(recorded)]
+    if components is None:
+        components = components_of(recorded)
+    played = [player.play(component) for component in components]
     counts: Counter[str] = Counter()
     for one in played:
         counts.update(one.counts)

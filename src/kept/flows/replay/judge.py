@@ -10,7 +10,7 @@
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -115,7 +115,7 @@ def _biases(group: str, judged: Mapping[str, Mapping[str, Pair]], left_out: int)
         rates: dict[str, list[float]] = {"recorded": [], "tried": []}
         for counts in judged.values():
             everybody = counts["all"].recorded
-            pair = counts["favoured" if outcome == "favoured" else "burdened"]
+            pair = counts.get("favoured" if outcome == "favoured" else "burdened", _NOBODY)
             for side, rate in (
                 ("recorded", pair.recorded / everybody),
                 ("tried", pair.tried / everybody),
@@ -130,6 +130,9 @@ def _biases(group: str, judged: Mapping[str, Mapping[str, Pair]], left_out: int)
             ),
             left_out=left_out,
         )
+
+
+_NOBODY: Final = Pair(recorded=0, tried=0)
 
 
 def _ratio(rates: list[float]) -> float:
