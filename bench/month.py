@@ -43,8 +43,13 @@ def example_bundle() -> Bundle:
     return compile_brand(load_checked(example_texts()))
 
 
-def play_month(store: Store, *, customers: int, signals: int, seed: int = 1) -> Engine:
-    """Let so many customers cause about so many signals in a month, with everything that follows."""
+def play_month(
+    store: Store, *, customers: int, signals: int, seed: int = 1, pace: int = 15 * MINUTE
+) -> Engine:
+    """Let so many customers cause about so many signals in a month, with everything that follows.
+
+    Time passes in steps of `pace` (µs) while nothing is heard.
+    """
     engine = Engine(
         store,
         example_bundle(),
@@ -56,7 +61,7 @@ def play_month(store: Store, *, customers: int, signals: int, seed: int = 1) -> 
     now = STARTED_AT
     for number, (at, _, source, item) in enumerate(heard):
         while now < at:
-            now = min(at, now + 15 * MINUTE)
+            now = min(at, now + pace)
             work(engine, now)
         hear(engine, source, item, number, now)
         if number % 50 == 0:
@@ -65,8 +70,8 @@ def play_month(store: Store, *, customers: int, signals: int, seed: int = 1) -> 
             question = Question(placement="desk", identifiers=who)
             with store.transaction():
                 ask(engine, question, source="call_centre", now=now)
-    for _ in range(96):
-        now += 15 * MINUTE
+    for _ in range(DAY // pace):
+        now += pace
         work(engine, now)
     return engine
 
@@ -155,17 +160,17 @@ def _session(chance: random.Random, who: str, at: int) -> Iterator[tuple[int, st
         order = f"{who}-{at}"
         told = {"order_id": order, "total": 49.90, "category": "kitchen"}
         yield at + MINUTE, "app_backend", track(who, "Order Completed", told)
-    elif draw < 0.16:
+    elif draw < 0.25:
         told = {"bill_id": f"{who}-{at}", "amount": 59.90}
         due = {"service": "fibre", "due_at": format_instant(at + 5 * DAY)}
         yield at + MINUTE, "billing", track(who, "Bill Issued", told | due)
-        if chance.random() < 0.6:
+        if chance.random() < 0.5:
             yield at + 4 * DAY, "billing", track(who, "Bill Paid", told)
-    elif draw < 0.18:
+    elif draw < 0.28:
         told = {"case_id": f"{who}-{at}", "subject": "Wrong colour", "topic": "order"}
         yield at + MINUTE, "helpdesk", track(who, "Case Opened", told)
         yield at + 2 * DAY, "helpdesk", track(who, "Case Resolved", told)
-    elif draw < 0.21:
+    elif draw < 0.31:
         told = {"purpose": "marketing", "channel": "email"}
         yield at + MINUTE, "app_backend", track(who, "Unsubscribed", told)
 

@@ -99,7 +99,7 @@ def test_every_story_of_the_example_is_played_again(name: str) -> None:
 def test_a_month_of_the_example_brand_is_played_again() -> None:
     """A whole simulated run: not one of its decisions differs, and no look is missing."""
     store = MemoryStore()
-    play_month(store, customers=25, signals=1_500)
+    play_month(store, customers=25, signals=1_200, pace=HOUR)
     again = play_again(MemoryRecorded(store), example_bundle())
     assert again.differences == []
     assert again.counts["decisions"] == store.next_decision_id() - 1
@@ -109,7 +109,7 @@ def test_a_month_of_the_example_brand_is_played_again() -> None:
 def test_a_brand_that_changed_amid_the_record_decides_from_then_on() -> None:
     """Each decision is made again by the version that made it, its new facts folded from the start."""
     store = MemoryStore()
-    engine = play_month(store, customers=8, signals=300)
+    engine = play_month(store, customers=8, signals=300, pace=HOUR)
     texts = dict(example_texts())
     texts["facts.yaml"] = texts["facts.yaml"].replace(
         "  promotions_opened:\n",
