@@ -58,6 +58,7 @@ __all__ = [
     "Kind",
     "LegalEntity",
     "LegalHold",
+    "Limits",
     "Mapping",
     "Match",
     "Namespace",
