@@ -240,7 +240,7 @@ class Player:
             if self._is_covered(customer):
                 self._rest(customer, customer_id)
             else:
-                wake(engine, [customer_id], self._now)
+                wake(engine, [customer_id], {customer_id: part}, self._now)
             return
         # When the record looked is known. That it had to is seen by what stood before.
         self._rest(customer, customer_id)
