@@ -88,6 +88,8 @@ class Engine:
         self.customers: Customers = kind(store, bundle.fold_plan)
         self.controls = Controls()
         self.shadow = shadow
+        self.heard_through = store.last_sequence()
+        """The newest event of the stream, as far as this process took or found it."""
         self.keeps_records = True
         """False where what was recorded before is played again: what is said of consent is in the
         consent log, in the guard and in the notices of tools already."""
@@ -250,7 +252,9 @@ class Engine:
         """Decide and keep the trace."""
         decision_id = self.store.next_decision_id()
         decision = self.look(customer, request, now, decision_id=decision_id)
-        decision = msgspec.structs.replace(decision, heard_through=self.store.next_sequence() - 1)
+        # Of a customer whom other nodes fold too, memory may know newer events than this node's own.
+        heard_through = max(self.heard_through, *customer.applied.values(), 0)
+        decision = msgspec.structs.replace(decision, heard_through=heard_through)
         self.keep_decision(customer, decision)
         self.counts["decisions", "silence" if decision.is_silence else "chosen"] += 1
         return decision
@@ -293,7 +297,7 @@ class Engine:
 
     def fold(self, customer: Customer, part_id: int, event: Event, *, silent: bool = False) -> None:
         """Add an event to the stream and to its customer; history (`silent`) wakes nobody."""
-        sequence = self.store.append_event(part_id, event)
+        sequence = self.heard_through = self.store.append_event(part_id, event)
         speaks_of_consent = event.name in CONSENT_EVENTS or "gpc" in event.context
         if speaks_of_consent and self.keeps_records:
             note_consent(
