@@ -15,7 +15,6 @@ from kept.core.consent import CONSENT_WITHDRAWN
 from kept.core.decision import OUTBOUND
 from kept.core.event import (
     ALIASED,
-    HISTORY_TAKEN,
     MESSAGE_LEAVING,
     MESSAGE_SETTLED,
     SOURCE_SELF,
@@ -322,7 +321,3 @@ def _in_order(occasions: list[Occasion]) -> list[Occasion]:
         latest = now
         done.append(one)
     return done
-
-
-PRODUCED: Final = frozenset({MESSAGE_LEAVING, MESSAGE_SETTLED, HISTORY_TAKEN})
-"""Events of our own that follow from decisions; all others were caused by somebody else."""

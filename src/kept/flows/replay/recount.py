@@ -6,7 +6,6 @@ hours on the customer's own clock, and every cap in every window that ends with 
 """
 
 from collections.abc import Iterator
-from typing import Final
 
 from kept.core.consent import check_permission
 from kept.core.contact import UNCOUNTED
@@ -16,8 +15,6 @@ from kept.core.state import State
 from kept.core.values import DAY, MINUTE
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine
-
-GUARANTEES: Final = ("consent", "caps", "quiet hours")
 
 
 def recount(engine: Engine, customer: Customer, message: Message, now: int) -> Iterator[str]:
