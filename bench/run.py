@@ -18,9 +18,11 @@ from bench import (
     generator,
     growth,
     hand_over,
+    history,
     large_base,
     latency,
     nodes,
+    replay,
     split,
     whole_path,
 )
@@ -52,6 +54,8 @@ TOPICS: dict[str, Topic] = {
     "large_base": large_base.measure,
     "growth": growth.measure,
     "base": base.measure,
+    "history": history.measure,
+    "replay": replay.measure,
 }
 
 

@@ -18,6 +18,7 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     base_customers: tuple[int, ...]
     stopped_customers: int
     fsyncs: int
+    replayed_signals: int
 
 
 FULL = Scale(
@@ -32,6 +33,7 @@ FULL = Scale(
     base_customers=(1_000_000, 5_000_000),
     stopped_customers=400,
     fsyncs=2_000,
+    replayed_signals=60_000,
 )
 
 QUICK = Scale(
@@ -46,5 +48,6 @@ QUICK = Scale(
     base_customers=(4_000, 20_000),
     stopped_customers=40,
     fsyncs=200,
+    replayed_signals=3_000,
 )
 """For continuous integration: the figures mean nothing, that they come at all does."""

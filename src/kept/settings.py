@@ -167,6 +167,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the master key is: `file:PATH`, `env:NAME` or `transit:URL`; by default a file in the data folder."""
     master_key_token: str = ""
     """What a key service is shown, as `env:NAME` or `file:PATH`."""
+    history: str = ""
+    """Where closed hours go as Parquet, by default `history` in the data folder; nodes share one."""
     backup_days: int = 30
     """After so many days nobody can read a backup any more; within two thirds of them it can be."""
     database: str = ""
@@ -179,6 +181,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         """Return what tells servers apart: other settings may hold passwords."""
         return f"<settings of {self.brand} at {self.host}:{self.port}>"
+
+    @property
+    def history_folder(self) -> Path:
+        """Return where files of history are kept."""
+        return Path(self.history) if self.history else self.data / "history"
 
     @property
     def own_url(self) -> str:

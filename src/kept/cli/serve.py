@@ -38,6 +38,7 @@ def serve(
     backup_days: options.BackupDays = 30,
     database: options.Database = "",
     vault_database: options.VaultDatabase = "",
+    history: options.History = "",
 ) -> None:
     """Serve a brand: hear its touchpoints, decide, deliver, answer."""
     if deliver not in ("files", "providers"):
@@ -59,6 +60,7 @@ def serve(
             backup_days=backup_days,
             database=database,
             vault_database=vault_database,
+            history=history,
             staff=read_staff_settings(),
         )
     )

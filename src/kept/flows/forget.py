@@ -22,6 +22,7 @@ from kept.flows.customers import Customer
 from kept.flows.engine import Engine
 from kept.flows.erasure_records import save_record
 from kept.flows.guard import Erased, keep_erasure
+from kept.flows.history_list import note_gone
 from kept.flows.legal_holds import hold_records
 from kept.flows.note_in_log import note_operator
 from kept.flows.react import react
@@ -118,6 +119,7 @@ def _erase(
     # Nobody may work with keys that are destroyed, or take up who was forgotten.
     engine.store.change_control()
     counts = engine.store.erase_parts(part_ids)
+    note_gone(engine.store, parts=part_ids, request_id=wish.request_id)
     _erase_quarantined(engine, identifiers)
     record = msgspec.structs.replace(
         _begin_record(wish, identifiers, now),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from kept import settings as limits
+from kept.analytics import ParquetHistory
 from kept.channels.files import FilesChannel
 from kept.clock import Clock, SharedClock, SystemClock, random_token, read_uptime
 from kept.core.bundle import Bundle
@@ -25,6 +26,7 @@ from kept.flows.keys import migrate_keys
 from kept.flows.recover import recover
 from kept.flows.sign_log import open_log
 from kept.flows.staff import ADMIN_SETTING
+from kept.flows.take_brand import hold_fresh
 from kept.flows.together import WantsOf, do_together
 from kept.ports import Channel, Notifier, Store
 from kept.runtime.bases import Bases
@@ -34,6 +36,7 @@ from kept.runtime.channels import OUTBOX, build_channels
 from kept.runtime.collector import spare_collector
 from kept.runtime.directory import Directory
 from kept.runtime.erasures import Erasures, find_missing_secrets, find_notifier
+from kept.runtime.histories import Histories
 from kept.runtime.keeping import Keeping
 from kept.runtime.key_upkeep import KeyUpkeep
 from kept.runtime.references import find_missing
@@ -92,6 +95,13 @@ class Runtime:
             submit=self.submit,
             is_live=is_live(settings),
         )
+        self.keeping = Keeping(self.submit, lambda: self.bundle.brand)
+        self.histories = Histories(
+            self.submit,
+            lambda: self.writer.engine.store,
+            ParquetHistory(settings.history_folder),
+            limits_of=self.keeping.limits,
+        )
         self.erasures = Erasures(
             self.submit,
             files=self._files,
@@ -100,11 +110,11 @@ class Runtime:
             notifier_of=lambda recipient: find_notifier(
                 self.bundle, recipient, settings, clock=self.clock
             ),
+            is_clean=self.histories.is_clean,
         )
         self.breaches = work_on_breaches_of(self.submit)
         self.bases = Bases(self.submit, clock=self.clock)
         self.key_upkeep = KeyUpkeep(self.submit, lambda: self._keys, days=settings.backup_days)
-        self.keeping = Keeping(self.submit, lambda: self.bundle.brand)
 
     def announce(self, url: str) -> None:
         """Write down where this server is reached, for the command line on this machine."""
@@ -117,6 +127,7 @@ class Runtime:
         self.key_upkeep.start()
         self.erasures.start()
         self.keeping.start()
+        self.histories.start()
         self.breaches.start()
         self.brands.start()
         self.is_ready = True
@@ -129,6 +140,7 @@ class Runtime:
         self.key_upkeep.stop()
         self.erasures.stop()
         self.keeping.stop()
+        self.histories.stop()
         self.breaches.stop()
         self.bases.stop()
         self.senders.drain(limits.DRAIN_SECONDS)
@@ -179,6 +191,9 @@ class Runtime:
                 public_url=self.settings.own_url,
                 shadow=self.settings.shadow,
             )
+            if not store.is_shared:
+                # What is folded again now is folded once more where a new feature is filled.
+                hold_fresh(engine, slots)
             engine.is_live = is_live(self.settings)
             engine.node_id = store.join(f"{socket.gethostname()}:{os.getpid()}")
 

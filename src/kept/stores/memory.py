@@ -24,13 +24,13 @@ from kept.ports_access import AuditEntry
 from kept.stores.alone import Alone
 from kept.stores.memory_access import MemoryAccess
 from kept.stores.memory_dossiers import MemoryDossiers
+from kept.stores.memory_history import MemoryHistory
 from kept.stores.memory_log import MemoryLog
 from kept.stores.memory_notices import MemoryNotices
 from kept.stores.memory_requests import MemoryRequests, lookup_key
-from kept.stores.memory_retention import MemoryRetention
 
 
-class MemoryStore(MemoryRequests, MemoryRetention, MemoryAccess, MemoryDossiers, MemoryNotices):
+class MemoryStore(MemoryRequests, MemoryHistory, MemoryAccess, MemoryDossiers, MemoryNotices):
     """One brand's memory in plain dictionaries; implements `ports.Store`."""
 
     is_shared = False
@@ -272,6 +272,7 @@ class MemoryStore(MemoryRequests, MemoryRetention, MemoryAccess, MemoryDossiers,
     def save_messages(self, messages: Sequence[Message]) -> None:
         """Insert or replace messages by their id."""
         for message in messages:
+            self._note_ended(message)
             self._put(self._messages, message.message_id, message)
 
     def load_message(self, message_id: str) -> Message | None:
@@ -388,6 +389,10 @@ class MemoryStore(MemoryRequests, MemoryRetention, MemoryAccess, MemoryDossiers,
         found = [row for row in self._brands if version in (None, row.version)]
         return max(reversed(found), key=lambda row: row.in_force_at, default=None)
 
+    def list_brands(self) -> list[BrandRow]:
+        """Return every brand that was in force, in the order in which they came into force."""
+        return list(self._brands)
+
     def save_setting(self, name: str, value: bytes) -> None:
         """Keep a small named value."""
         self._put(self._settings, name, value)
@@ -445,8 +450,6 @@ class MemoryStore(MemoryRequests, MemoryRetention, MemoryAccess, MemoryDossiers,
         self._require_transaction()
         for quarantine_id in quarantine_ids:
             self._drop(self._quarantine, quarantine_id)
-
-    # -- what tools outside must be told
 
     # -- reads for people and pages
 
