@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import (
+    base,
     decide_http,
     decision_core,
     generator,
@@ -21,6 +22,7 @@ from bench import (
     large_base,
     latency,
     nodes,
+    replay,
     split,
     whole_path,
 )
@@ -51,7 +53,9 @@ TOPICS: dict[str, Topic] = {
     "hand_over": hand_over.measure,
     "large_base": large_base.measure,
     "growth": growth.measure,
+    "base": base.measure,
     "history": history.measure,
+    "replay": replay.measure,
 }
 
 

@@ -15,8 +15,10 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     action_counts: tuple[int, ...]
     customer_counts: tuple[int, ...]
     events_per_customer: tuple[int, ...]
+    base_customers: tuple[int, ...]
     stopped_customers: int
     fsyncs: int
+    replayed_signals: int
 
 
 FULL = Scale(
@@ -28,8 +30,10 @@ FULL = Scale(
     action_counts=(10, 50, 200, 500),
     customer_counts=(10_000, 100_000, 1_000_000),
     events_per_customer=(10, 100, 1_000),
+    base_customers=(1_000_000, 5_000_000),
     stopped_customers=400,
     fsyncs=2_000,
+    replayed_signals=60_000,
 )
 
 QUICK = Scale(
@@ -41,7 +45,9 @@ QUICK = Scale(
     action_counts=(10, 50),
     customer_counts=(1_000, 5_000),
     events_per_customer=(10, 50),
+    base_customers=(4_000, 20_000),
     stopped_customers=40,
     fsyncs=200,
+    replayed_signals=3_000,
 )
 """For continuous integration: the figures mean nothing, that they come at all does."""

@@ -11,14 +11,19 @@ from kept.cli import (
     approvals,
     brand,
     breach,
+    campaign,
     consent_log,
     data,
     data_map,
     demo,
+    everybody,
+    move,
+    diff,
     nodes,
     operate,
     privacy,
     read_history,
+    replay,
     rights,
     serve,
     sql,
@@ -40,13 +45,18 @@ data_map.add_to(app)
 serve.add_to(app)
 demo.add_to(app)
 operate.add_to(app)
+everybody.add_to(app)
+campaign.add_to(app)
 nodes.add_to(app)
 approvals.add_to(app)
 breach.add_to(app)
 data.add_to(app)
+move.add_to(app)
 privacy.add_to(app)
 read_history.add_to(app)
 sql.add_to(app)
+replay.add_to(app)
+diff.add_to(app)
 rights.add_to(app)
 consent_log.add_to(app)
 access.add_to(app)

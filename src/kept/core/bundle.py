@@ -8,6 +8,7 @@ import msgspec
 from kept.core.brand.model import Brand
 from kept.core.facts import FactPlan
 from kept.core.fold.fold import FoldPlan
+from kept.core.generate import PolicyCode
 from kept.core.identity import NamespaceRule
 from kept.core.rules import Policy
 from kept.core.template.render import Line, Templates
@@ -19,6 +20,8 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
 
     brand: Brand
     policy: Policy
+    code: PolicyCode
+    """The checked expressions that the policy was generated from."""
     fact_plan: FactPlan
     fold_plan: FoldPlan
     namespaces: Mapping[str, NamespaceRule]

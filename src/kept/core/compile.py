@@ -54,6 +54,7 @@ def compile_brand(brand: model.Brand, *, slots: Mapping[str, str] | None = None)
     return Bundle(
         brand=brand,
         policy=compile_policy(brand, order, terms=terms, code=code, generated=generated),
+        code=code,
         fact_plan=_fact_plan(brand, order, fold_plan),
         fold_plan=fold_plan,
         namespaces={

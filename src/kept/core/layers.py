@@ -176,13 +176,17 @@ def check_eligibility(rule: ActionRule, candidate: Candidate, at: Situation) -> 
         return None
     if at.facts.draw < at.policy.universal_control_percent * (DRAWS // 100):
         return HeldOut(group="universal")
-    if rule.holdout_percent:
-        # Another draw for each action, so that its control group is a sample of all customers.
-        text = f"{rule.action}|{at.facts.draw}".encode()
-        draw = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) % DRAWS
-        if draw < rule.holdout_percent * (DRAWS // 100):
-            return HeldOut(group=rule.action)
+    if rule.holdout_percent and is_drawn(rule, at.facts.draw):
+        return HeldOut(group=rule.action)
     return None
+
+
+def is_drawn(rule: ActionRule, draw: int) -> bool:
+    """Return whether a customer with this draw is in the action's own control group."""
+    # Another draw for each action, so that its control group is a sample of all customers.
+    text = f"{rule.action}|{draw}".encode()
+    own = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) % DRAWS
+    return own < rule.holdout_percent * (DRAWS // 100)
 
 
 def find_permission(rule: ActionRule, at: Situation) -> Permission:

@@ -26,8 +26,10 @@ from kept.flows.keys import migrate_keys
 from kept.flows.recover import recover
 from kept.flows.sign_log import open_log
 from kept.flows.staff import ADMIN_SETTING
+from kept.flows.take_brand import hold_fresh
 from kept.flows.together import WantsOf, do_together
 from kept.ports import Channel, Notifier, Store
+from kept.runtime.bases import Bases
 from kept.runtime.brands import Brands
 from kept.runtime.breaches import work_on_breaches_of
 from kept.runtime.channels import OUTBOX, build_channels
@@ -111,6 +113,7 @@ class Runtime:
             is_clean=self.histories.is_clean,
         )
         self.breaches = work_on_breaches_of(self.submit)
+        self.bases = Bases(self.submit, clock=self.clock)
         self.key_upkeep = KeyUpkeep(self.submit, lambda: self._keys, days=settings.backup_days)
 
     def announce(self, url: str) -> None:
@@ -139,6 +142,7 @@ class Runtime:
         self.keeping.stop()
         self.histories.stop()
         self.breaches.stop()
+        self.bases.stop()
         self.senders.drain(limits.DRAIN_SECONDS)
         self.tools.drain(limits.DRAIN_SECONDS)
         self.writer.stop()
@@ -187,6 +191,9 @@ class Runtime:
                 public_url=self.settings.own_url,
                 shadow=self.settings.shadow,
             )
+            if not store.is_shared:
+                # What is folded again now is folded once more where a new feature is filled.
+                hold_fresh(engine, slots)
             engine.is_live = is_live(self.settings)
             engine.node_id = store.join(f"{socket.gethostname()}:{os.getpid()}")
 
