@@ -254,7 +254,7 @@ def decisions_unrecorded() -> None:
 
 def traces_without_contacts() -> None:
     """Keep decisions without the contacts that they rested on."""
-    encode = engine._encode_trace
+    encode = engine.encode_trace
 
     def encode_less(decision: Any) -> bytes:
         facts = msgspec.structs.replace(decision.facts, contacts=())
