@@ -6,6 +6,7 @@ import msgspec
 
 from kept.core.bundle import Bundle
 from kept.core.decision import Controls, Request
+from kept.core.policy.sql_targets import Dialect
 from kept.core.policy.tree import reads_zone
 from kept.core.generate import expressions_of
 from kept.core.policy_sql.candidates import Candidates
@@ -21,6 +22,7 @@ from kept.core.policy_sql.pressure import HAS_ZONE, Pressure, quiet_column
 from kept.core.policy_sql.reasons import NumberedReason, Reasons
 from kept.core.policy_sql.setting import Setting
 from kept.core.policy_sql.text import Stages, all_of, any_of, case, name, struct
+from kept.core.policy_sql.to_spark import to_spark
 from kept.core.scopes import COHORT
 
 CUSTOMERS: Final = "customers"
@@ -52,6 +54,7 @@ def write_query(
     has_claims: bool = True,
     with_details: bool = True,
     where: str = "",
+    dialect: Dialect = "duckdb",
 ) -> PolicyQuery:
     """Return the query that decides for everybody in a base of this brand and instant.
 
@@ -60,6 +63,7 @@ def write_query(
         has_claims: whether anything is merely claimed of anybody in the base.
         with_details: whether reasons come with what differs from customer to customer.
         where: a condition, as SQL on the columns of facts, of whom is decided for.
+        dialect: the engine that is to run it.
     """
     at = Setting(
         bundle=bundle,
@@ -70,7 +74,7 @@ def write_query(
         with_details=with_details,
         reasons=Reasons(),
     )
-    conditions = Conditions(at.code, at.controls.stale_facts)
+    conditions = Conditions(at.code, at.controls.stale_facts, dialect)
     stages = Stages(_source(at, CUSTOMERS))
     _add_derived(at, conditions, stages)
     if where:
@@ -99,8 +103,9 @@ def write_query(
     ]
     if with_details:
         columns.append(f"{holds_column(at)} AS holds")
+    text = stages.write(", ".join(columns))
     return PolicyQuery(
-        text=stages.write(", ".join(columns)),
+        text=to_spark(text) if dialect == "spark" else text,
         actions=tuple(rule.action for rule in at.rules),
         channels=tuple(one.channel for rule in at.rules for one in rule.channels),
         reasons=at.reasons.numbered,
