@@ -13,7 +13,10 @@ import msgspec
 from typer.main import get_command
 
 from kept import settings
+from kept.analytics.sql_session import VIEWS
 from kept.cli import main as command_line
+from kept.core.history_columns import COLUMNS, PART_COLUMNS
+from kept.core.history_files import PARTS_FILE
 from kept.web.routes import ENDPOINTS
 from tests.tree import ROOT
 
@@ -160,7 +163,26 @@ def http_tables() -> str:
     return "\n".join(lines)
 
 
-PAGES: Final = {"cli.md": cli_tables, "settings.md": setting_tables, "http-api.md": http_tables}
+def history_tables() -> str:
+    """Return a table of columns for each kind of rows, then that of the views."""
+    lines: list[str] = []
+    tables = {f"{kind}/": columns for kind, columns in COLUMNS.items()}
+    for name, columns in (tables | {PARTS_FILE: PART_COLUMNS}).items():
+        lines += [f"## `{name}`", "", "| column | type | what it says | since version |"]
+        lines.append("|---|---|---|---|")
+        lines += [f"| `{one.name}` | {one.type} | {one.told} | {one.since} |" for one in columns]
+        lines.append("")
+    lines += ["## Views of `kept sql`", "", "| view | holds |", "|---|---|"]
+    lines += [f"| `{name}` | {told} |" for name, told in VIEWS.items()]
+    return "\n".join(lines) + "\n"
+
+
+PAGES: Final = {
+    "cli.md": cli_tables,
+    "settings.md": setting_tables,
+    "http-api.md": http_tables,
+    "history.md": history_tables,
+}
 
 
 def as_written(page: str) -> str:

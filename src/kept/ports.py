@@ -14,6 +14,7 @@ from kept.core.dossier import Dossiers
 from kept.core.event import Event, Identifier
 from kept.core.identity import Link, Part
 from kept.core.message import Message, Outgoing, SendResult
+from kept.history_port import HistoryStore
 from kept.log_port import LogStore
 from kept.ports_access import AccessStore, AuditEntry
 from kept.retention_port import Retention
@@ -121,7 +122,7 @@ class HeldRecord(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-class Store(LogStore, AccessStore, Dossiers, Retention, SharedStore, Protocol):
+class Store(LogStore, AccessStore, Dossiers, Retention, SharedStore, HistoryStore, Protocol):
     """One brand's durable memory: the stream, identity, messages, and what is derived from them.
 
     A process has one writer, and many processes may share the store. Everything inside

@@ -153,10 +153,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the master key is: `file:PATH`, `env:NAME` or `transit:URL`; by default a file in the data folder."""
     master_key_token: str = ""
     """What a key service is shown, as `env:NAME` or `file:PATH`."""
+    history: str = ""
+    """Where closed hours go as Parquet; by default `history` in the data folder."""
     backup_days: int = 30
     """After so many days nobody can read a backup any more; within two thirds of them it can be."""
     staff: StaffSettings = StaffSettings()
     """How people who work with Kept sign in."""
+
+    @property
+    def history_folder(self) -> Path:
+        """Return where files of history are kept."""
+        return Path(self.history) if self.history else self.data / "history"
 
     @property
     def own_url(self) -> str:

@@ -326,8 +326,14 @@ def test_what_is_being_written_is_waited_for_before_files_are_erased(tmp_path: P
             future.set_result(job(stage.engine, stage.now))
         return future
 
+    is_history_clean = [False]
     erasures = Erasures(
-        submit, files=files, posts=tmp_path / "outbox", waits=(write,), notifier_of=lambda _: None
+        submit,
+        files=files,
+        posts=tmp_path / "outbox",
+        waits=(write,),
+        notifier_of=lambda _: None,
+        is_clean=lambda request_id: is_history_clean[0],
     )
 
     def are_erased() -> bool:
@@ -338,6 +344,9 @@ def test_what_is_being_written_is_waited_for_before_files_are_erased(tmp_path: P
     erasures.look()
     assert not are_erased()
     ended[0] = True
+    erasures.look()
+    assert not are_erased(), "files of history hold something still"
+    is_history_clean[0] = True
     erasures.look()
     assert are_erased()
     assert list((tmp_path / "outbox" / "email").iterdir()) == []

@@ -2,12 +2,17 @@
 
 import json
 import shutil
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import msgspec
 
+from kept.core.history_columns import COLUMNS, ID_COLUMNS
+from kept.errors import ForgottenError
+from kept.ports import Record, Vault
 from kept.runtime.backups import restore
 from kept.stores.sqlite import SqliteStore
 from kept.stores.vault import MASTER_KEY_NAME
@@ -31,6 +36,9 @@ def found_in(folder: Path) -> dict[str, list[str]]:
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             content = path.read_bytes()
+            if path.suffix == ".parquet":
+                # Compressed: what it holds is searched as well, unpacked.
+                content += unpacked(path)
             for value in PLANTED:
                 ways = (value.encode(), value.encode("utf-16-le"), json.dumps(value)[1:-1].encode())
                 if any(way in content for way in ways):
@@ -38,9 +46,45 @@ def found_in(folder: Path) -> dict[str, list[str]]:
     return found
 
 
+def unpacked(path: Path) -> bytes:
+    """Return everything that a file of Parquet holds."""
+    rows = duckdb.execute("SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
+    texts = [
+        value if isinstance(value, bytes) else str(value).encode() for row in rows for value in row
+    ]
+    return b"\n".join(texts)
+
+
+def opened_history(data: Path, vault: Vault) -> Iterator[bytes]:
+    """Yield what was sealed in files of history, as far as there are keys for it."""
+    kinds: dict[str, Record] = {"events": "event", "decisions": "decision"}
+    for path in sorted((data / "history").glob("*/date=*/hour=*/*.parquet")):
+        kind = path.relative_to(data / "history").parts[0]
+        if kind not in kinds:
+            continue
+        number = ID_COLUMNS[kind]  # type: ignore[index]
+        rows = duckdb.execute(
+            f"SELECT part, {number}, sealed FROM read_parquet(?)", [str(path)]
+        ).fetchall()
+        for part, row_id, sealed in rows:
+            with suppress(ForgottenError):
+                yield vault.open(part, kinds[kind], sealed, row_id)
+
+
+def parts_in_history(data: Path) -> set[int]:
+    """Return whose rows there are in files of history."""
+    return {
+        part
+        for kind in COLUMNS
+        for path in (data / "history").glob(f"{kind}/date=*/hour=*/*.parquet")
+        for (part,) in duckdb.execute("SELECT part FROM read_parquet(?)", [str(path)]).fetchall()
+    }
+
+
 def found_with_keys(data: Path) -> set[str]:
     """Return which planted values can be read in a store that no server uses, with all its keys."""
-    with closing(SqliteStore(data, vault=make_vault(data))) as store:
+    vault = make_vault(data)
+    with closing(SqliteStore(data, vault=vault)) as store:
         parts = list(range(1, 500))
         readable: list[Any] = [
             store.load_events(after=0, limit=99_999),
@@ -51,6 +95,7 @@ def found_with_keys(data: Path) -> set[str]:
             store.read_quarantine(after=0, limit=999),
             store.read_audit(newest=999),
             store.load_requests(newest=999),
+            list(opened_history(data, vault)),
         ]
     content = b"".join(msgspec.msgpack.encode(one) for one in readable)
     # What a store keeps in bytes is MessagePack within MessagePack; texts stand in it as they are.
@@ -86,11 +131,14 @@ def test_forget_me(tmp_path: Path) -> None:
         wait_until_said(served)
         live(served)
         assert "event.bad_field" in served.admin("GET", "/quarantine").text
+        served.ok(served.admin("POST", "/history/export"))
         made = served.ok(served.admin("POST", "/backups", {"name": "before"}))
+        shutil.copytree(served.data / "history", tmp_path.parent / "history-before")
         before = found_in(tmp_path)
         # Messages are files here, and the only place that shows anything.
         assert before
         assert all(name.startswith("data/outbox/") for name in before), before
+        parts = parts_in_history(served.data)
 
         proof = tmp_path / "proof.json"
         told = ("--data", served.data, "--confirmed-by", "came in person", "--proof", proof)
@@ -102,6 +150,8 @@ def test_forget_me(tmp_path: Path) -> None:
         served.wait_for(lambda: _is_complete(served, receipt["request_id"]))
 
         assert found_in(tmp_path) == {}
+        left = parts_in_history(served.data)
+        assert left < parts, "rows are removed and not merely closed"
         shown = served.admin("POST", "/customers/find", {"identifier": f"user_id:{USER}"})
         assert shown.status_code == 404
         assert not [one for one in served.outbox().splitlines() if NAME in one]
@@ -124,6 +174,7 @@ def test_forget_me(tmp_path: Path) -> None:
         data, backup = served.data, served.data / made["file"]
 
     assert found_in(tmp_path) == {}
+    assert parts_in_history(data) <= left
     _search_backup(tmp_path, data, backup)
     assert found_with_keys(data) == set()
 
@@ -139,17 +190,22 @@ def _search_backup(folder: Path, data: Path, backup: Path) -> None:
     plain.mkdir()
     shutil.copy(data / MASTER_KEY_NAME, plain)
     restore(backup, plain)
+    shutil.copytree(folder.parent / "history-before", plain / "history")
     assert found_with_keys(plain) == set(PLANTED), "the control: these can be found with the keys"
     again = folder / "again" / "data"
     again.mkdir(parents=True)
     shutil.copy(data / MASTER_KEY_NAME, again)
     done = restore(backup, again, guard=data / "optouts.log")
+    shutil.copytree(folder.parent / "history-before", again / "history")
     assert done.waiting > 0
     with serve(folder / "again") as served:
         shown = served.admin("POST", "/customers/find", {"identifier": f"user_id:{USER}"})
         assert shown.status_code == 404
         late = {"userId": USER, "event": "Page Viewed", "timestamp": "2026-01-01T00:00:00Z"}
         served.ok(served.http.post("/v1/track", json=late, auth=(SHOP_KEY, "")))
+        served.wait_for(lambda: all(served.ok(served.admin("GET", "/erasures"))["erasures"]))
+        served.ok(served.admin("POST", "/history/export"))
+        assert parts_in_history(again) == parts_in_history(data)
     assert found_with_keys(again) == set()
 
 

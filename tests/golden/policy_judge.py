@@ -74,7 +74,7 @@ class DuckDbJudge:
         listed = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
         self._connection.execute(f"CREATE TABLE customers (place INTEGER, {listed})")
         marks = ", ".join("?" * (len(columns) + 1))
-        self._insert = f"INSERT INTO customers VALUES ({marks})"  # noqa: S608 - only marks
+        self._insert = f"INSERT INTO customers VALUES ({marks})"
 
     def load(self, rows: Sequence[Row]) -> None:
         """Replace the rows that expressions are evaluated on."""

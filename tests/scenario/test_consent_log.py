@@ -234,7 +234,7 @@ def test_a_log_that_begins_late_owes_nothing_for_before(tmp_path: Path) -> None:
 
     def forget_log(connection: sqlite3.Connection) -> None:
         for table in ("consent_log", "consent_log_checkpoints", "consent_log_hashes"):
-            connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
+            connection.execute(f"DELETE FROM {table}")
         connection.execute("DELETE FROM settings WHERE name = 'log_keys'")
 
     world.tamper(forget_log)

@@ -34,7 +34,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("check")(check)
     app.command("test")(test)
     app.command("schema")(schema)
-    app.command("sql")(sql)
+    app.command("translate")(translate)
 
 
 def init(folder: Folder) -> None:
@@ -110,7 +110,7 @@ def schema(
         console.print(str(folder / name), markup=False, highlight=False)
 
 
-def sql(
+def translate(
     folder: Folder,
     condition: Annotated[str, typer.Argument(help="A condition or value, as a brand writes it.")],
     dialect: Annotated[str, typer.Option(help="duckdb, postgres or spark.")] = "duckdb",

@@ -20,6 +20,7 @@ from kept.cli import (
     read_history,
     rights,
     serve,
+    sql,
 )
 from kept.cli.output import error_console
 from kept.errors import InvalidBrandError, KeptError, SettingsError
@@ -43,6 +44,7 @@ breach.add_to(app)
 data.add_to(app)
 privacy.add_to(app)
 read_history.add_to(app)
+sql.add_to(app)
 rights.add_to(app)
 consent_log.add_to(app)
 access.add_to(app)

@@ -47,6 +47,13 @@ MasterKeyToken = Annotated[
         help="What a key service is shown: env:NAME or file:PATH.", envvar="KEPT_MASTER_KEY_TOKEN"
     ),
 ]
+History = Annotated[
+    str,
+    typer.Option(
+        help="Where closed hours go as Parquet; by default `history` in the data folder.",
+        envvar="KEPT_HISTORY",
+    ),
+]
 BackupDays = Annotated[
     int,
     typer.Option(

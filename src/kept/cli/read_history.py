@@ -111,11 +111,11 @@ def _write(file: Path, rows: Iterator[dict[str, Any]], *, columns: dict[str, str
             return sum(writer.writerow(line) > 0 for line in lines)
         count = sum(opened.write(_line(row)) > 0 for row in _from(first, rows))
     if file.suffix == ".parquet":
-        _make_parquet(file, columns)
+        make_parquet(file, columns)
     return count
 
 
-def _make_parquet(file: Path, columns: dict[str, str]) -> None:
+def make_parquet(file: Path, columns: dict[str, str]) -> None:
     """Make Parquet of the lines of JSON that a file holds, in the same place."""
     made = file.with_name(f".{file.name}.making")
     with duckdb.connect() as connection:

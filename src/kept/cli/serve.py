@@ -36,6 +36,7 @@ def serve(
     master_key: options.MasterKey = "",
     master_key_token: options.MasterKeyToken = "",
     backup_days: options.BackupDays = 30,
+    history: options.History = "",
 ) -> None:
     """Serve a brand: hear its touchpoints, decide, deliver, answer."""
     if deliver not in ("files", "providers"):
@@ -55,6 +56,7 @@ def serve(
             master_key=master_key,
             master_key_token=master_key_token,
             backup_days=backup_days,
+            history=history,
             staff=read_staff_settings(),
         )
     )

@@ -140,6 +140,12 @@ def _wanted_places(brand: Brand, fields: Iterable[str]) -> frozenset[Place] | No
 
 def _plain_places(brand: Brand) -> frozenset[Place]:
     """Return the places that tell nothing personal: each field that they feed was declared so."""
+    plain, personal = declared_places(brand)
+    return plain - personal
+
+
+def declared_places(brand: Brand) -> tuple[frozenset[Place], frozenset[Place]]:
+    """Return the places that feed fields which are not personal, and those that feed others."""
     plain: set[Place] = set()
     personal: set[Place] = set()
     facts = brand.facts
@@ -151,7 +157,7 @@ def _plain_places(brand: Brand) -> frozenset[Place]:
         for field in ("key", *declared.fields):
             target = plain if field in declared.not_personal else personal
             target.update(places_behind(brand, f"{kind}.{field}"))
-    return frozenset(plain - personal)
+    return frozenset(plain), frozenset(personal)
 
 
 def _path(place: str) -> str:

@@ -25,6 +25,7 @@ from kept.errors import ConflictError, InputError, NotFoundError
 from kept.flows.customers import Customer
 from kept.flows.describe_data_use import HeldShare, Teller
 from kept.flows.engine import Engine
+from kept.flows.history_list import note_gone
 from kept.flows.react import react
 from kept.flows.regroup import parse_identifier
 from kept.flows.resolve import take_evidence
@@ -254,6 +255,7 @@ def _correct_event(engine: Engine, customer: Customer, wanted: Correction, now: 
         event, properties=event.properties | {wanted.property: wanted.value}
     )
     engine.store.replace_event(stored.part_id, stored.sequence, right)
+    note_gone(engine.store, sequences=[stored.sequence])
     _fold_again(engine, customer, stored.part_id, now)
     told = {"event": event.message_id, "property": wanted.property}
     _tell(engine, customer, stored.part_id, told, None, now)

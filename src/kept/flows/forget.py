@@ -22,6 +22,7 @@ from kept.flows.customers import Customer
 from kept.flows.engine import Engine
 from kept.flows.erasure_records import save_record
 from kept.flows.guard import Erased, keep_erasure
+from kept.flows.history_list import note_gone
 from kept.flows.legal_holds import hold_records
 from kept.flows.note_in_log import note_operator
 from kept.flows.react import react
@@ -116,6 +117,7 @@ def _erase(
     engine.customers.forget(customer)
     neighbours = _neighbours(engine.store, part_ids) | (set(customer.parts) - set(part_ids))
     counts = engine.store.erase_parts(part_ids)
+    note_gone(engine.store, parts=part_ids, request_id=wish.request_id)
     _erase_quarantined(engine, identifiers)
     record = msgspec.structs.replace(
         _begin_record(wish, identifiers, now),

@@ -75,7 +75,7 @@ def read_history(engine: Engine, wanted: HistoryWanted, *, actor: str, now: int)
         InputError: a field is none, or values are wanted in the clear and nothing says why.
     """
     brand = engine.bundle.brand
-    entity = _entity_of(brand, wanted)
+    entity = entity_of(brand, purpose=wanted.purpose, entity=wanted.entity)
     if wanted.personal and not wanted.because.strip():
         raise InputError("say in `because` why personal values are needed in the clear")
     readable = _Readable(engine, entity, wanted.purpose)
@@ -178,21 +178,26 @@ def _read_decisions(engine: Engine, readable: _Readable, *, after: int) -> Histo
     return HistoryPage(decisions=tuple(rows), after=max(last, after), is_last=last >= end - 1)
 
 
-def _entity_of(brand: Brand, wanted: HistoryWanted) -> str:
+def entity_of(brand: Brand, *, purpose: str, entity: str) -> str:
+    """Return the legal entity for which history is read: the named one, or the only one.
+
+    Raises:
+        NotFoundError: there is no such purpose or legal entity.
+    """
     entities = brand.brand.legal_entities
-    if wanted.purpose not in brand.consent.purposes:
+    if purpose not in brand.consent.purposes:
         known = ", ".join(sorted(brand.consent.purposes))
-        raise NotFoundError(f"there is no purpose {wanted.purpose!r}; consent.yaml has {known}")
-    if not wanted.entity and len(entities) == 1:
+        raise NotFoundError(f"there is no purpose {purpose!r}; consent.yaml has {known}")
+    if not entity and len(entities) == 1:
         return next(iter(entities))
-    if wanted.entity not in entities:
+    if entity not in entities:
         message = (
             f"say for which legal entity it is read: {', '.join(sorted(entities))}"
-            if not wanted.entity
-            else f"there is no legal entity {wanted.entity!r}"
+            if not entity
+            else f"there is no legal entity {entity!r}"
         )
         raise NotFoundError(message)
-    return wanted.entity
+    return entity
 
 
 def _note_reading(

@@ -33,6 +33,7 @@ from kept.core.values import DAY, format_instant
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine
 from kept.flows.forget import bury
+from kept.flows.history_list import note_gone
 from kept.flows.legal_holds import hold_past_its_time
 from kept.flows.note_in_log import note_in_log, note_operator
 from kept.ports import StateRow, Store, StoredEvent
@@ -340,6 +341,7 @@ def _drop_parts(engine: Engine, customer: Customer, part_ids: list[int], now: in
     engine.store.save_states(rows, mark=mark)
     engine.customers.forget(customer)
     engine.store.erase_parts(part_ids)
+    note_gone(engine.store, parts=part_ids)
     note_in_log(engine.store, "erasure", now=now, detail={"parts": part_ids})
 
 
@@ -358,5 +360,6 @@ def _erase_all(engine: Engine, customer: Customer, now: int) -> None:
     engine.customers.forget(customer)
     part_ids = sorted(customer.parts)
     engine.store.erase_parts(part_ids)
+    note_gone(engine.store, parts=part_ids)
     note_in_log(engine.store, "erasure", now=now, detail={"parts": part_ids})
     engine.counts["let_go", ""] += 1

@@ -55,13 +55,19 @@ class Erasures:
         posts: Path,
         waits: Sequence[Wait],
         notifier_of: MakeNotifier,
+        is_clean: Callable[[str], bool],
     ) -> None:
-        """Take the way to the writer, our own files, who writes them, and how a recipient is called."""
+        """Take the way to the writer, our own files, who writes them, and how a recipient is called.
+
+        Args:
+            is_clean: whether files of history hold nothing any more that an erasure is about.
+        """
         self._submit = submit
         self._files = files
         self._posts = posts
         self._waits = waits
         self._notifier_of = notifier_of
+        self._is_clean = is_clean
         self._stopping = threading.Event()
         self._woken = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kept-erasures", daemon=True)
@@ -102,6 +108,8 @@ class Erasures:
                 return
             self._files.erase(record.message_ids)
             erase_posts(self._posts, [one.value for one in record.identifiers])
+            if not self._is_clean(record.request_id):
+                return
             self._submit(lambda engine, now: note_files_erased(engine, record.request_id)).result()
             return
         result = self._ask(asking)

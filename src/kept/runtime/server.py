@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from typing import Final, TypeVar
 
 from kept import settings as limits
+from kept.analytics import ParquetHistory
 from kept.channels.files import FilesChannel
 from kept.clock import Clock, SystemClock, random_token
 from kept.core.brand.model import Brand
@@ -33,6 +34,7 @@ from kept.runtime.collector import spare_collector
 from kept.runtime.directory import Directory
 from kept.runtime.erasures import Erasures, find_missing_secrets, find_notifier
 from kept.runtime.folder import load_checked, read_folder, stamp_of
+from kept.runtime.histories import Histories
 from kept.runtime.keeping import Keeping
 from kept.runtime.key_upkeep import KeyUpkeep
 from kept.runtime.master_key import open_keys
@@ -93,6 +95,13 @@ class Runtime:
             submit=self.submit,
             is_live=is_live(settings),
         )
+        self.keeping = Keeping(self.submit, lambda: self.bundle.brand)
+        self.histories = Histories(
+            self.submit,
+            lambda: self.writer.engine.store,
+            ParquetHistory(settings.history_folder),
+            limits_of=self.keeping.limits,
+        )
         self.erasures = Erasures(
             self.submit,
             files=self._files,
@@ -101,10 +110,10 @@ class Runtime:
             notifier_of=lambda recipient: find_notifier(
                 self.bundle, recipient, settings, clock=self.clock
             ),
+            is_clean=self.histories.is_clean,
         )
         self.breaches = Breaches(self.submit)
         self.key_upkeep = KeyUpkeep(self.submit, lambda: self._keys, days=settings.backup_days)
-        self.keeping = Keeping(self.submit, lambda: self.bundle.brand)
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="kept-brand", daemon=True)
 
@@ -119,6 +128,7 @@ class Runtime:
         self.key_upkeep.start()
         self.erasures.start()
         self.keeping.start()
+        self.histories.start()
         self.breaches.start()
         if self.settings.watch:
             self._watcher.start()
@@ -132,6 +142,7 @@ class Runtime:
         self.key_upkeep.stop()
         self.erasures.stop()
         self.keeping.stop()
+        self.histories.stop()
         self.breaches.stop()
         self.senders.drain(limits.DRAIN_SECONDS)
         self.tools.drain(limits.DRAIN_SECONDS)

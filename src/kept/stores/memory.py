@@ -24,13 +24,13 @@ from kept.ports_access import AuditEntry
 from kept.stores.alone import Alone
 from kept.stores.memory_access import MemoryAccess
 from kept.stores.memory_dossiers import MemoryDossiers
+from kept.stores.memory_history import MemoryHistory
 from kept.stores.memory_log import MemoryLog
 from kept.stores.memory_notices import MemoryNotices
 from kept.stores.memory_requests import MemoryRequests, lookup_key
-from kept.stores.memory_retention import MemoryRetention
 
 
-class MemoryStore(MemoryRequests, MemoryRetention, MemoryAccess, MemoryDossiers, MemoryNotices):
+class MemoryStore(MemoryRequests, MemoryHistory, MemoryAccess, MemoryDossiers, MemoryNotices):
     """One brand's memory in plain dictionaries; implements `ports.Store`."""
 
     is_shared = False
@@ -272,6 +272,7 @@ class MemoryStore(MemoryRequests, MemoryRetention, MemoryAccess, MemoryDossiers,
     def save_messages(self, messages: Sequence[Message]) -> None:
         """Insert or replace messages by their id."""
         for message in messages:
+            self._note_ended(message)
             self._put(self._messages, message.message_id, message)
 
     def load_message(self, message_id: str) -> Message | None:

@@ -58,6 +58,14 @@ _COUNTED: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
     "alerts": ("kept_alerts", "What an operator had to hear of.", ("code",)),
     "told": ("kept_suppressions_told", "Suppressions that tools took.", ("source",)),
     "untold": ("kept_suppressions_refused", "Calls that a tool did not take.", ("source",)),
+    "history_rows": ("kept_history_rows", "Rows written into files of history.", ("kind",)),
+    "history_bytes": ("kept_history_bytes", "Bytes written into files of history.", ("kind",)),
+    "history_hours": ("kept_history_hours", "Hours closed in files of history.", ("kind",)),
+    "history_rewritten": (
+        "kept_history_files_rewritten",
+        "Files of history written anew without what had to go.",
+        ("kind",),
+    ),
     "wakes": ("kept_wakes", "Customers looked at again because time passed.", ()),
 }
 
@@ -157,6 +165,7 @@ class _EngineCollector(Collector):
         yield GaugeMetricFamily(
             "kept_writer_well", "Whether the store can be written.", value=writer.is_well
         )
+        yield from _history_gauges(self._runtime)
         yield GaugeMetricFamily(
             "kept_brakes", "Brakes that are on.", value=len(engine.controls.brakes)
         )
@@ -210,6 +219,19 @@ class _EngineCollector(Collector):
                 value = ordered[int(quantile * (len(ordered) - 1))]
                 times.add_metric([source, str(quantile)], value)
         return times
+
+
+def _history_gauges(runtime: Runtime) -> Iterator[Metric]:
+    standing = runtime.histories.standing
+    yield GaugeMetricFamily(
+        "kept_history_behind_seconds",
+        "Since when closed hours have waited to be written into files of history.",
+        value=standing.behind_seconds,
+    )
+    yield GaugeMetricFamily("kept_history_files", "Files of history.", value=standing.files)
+    yield GaugeMetricFamily(
+        "kept_history_stored_bytes", "Length of all files of history.", value=standing.size
+    )
 
 
 def seconds(microseconds: int) -> float:

@@ -27,6 +27,7 @@ from kept.stores.sqlite.folder import (
     FolderLock,
 )
 from kept.stores.sqlite.guards import Guards
+from kept.stores.sqlite.history import HistoryReader
 from kept.stores.sqlite.identity import Identity
 from kept.stores.sqlite.messages import Messages
 from kept.stores.sqlite.migrations import migrate, read_version
@@ -49,6 +50,7 @@ _FILES: Final = (
     "consent_log",
     "staff",
     "dossiers",
+    "history",
 )
 
 
@@ -117,6 +119,7 @@ class SqliteStore:
         self.load_witness = witness.load_witness
         self._take_access(Access(session, readers, vault=vault, queries=queries))
         self._take_dossiers(DossierTable(session, vault, queries))
+        self._take_history(HistoryReader(session, readers, vault=vault, queries=queries))
 
     def close(self) -> None:
         """Release the store; what was acknowledged is durable already."""
@@ -265,6 +268,15 @@ class SqliteStore:
         self.load_dossiers = dossiers.load_dossiers
         self.load_part_dossiers = dossiers.load_part_dossiers
         self.count_dossiers = dossiers.count_dossiers
+
+    def _take_history(self, history: HistoryReader) -> None:
+        self.read_sealed_events = history.read_sealed_events
+        self.read_known_events = history.read_known_events
+        self.read_sealed_decisions = history.read_sealed_decisions
+        self.last_ended = history.last_ended
+        self.read_ended_messages = history.read_ended_messages
+        self.drop_ended_messages = history.drop_ended_messages
+        self.read_grouping = history.read_grouping
 
 
 def _load_queries() -> dict[str, LiteralString]:

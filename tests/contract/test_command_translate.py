@@ -1,4 +1,4 @@
-"""`kept sql` shows a condition as an engine understands it."""
+"""`kept translate` shows a condition as an engine understands it."""
 
 from importlib import resources
 
@@ -15,7 +15,7 @@ STARTER = str(resources.files("kept.cli").joinpath("starter"))
 def sql_of(condition: str, dialect: str = "duckdb") -> str:
     """Return what the command prints."""
     told = CliRunner().invoke(
-        app, ["sql", STARTER, condition, "--dialect", dialect], catch_exceptions=False
+        app, ["translate", STARTER, condition, "--dialect", dialect], catch_exceptions=False
     )
     assert told.exit_code == 0, told.output
     return told.output
@@ -45,6 +45,6 @@ def test_a_condition_that_a_brand_could_not_use_is_refused() -> None:
 
 def test_an_engine_that_is_not_known_is_refused() -> None:
     """The engines are named."""
-    told = CliRunner().invoke(app, ["sql", STARTER, "orders_365d > 2", "--dialect", "oracle"])
+    told = CliRunner().invoke(app, ["translate", STARTER, "orders_365d > 2", "--dialect", "oracle"])
     assert told.exit_code == 2
     assert "duckdb, postgres, spark" in told.output
