@@ -8,8 +8,7 @@ built-in `aes_decrypt`: 12 bytes of nonce, the text, 16 bytes of tag.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import duckdb
 import msgspec
@@ -42,25 +41,6 @@ class SealedRows:
         self._database = duckdb.connect(config={"threads": 1})
         self._database.execute("CREATE TABLE blocks (number BIGINT, sealed BLOB)")
 
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Write what waits, unless something went wrong."""
-        try:
-            if error is None:
-                self._seal()
-                # A table without a row has a file too, or nobody could read it.
-                self._write(is_last=True)
-        finally:
-            self._database.close()
-
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Take rows; what is NULL may be left out of them."""
         self._waiting += rows
@@ -68,6 +48,13 @@ class SealedRows:
             self._seal()
         if len(self._blocks) >= BLOCKS_A_FILE:
             self._write()
+
+    def finish(self) -> None:
+        """Write what waits; nothing can be added any more."""
+        self._seal()
+        # A table without a row has a file too, or nobody could read it.
+        self._write(is_last=True)
+        self._database.close()
 
     def _seal(self) -> None:
         rows, self._waiting = self._waiting[:ROWS_A_BLOCK], self._waiting[ROWS_A_BLOCK:]

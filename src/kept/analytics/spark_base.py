@@ -2,19 +2,18 @@
 
 import fcntl
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import IO, Any, Final
 
 import msgspec
 
 from kept.analytics.sealed_rows import SealedRows
 from kept.clock import new_id, random_bytes
 from kept.core.policy_sql.lookups import Lookup
-from kept.core.policy_sql.query import PolicyQuery
 from kept.core.policy_sql.schema import BaseSchema, Shape
 from kept.core.policy_sql.text import constant
-from kept.core.policy_sql.to_spark import spark_name, spark_type
+from kept.core.policy_sql.to_spark import spark_name, spark_type, to_spark
 
 _PREFIX: Final = "kept-base-"
 _LOCK: Final = "lock"
@@ -22,68 +21,88 @@ _KEY_BYTES: Final = 32
 
 
 class SparkBase:
-    """One base. Its key is in memory alone, so that what a kill leaves behind is noise."""
+    """A base of Spark; its key is in memory alone, so that what a kill leaves behind is noise."""
 
-    def __init__(self, session: Any, folder: Path, schema: BaseSchema) -> None:
-        """Take a session and a folder under the same path on every worker.
+    dialect: Final = "spark"
+
+    def __init__(self, session: Any, folder: Path) -> None:
+        """Take a session, and a folder that lies under the same path on every worker.
 
         What an earlier process left behind there is removed.
         """
         sweep(folder)
         self._session = session
-        self._folder = folder / f"{_PREFIX}{new_id()}"
+        self._parent = folder
+        self._folder: Path | None = None
+        self._lock: IO[str] | None = None
+        self._key = b""
+        self._shapes: dict[str, dict[str, Shape]] = {}
+        self._filling: dict[str, SealedRows] = {}
+
+    def begin(self, schema: BaseSchema) -> None:
+        """Begin anew with empty tables."""
+        self._remove()
+        self._folder = self._parent / f"{_PREFIX}{new_id()}"
         self._folder.mkdir(parents=True)
         self._lock = (self._folder / _LOCK).open("w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._key = random_bytes(_KEY_BYTES)
-        shapes = {"customers": schema.customers, "claimed": schema.claimed}
-        self._shapes: dict[str, dict[str, Shape]] = shapes
-        self._tables = {
+        self._shapes = {"customers": schema.customers, "claimed": schema.claimed}
+        self._filling = {
             table: SealedRows(self._folder, table, key=self._key, place=place)
-            for place, table in enumerate(shapes)
+            for place, table in enumerate(self._shapes)
         }
 
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
+    def add(self, table: str, rows: Sequence[dict[str, Any]]) -> None:
+        """Add rows to `customers` or `claimed`; columns that are left out are NULL."""
+        self._filling[table].add(rows)
 
-    def __exit__(self, *_: object) -> None:
-        """Remove the base; the session is whose it was."""
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._lock.close()
+    def look_up(self, lookup: Lookup) -> None:
+        """Take a small table, in the place of an older one of its name."""
+        rows = msgspec.json.encode(lookup.rows).decode()
+        self._view(lookup.table, lookup.columns, ":rows", arguments={"rows": rows})
 
-    def add(self, table: str, rows: list[Mapping[str, Any]]) -> None:
-        """Add rows to `customers` or `claimed`."""
-        self._tables[table].add(rows)
+    def ask(self, query: str) -> list[dict[str, Any]]:
+        """Return the rows of a query by their columns' names."""
+        return [row.asDict(recursive=True) for row in self._run(query).collect()]
 
-    def seal(self) -> None:
-        """Say that all rows are there."""
-        for table, rows in self._tables.items():
-            with rows:
-                pass
+    def walk(self, query: str) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a query one after the other, a partition at a time."""
+        for row in self._run(query).toLocalIterator():
+            yield row.asDict(recursive=True)
+
+    def close(self) -> None:
+        """Remove the base, and end the session."""
+        self._remove()
+        self._session.stop()
+
+    def _run(self, query: str) -> Any:
+        self._finish()
+        steps, last = to_spark(query)
+        for step, text in steps:
+            self._session.sql(text).createOrReplaceTempView(step)
+        return self._session.sql(last)
+
+    def _finish(self) -> None:
+        """Write what is still to be written, once rows are asked for, and name the tables."""
+        for table, rows in self._filling.items():
+            rows.finish()
             context = f"CONCAT({_text(table + '/')}, number)"
             opened = f"AES_DECRYPT(sealed, :key, 'GCM', 'DEFAULT', {context})"
             self._view(
                 table,
                 self._shapes[table],
                 f"CAST({opened} AS STRING)",
-                source=f" FROM PARQUET.`{self._folder / table}`",
+                source=f" FROM PARQUET.{spark_name(f'{self._folder}/{table}')}",
                 arguments={"key": self._key},
             )
+        self._filling = {}
 
-    def put(self, lookup: Lookup) -> None:
-        """Take a small table that stands beside the base."""
-        rows = msgspec.json.encode(lookup.rows).decode()
-        self._view(lookup.table, lookup.columns, ":rows", arguments={"rows": rows})
-
-    def ask(self, query: PolicyQuery, columns: str = "*") -> Iterator[dict[str, Any]]:
-        """Yield what a query says, a partition at a time; `columns` may sum it up on the cluster."""
-        found = self._session.sql(query.text)
-        if columns != "*":
-            found.createOrReplaceTempView("decided")
-            found = self._session.sql(f"SELECT {columns}")
-        for row in found.toLocalIterator():
-            yield row.asDict(recursive=True)
+    def _remove(self) -> None:
+        if self._folder is not None and self._lock is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._lock.close()
+            self._folder, self._key = None, b""
 
     def _view(
         self,

@@ -22,7 +22,6 @@ from kept.core.policy_sql.pressure import HAS_ZONE, Pressure, quiet_column
 from kept.core.policy_sql.reasons import NumberedReason, Reasons
 from kept.core.policy_sql.setting import Setting
 from kept.core.policy_sql.text import Stages, all_of, any_of, case, name, struct
-from kept.core.policy_sql.to_spark import to_spark
 from kept.core.scopes import COHORT
 
 CUSTOMERS: Final = "customers"
@@ -63,7 +62,7 @@ def write_query(
         has_claims: whether anything is merely claimed of anybody in the base.
         with_details: whether reasons come with what differs from customer to customer.
         where: a condition, as SQL on the columns of facts, of whom is decided for.
-        dialect: the engine that is to run it.
+        dialect: the engine that is to run it: for Spark, `to_spark` translates what is not a condition.
     """
     at = Setting(
         bundle=bundle,
@@ -103,9 +102,8 @@ def write_query(
     ]
     if with_details:
         columns.append(f"{holds_column(at)} AS holds")
-    text = stages.write(", ".join(columns))
     return PolicyQuery(
-        text=to_spark(text) if dialect == "spark" else text,
+        text=stages.write(", ".join(columns)),
         actions=tuple(rule.action for rule in at.rules),
         channels=tuple(one.channel for rule in at.rules for one in rule.channels),
         reasons=at.reasons.numbered,

@@ -35,7 +35,9 @@ _TYPES: Final[Mapping[str, str]] = {
     "VARCHAR": "STRING",
 }
 _WIDE: Final = "DECIMAL(38, 0)"
-_PLAIN: Final = frozenset({"ABS", "COALESCE", "GREATEST", "LEAST", "NULLIF"})
+_PLAIN: Final = frozenset(
+    {"ABS", "COALESCE", "COUNT", "GREATEST", "LEAST", "MAX", "MIN", "NULLIF", "SUM"}
+)
 """Functions that mean the same in both engines; the extremes pass over NULL in both."""
 _RENAMED: Final[Mapping[str, str]] = {
     "LEN": "ARRAY_SIZE",  # SIZE has a mode in which it is -1 of NULL
@@ -86,8 +88,11 @@ def spark_type(shape: Shape) -> str:
     return f"STRUCT<{listed}>"
 
 
-def to_spark(text: str) -> str:
-    """Return a query of this package as Spark reads it.
+def to_spark(text: str) -> tuple[list[tuple[str, str]], str]:
+    """Return a query of this package as Spark reads it: its steps by name, and the last one.
+
+    Each step is a view of its own, because Spark then resolves it by itself; together they would be
+    gone through again for every step.
 
     Raises:
         ValueError: the query has a construct that this module does not know.
@@ -98,7 +103,9 @@ def to_spark(text: str) -> str:
         found = _rewritten(node)
         if found is not node:
             node.replace(found)
-    return root.sql("spark")
+    steps = [(each.alias, each.this.sql("spark")) for each in root.ctes]
+    root.set("with_", None)
+    return steps, root.sql("spark")
 
 
 def _rewritten(node: exp.Expr) -> exp.Expr:
