@@ -1,4 +1,4 @@
-"""Analyses beside the server: history as Parquet files, and SQL over them, both by DuckDB."""
+"""Analyses beside the server: history as Parquet files, SQL over them, and questions about everybody."""
 
 from kept.analytics.parquet_history import ParquetHistory
 from kept.analytics.sql_session import SqlSession

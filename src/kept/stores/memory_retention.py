@@ -1,6 +1,8 @@
 """Removing by age, and putting right, in memory."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Self
 
 import msgspec
 
@@ -21,6 +23,10 @@ class MemoryRetention(Undo):
         self._parts: dict[int, Part] = {}
         self._messages: dict[str, Message] = {}
         self._decisions: dict[int, DecisionRow] = {}
+
+    def snapshot(self) -> AbstractContextManager[Self]:
+        """Return the store itself: nobody else writes to it meanwhile."""
+        return nullcontext(self)
 
     def list_customers(self, *, after: int, limit: int) -> list[int]:
         """Return ids of customers in ascending order."""

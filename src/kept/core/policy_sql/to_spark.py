@@ -48,6 +48,7 @@ _RENAMED: Final[Mapping[str, str]] = {
     "LIST_MIN": "ARRAY_MIN",
     "LIST_SORT": "SORT_ARRAY",
     "LIST_TRANSFORM": "TRANSFORM",
+    "UNNEST": "EXPLODE",
 }
 _KEPT: Final = (
     exp.Select, exp.Star, exp.With, exp.CTE, exp.From, exp.Join, exp.Where, exp.Subquery, exp.Table,
@@ -55,7 +56,7 @@ _KEPT: Final = (
     exp.Identifier, exp.Dot, exp.Literal, exp.Boolean, exp.Null, exp.Case, exp.If, exp.Paren,
     exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Is, exp.In,
     exp.Between, exp.Add, exp.Sub, exp.Mul, exp.Neg, exp.DPipe, exp.DataType, exp.ColumnDef,
-    exp.DataTypeParam, exp.PropertyEQ, exp.Lambda, exp.Slice, exp.Cast,
+    exp.DataTypeParam, exp.Filter, exp.PropertyEQ, exp.Lambda, exp.Slice, exp.Cast,
 )  # fmt: skip
 
 
@@ -91,8 +92,8 @@ def spark_type(shape: Shape) -> str:
 def to_spark(text: str) -> tuple[list[tuple[str, str]], str]:
     """Return a query of this package as Spark reads it: its steps by name, and the last one.
 
-    Each step is a view of its own, because Spark then resolves it by itself; together they would be
-    gone through again for every step.
+    Each step is to be a view of its own, because Spark then resolves it by itself; in one text all
+    of them would be gone through again and again until the last one is resolved.
 
     Raises:
         ValueError: the query has a construct that this module does not know.
@@ -103,9 +104,25 @@ def to_spark(text: str) -> tuple[list[tuple[str, str]], str]:
         found = _rewritten(node)
         if found is not node:
             node.replace(found)
-    steps = [(each.alias, each.this.sql("spark")) for each in root.ctes]
-    root.set("with_", None)
+    steps: list[tuple[str, str]] = []
+    for within in reversed(list(root.find_all(exp.With))):
+        _lift(within, steps)
     return steps, root.sql("spark")
+
+
+def _lift(within: exp.With, steps: list[tuple[str, str]]) -> None:
+    """Take the steps out of a query, under names that no other query has."""
+    around = within.parent
+    if around is None:
+        raise AssertionError("a WITH by itself")
+    names = {each.alias: f"k_step_{len(steps) + place}" for place, each in enumerate(within.expressions)}
+    for table in around.find_all(exp.Table):
+        if table.name in names:
+            if not table.alias:
+                table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name)))
+            table.set("this", exp.to_identifier(names[table.name]))
+    steps += [(names[each.alias], each.this.sql("spark")) for each in within.expressions]
+    within.pop()
 
 
 def _rewritten(node: exp.Expr) -> exp.Expr:

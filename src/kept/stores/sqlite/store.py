@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Final, LiteralString
 
@@ -34,6 +34,7 @@ from kept.stores.sqlite.migrations import migrate, read_version
 from kept.stores.sqlite.notices import Notices
 from kept.stores.sqlite.records import Records
 from kept.stores.sqlite.session import Session
+from kept.stores.sqlite.snapshot import SqliteSnapshot, take_snapshot
 from kept.stores.sqlite.stream import Stream
 from kept.stores.sqlite.vault import NewKeys, take_up_vault
 from kept.stores.sqlite.witness import Witness
@@ -65,6 +66,7 @@ class SqliteStore:
     def __init__(self, folder: Path, *, vault: Vault) -> None:
         """Open the store in a folder, making it if there is none."""
         self._path = path = folder / DATABASE_NAME
+        self._vault = vault
         self._queries = queries = _load_queries()
         # Whatever is open already is closed again if the rest cannot be opened.
         with ExitStack() as opened:
@@ -135,6 +137,11 @@ class SqliteStore:
             pause=self._session.pause,
             keys=self._path.with_name(KEYS_NAME),
         )
+
+    def snapshot(self) -> AbstractContextManager[SqliteSnapshot]:
+        """Return the store as it is now, for one thread, whatever is written meanwhile."""
+        self._readers.require_open()
+        return take_snapshot(self._path, vault=self._vault, queries=self._queries)
 
     def _take_stream(self, stream: Stream) -> None:
         self.append_event = stream.append_event

@@ -17,6 +17,11 @@ INSERT INTO parts (part_id, customer_id, claimed, lookup_key, identifier) VALUES
 -- Return the parts of a customer.
 SELECT part_id, customer_id, claimed, identifier FROM parts WHERE customer_id = ? ORDER BY part_id;
 
+-- load_customers --
+-- Return the parts of these customers (a JSON list).
+SELECT part_id, customer_id, claimed, identifier FROM parts
+WHERE customer_id IN (SELECT value FROM json_each(?)) ORDER BY part_id;
+
 -- load_parts --
 -- Return these parts (a JSON list).
 SELECT part_id, customer_id, claimed, identifier FROM parts
