@@ -17,6 +17,7 @@ from bench import (
     generator,
     growth,
     hand_over,
+    history,
     large_base,
     latency,
     split,
@@ -48,6 +49,7 @@ TOPICS: dict[str, Topic] = {
     "hand_over": hand_over.measure,
     "large_base": large_base.measure,
     "growth": growth.measure,
+    "history": history.measure,
 }
 
 

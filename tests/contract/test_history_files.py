@@ -9,7 +9,7 @@ import pytest
 
 from kept.analytics import ParquetHistory, SqlSession
 from kept.core.history_columns import COLUMNS, ID_COLUMNS, KINDS, PART_COLUMNS, HistoryKind
-from kept.core.history_export import OpenPlaces, event_row
+from kept.core.history_export import Opener, OpenPlaces, event_row
 from kept.core.history_files import name_of
 from kept.core.values import DAY
 from kept.errors import StoreError
@@ -36,7 +36,7 @@ def odd_rows() -> list[dict[str, Any]]:
     """Return rows with whatever a source may write."""
     return [
         event_row(
-            PLACES,
+            Opener(PLACES),
             number,
             number % 3,
             make_event(

@@ -57,6 +57,8 @@ _OWN_OPEN: Final = (
 """What events of our own about a message say of it that is the brand's, and nobody's."""
 _DECISION_IN_ID: Final = re.compile(r"m(\d{1,18})-")
 _GROUPS: Final = ("properties", "traits", "context")
+NAMES_MAX: Final = 10_000
+"""Of so many names of one event it is remembered whether they may be open: sources invent them."""
 
 
 class OpenPlaces(msgspec.Struct, frozen=True):
@@ -110,16 +112,36 @@ def open_places(brand: Brand) -> OpenPlaces:
     return OpenPlaces(plain, personal | guarded)
 
 
-def event_row(places: OpenPlaces, sequence: int, part_id: int, event: Event) -> Row:
+class Opener:
+    """Takes out of events what may be open, and remembers of each name whether it may."""
+
+    def __init__(self, places: OpenPlaces) -> None:
+        """Take the places; nothing is known of any event yet."""
+        self.places = places
+        self._known: dict[str, dict[str, dict[str, bool]]] = {}
+
+    def open(self, event: Event) -> dict[str, Row]:
+        """Return what may be open of an event, by group."""
+        known = self._known.get(event.name)
+        if known is None:
+            known = self._known[event.name] = {group: {} for group in _GROUPS}
+        groups: dict[str, Row] = {}
+        for group, is_open in known.items():
+            values: Row = getattr(event, group)
+            shown = groups[group] = {}
+            if len(is_open) > NAMES_MAX:
+                is_open.clear()
+            for name in values:
+                if name not in is_open:
+                    is_open[name] = self.places.shows(event.name, f"{group}.{name}")
+                if is_open[name]:
+                    shown[name] = values[name]
+        return groups
+
+
+def event_row(opener: Opener, sequence: int, part_id: int, event: Event) -> Row:
     """Return an event as a row, but for what is sealed of it."""
-    groups: dict[str, Row] = {
-        group: {
-            name: value
-            for name, value in getattr(event, group).items()
-            if places.shows(event.name, f"{group}.{name}")
-        }
-        for group in _GROUPS
-    }
+    groups = opener.open(event)
     if event.source == SOURCE_SELF and event.name in _OF_MESSAGES:
         groups["properties"] = _told_of_message(event.properties)
     return {

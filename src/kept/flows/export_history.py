@@ -13,6 +13,7 @@ import msgspec
 
 from kept.core.history_columns import KINDS, HistoryKind
 from kept.core.history_export import (
+    Opener,
     OpenPlaces,
     Row,
     decision_row,
@@ -189,10 +190,10 @@ class HistoryWriter:
 
     def _collect(self, plan: Plan, kind: HistoryKind, collected: _Collected) -> None:
         """Read on as long as rows are of one closed hour."""
-        until, limit = plan.until[kind], 1
+        until, limit, opener = plan.until[kind], 1, Opener(plan.places)
         while collected.after < until and collected.count < ROWS_A_FILE:
             rows: list[Row] = []
-            found = list(_READERS[kind](self.store_of(), plan.places, collected.after, limit))
+            found = list(_READERS[kind](self.store_of(), opener, collected.after, limit))
             is_end = _take(plan, collected, found, rows, until=until)
             if rows:
                 if collected.draft is None:
@@ -235,16 +236,16 @@ def _take(
 # -- records as rows
 
 
-def _read_events(store: Store, places: OpenPlaces, after: int, limit: int) -> Iterator[Reading]:
+def _read_events(store: Store, opener: Opener, after: int, limit: int) -> Iterator[Reading]:
     for one in store.read_sealed_events(after=after, limit=limit):
         if one.event is None:
             yield Reading(one.sequence, 0, one.part_id, None)
             continue
-        row = event_row(places, one.sequence, one.part_id, one.event) | {"sealed": one.sealed}
+        row = event_row(opener, one.sequence, one.part_id, one.event) | {"sealed": one.sealed}
         yield Reading(one.sequence, one.event.received_at, one.part_id, row)
 
 
-def _read_decisions(store: Store, places: OpenPlaces, after: int, limit: int) -> Iterator[Reading]:
+def _read_decisions(store: Store, opener: Opener, after: int, limit: int) -> Iterator[Reading]:
     for one in store.read_sealed_decisions(after=after, limit=limit):
         if one.trace is None:
             yield Reading(one.decision_id, 0, one.part_id, None)
@@ -254,7 +255,7 @@ def _read_decisions(store: Store, places: OpenPlaces, after: int, limit: int) ->
         yield Reading(one.decision_id, decision.decided_at, one.part_id, row)
 
 
-def _read_outcomes(store: Store, places: OpenPlaces, after: int, limit: int) -> Iterator[Reading]:
+def _read_outcomes(store: Store, opener: Opener, after: int, limit: int) -> Iterator[Reading]:
     for one in store.read_ended_messages(after=after, limit=limit):
         if one.message is None:
             yield Reading(one.ended_id, 0, 0, None)
@@ -263,7 +264,7 @@ def _read_outcomes(store: Store, places: OpenPlaces, after: int, limit: int) -> 
         yield Reading(one.ended_id, row["settled_at"], one.message.part_id, row)
 
 
-_READERS: Final[dict[HistoryKind, Callable[[Store, OpenPlaces, int, int], Iterator[Reading]]]] = {
+_READERS: Final[dict[HistoryKind, Callable[[Store, Opener, int, int], Iterator[Reading]]]] = {
     "events": _read_events,
     "decisions": _read_decisions,
     "outcomes": _read_outcomes,

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from kept.core.history_columns import KINDS, HistoryKind
-from kept.core.history_export import OpenPlaces, Row, event_row, open_places
+from kept.core.history_export import Opener, OpenPlaces, Row, event_row, open_places
 from kept.core.history_files import HistoryFile
 from kept.core.retention import DECISIONS, MESSAGES, Limits, limits_in_force
 from kept.core.values import DAY
@@ -165,7 +165,7 @@ class HistoryTrimmer:
             if one is None or one.sequence != sequence or one.event is None:
                 missing.append(sequence)
                 continue
-            row = event_row(places, sequence, one.part_id, one.event)
+            row = event_row(Opener(places), sequence, one.part_id, one.event)
             rows.append(row | {"sealed": one.sealed})
         return rows, missing
 

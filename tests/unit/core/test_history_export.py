@@ -8,6 +8,7 @@ from kept.core.brand.load import load_brand
 from kept.core.event import MESSAGE_OPENED, SOURCE_SELF, Event
 from kept.core.history_columns import COLUMNS, SCHEMA_VERSION
 from kept.core.history_export import (
+    Opener,
     OpenPlaces,
     event_row,
     open_places,
@@ -40,7 +41,7 @@ def an_event(**changes: Any) -> Event:
 
 def test_only_what_is_declared_as_not_personal_is_open() -> None:
     """Undeclared is personal."""
-    row = event_row(open_places(BRAND), 1, 2, an_event())
+    row = event_row(Opener(open_places(BRAND)), 1, 2, an_event())
     assert row["traits"] == {"zone": "Europe/Lisbon"}
     assert row["properties"] == {}
     assert row["context"] == {}
@@ -48,7 +49,7 @@ def test_only_what_is_declared_as_not_personal_is_open() -> None:
 
 def test_a_row_has_the_columns_of_its_table() -> None:
     """All but what is sealed."""
-    row = event_row(open_places(BRAND), 1, 2, an_event())
+    row = event_row(Opener(open_places(BRAND)), 1, 2, an_event())
     assert [*row, "sealed"] == [one.name for one in COLUMNS["events"]]
     message = Message(
         message_id="m7-x-bill-B1",
@@ -78,9 +79,11 @@ def test_events_of_messages_tell_of_the_decision_and_of_no_object() -> None:
     """A message's id may hold the number of a bill."""
     told = {"message_id": "m12-bill_due-bill-B1", "action": "bill_due", "about": "bill/B1"}
     event = an_event(source=SOURCE_SELF, name=MESSAGE_OPENED, properties=told | {"machine": True})
-    row = event_row(open_places(BRAND), 1, 2, event)
+    row = event_row(Opener(open_places(BRAND)), 1, 2, event)
     assert row["properties"] == {"action": "bill_due", "machine": True, "decision_id": 12}
-    foreign = event_row(open_places(BRAND), 1, 2, an_event(name=MESSAGE_OPENED, properties=told))
+    foreign = event_row(
+        Opener(open_places(BRAND)), 1, 2, an_event(name=MESSAGE_OPENED, properties=told)
+    )
     assert foreign["properties"] == {}
 
 
