@@ -35,21 +35,21 @@ class SparkBase:
         self._parent = folder
         self._folder: Path | None = None
         self._lock: IO[str] | None = None
-        self._key = b""
+        self.key = b""
         self._shapes: dict[str, dict[str, Shape]] = {}
         self._filling: dict[str, SealedRows] = {}
 
     def begin(self, schema: BaseSchema) -> None:
         """Begin anew with empty tables."""
-        self._remove()
+        self.clear()
         self._folder = self._parent / f"{_PREFIX}{new_id()}"
         self._folder.mkdir(parents=True)
         self._lock = (self._folder / _LOCK).open("w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self._key = random_bytes(_KEY_BYTES)
+        self.key = random_bytes(_KEY_BYTES)
         self._shapes = {"customers": schema.customers, "claimed": schema.claimed}
         self._filling = {
-            table: SealedRows(self._folder, table, key=self._key, place=place)
+            table: SealedRows(self._folder, table, key=self.key, place=place)
             for place, table in enumerate(self._shapes)
         }
 
@@ -71,9 +71,16 @@ class SparkBase:
         for row in self._run(query).toLocalIterator():
             yield row.asDict(recursive=True)
 
+    def clear(self) -> None:
+        """Remove all files of the base, and forget its key."""
+        if self._folder is not None and self._lock is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._lock.close()
+            self._folder, self.key = None, b""
+
     def close(self) -> None:
         """Remove the base, and end the session."""
-        self._remove()
+        self.clear()
         self._session.stop()
 
     def _run(self, query: str) -> Any:
@@ -94,15 +101,9 @@ class SparkBase:
                 self._shapes[table],
                 f"CAST({opened} AS STRING)",
                 source=f" FROM PARQUET.{spark_name(f'{self._folder}/{table}')}",
-                arguments={"key": self._key},
+                arguments={"key": self.key},
             )
         self._filling = {}
-
-    def _remove(self) -> None:
-        if self._folder is not None and self._lock is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._lock.close()
-            self._folder, self._key = None, b""
 
     def _view(
         self,
