@@ -48,6 +48,12 @@ WRITE_BEHIND_MOST: Final = 2_000
 WRITE_BEHIND_BACKLOG: Final = 20_000
 """How many changed states may wait, which bounds what a start must fold again."""
 
+BASE_THREADS: Final = 2
+"""Cores that a question about everybody may use."""
+BASE_MEMORY: Final = "4GiB"
+"""Memory that a base may take; beyond it a question is refused."""
+BASE_KEPT_SECONDS: Final = 3600.0
+"""How long a base is kept that nobody asks."""
 
 SIGN_INS_PER_SECOND: Final = 0.5
 """Attempts to sign in from one address, for long."""

@@ -1,7 +1,6 @@
 """Makes whole brands and their customers by chance: every layer, every limit, in every combination."""
 
 from random import Random  # noqa: TID251 - a seed is given and shown
-from textwrap import dedent
 from typing import Any, Final
 
 import msgspec
@@ -69,7 +68,13 @@ _MONEY: Final = (
     "CASE WHEN segment.keen THEN money '9.00 EUR' END",
     "spent * big",
 )
-_CHANCES: Final = ("1.0", "0.3333", "0.000001", "ratio(orders, 7)", "CASE WHEN orders > 1 THEN 0.5 END")
+_CHANCES: Final = (
+    "1.0",
+    "0.3333",
+    "0.000001",
+    "ratio(orders, 7)",
+    "CASE WHEN orders > 1 THEN 0.5 END",
+)
 _INSTANTS: Final = ("add_days(last_order_at, 12)", "last_order_at", "add_hours(last_order_at, big)")
 
 
@@ -221,7 +226,9 @@ class Maker:
             "category": self.chance.choice(["", "", "light", "seat"]),
             "about": about,
             "when": self._condition(about),
-            "value": "money '5.00 EUR'" if self.is_mild and self.maybe(0.5) else self.chance.choice(_MONEY),
+            "value": "money '5.00 EUR'"
+            if self.is_mild and self.maybe(0.5)
+            else self.chance.choice(_MONEY),
             "p_accept": self.chance.choice(_CHANCES),
             "channels": self.some(CHANNELS, 3),
             "placements": self.some(("web", "desk", "billing"), 3),
@@ -265,9 +272,7 @@ class Maker:
             for scope, name in (self.some(tuple(scopes), 2) if self.seldom(0.4) else [])
         )
         breaches = tuple(
-            OpenBreach(
-                number=number, is_found=self.maybe(0.8), is_released=self.maybe(0.5)
-            )
+            OpenBreach(number=number, is_found=self.maybe(0.8), is_released=self.maybe(0.5))
             for number in (self.some((1, 2), 2) if self.seldom(0.3) else [])
         )
         count = len(bundle.policy.fact_names)
@@ -336,7 +341,10 @@ class Maker:
         )
 
     def _told(self, bundle: Bundle) -> tuple[list[Value], list[list[tuple[Value, ...]]]]:
-        plan, types = bundle.fact_plan, dict(zip(bundle.policy.fact_names, bundle.policy.fact_types, strict=False))
+        plan, types = (
+            bundle.fact_plan,
+            dict(zip(bundle.policy.fact_names, bundle.policy.fact_types, strict=False)),
+        )
         values = [self._value(name, types[name]) for name in plan.names]
         objects = []
         for kind, fields in zip(plan.object_kinds, plan.object_fields, strict=True):
@@ -352,7 +360,7 @@ class Maker:
         chance = self.chance
         if name == "orders":
             return chance.choice([0, 1, 2, 3])
-        if name in ("spent",):
+        if name == "spent":
             return chance.choice([0, 1_000, 3_700, 2**62])
         if self.maybe(0.15):
             return None
@@ -382,7 +390,9 @@ class Maker:
     def _consents(self, bundle: Bundle) -> dict[str, Stamped]:
         if self.maybe(0.1):
             return {}
-        often = [f"p|{entity}|{purpose}|" for entity in ENTITIES for purpose in ("marketing", "survey")]
+        often = [
+            f"p|{entity}|{purpose}|" for entity in ENTITIES for purpose in ("marketing", "survey")
+        ]
         found = {
             scope: Stamped(self.maybe(0.9), self._past(30), 1) for scope in often if self.maybe(0.8)
         }
@@ -431,7 +441,9 @@ class Maker:
             if rule.needs_approval and self.maybe(0.7):
                 about = self._about(rule.about)
                 approval = Approval(
-                    outcome=self.chance.choice(["approved", "approved", "refused", "used", "contested"]),
+                    outcome=self.chance.choice(
+                        ["approved", "approved", "refused", "used", "contested"]
+                    ),
                     number=1,
                     action=rule.action,
                     about=about,
@@ -458,7 +470,7 @@ _NOTICE: Final = {
     "when": "TRUE",
     "channels": ["email", "sms"],
 }
-_TEXTS: Final = {
+_FIXED: Final[dict[str, dict[str, Any]]] = {
     "brand.yaml": {
         "brand": "Drawn",
         "currency": "EUR",
@@ -479,7 +491,9 @@ _TEXTS: Final = {
     },
     "sources.yaml": {
         "namespaces": {"user_id": {"strength": "strong", "limit": 1}},
-        "sources": {"shop": {"kind": "server", "events": ["*"], "vouches": ["user_id"], "traits": []}},
+        "sources": {
+            "shop": {"kind": "server", "events": ["*"], "vouches": ["user_id"], "traits": []}
+        },
     },
     "facts.yaml": {
         "traits": {
@@ -518,4 +532,3 @@ _TEXTS: Final = {
         },
     },
 }
-_FIXED: Final[dict[str, dict[str, Any]]] = _TEXTS

@@ -16,6 +16,7 @@ from kept.core.policy_sql.lookups import Lookup, drawn_table, zones_table
 from kept.core.policy_sql.query import write_query
 from kept.core.policy_sql.rows import RowWriter
 from kept.core.policy_sql.schema import schema_of
+from tests.property.policies import Maker
 from tests.property.test_decision import NOW, brakes, facts, placements
 from tests.scenario.larkmead import compile_larkmead
 
@@ -50,7 +51,9 @@ def ask(
     cursor = base.execute(query.text)
     names = [column[0] for column in cursor.description]
     found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    return [read_told(query, bundle.policy, row) for row in sorted(found, key=lambda r: r["customer"])]
+    return [
+        read_told(query, bundle.policy, row) for row in sorted(found, key=lambda r: r["customer"])
+    ]
 
 
 def _load(base: duckdb.DuckDBPyConnection, lookup: Lookup) -> None:
@@ -75,8 +78,8 @@ def check(
     bundle: Bundle,
     everybody: Sequence[tuple[Facts, tuple[OpenMessage, ...]]],
     *,
-    request: Request = Request(),
-    controls: Controls = Controls(),
+    request: Request,
+    controls: Controls,
     now: int = NOW,
 ) -> None:
     """Assert that the query and the engine say the same of everybody."""
@@ -96,6 +99,15 @@ def check(
         for number, (known, messages) in enumerate(everybody, start=1)
     ]
     assert found == expected
+
+
+@given(st.integers(0, 2**32))
+def test_any_brand(seed: int) -> None:
+    """Brands and customers by chance: every layer, every limit, in every combination."""
+    maker = Maker(seed)
+    bundle = maker.brand()
+    everybody = [(maker.facts(bundle), maker.open_messages(bundle)) for _ in range(25)]
+    check(bundle, everybody, request=maker.request(bundle), controls=maker.controls(bundle))
 
 
 @given(st.lists(facts(), min_size=1, max_size=6), placements, brakes)

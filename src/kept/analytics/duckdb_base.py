@@ -103,5 +103,5 @@ class DuckDbBase:
 def _translated(error: duckdb.Error) -> StoreError:
     """Return DuckDB's error as ours; its message may quote a value, so that it is left out."""
     if isinstance(error, duckdb.OutOfMemoryException):
-        return StoreError("the base needs more memory than KEPT_BASE_MEMORY allows; raise it")
+        return StoreError("the question needs more memory than a base may take")
     return StoreError(f"the base could not be asked ({type(error).__name__})")

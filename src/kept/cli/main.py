@@ -15,6 +15,7 @@ from kept.cli import (
     data,
     data_map,
     demo,
+    everybody,
     operate,
     privacy,
     read_history,
@@ -39,6 +40,7 @@ data_map.add_to(app)
 serve.add_to(app)
 demo.add_to(app)
 operate.add_to(app)
+everybody.add_to(app)
 approvals.add_to(app)
 breach.add_to(app)
 data.add_to(app)

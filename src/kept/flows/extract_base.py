@@ -131,7 +131,7 @@ def _customer(
     messages: dict[int, list[Message]],
 ) -> Customer:
     ids = [part.part_id for part in parts]
-    own_links = {
+    own_links: dict[tuple[int, int, str], int] = {
         (link.part_a, link.part_b, link.evidence): link.first_at
         for part_id in ids
         for link in links.get(part_id, ())
@@ -155,5 +155,3 @@ def _load_tail(snapshot: Snapshot) -> dict[int, list[StoredEvent]]:
         for stored in events:
             tail.setdefault(stored.part_id, []).append(stored)
     return tail
-
-

@@ -28,6 +28,7 @@ from kept.flows.recover import recover
 from kept.flows.sign_log import open_log
 from kept.flows.staff import ADMIN_SETTING, forget_over
 from kept.ports import Channel, Notifier, Store
+from kept.runtime.bases import Bases
 from kept.runtime.breaches import Breaches
 from kept.runtime.channels import OUTBOX, build_channels
 from kept.runtime.collector import spare_collector
@@ -113,6 +114,7 @@ class Runtime:
             is_clean=self.histories.is_clean,
         )
         self.breaches = Breaches(self.submit)
+        self.bases = Bases(self.submit, clock=self.clock)
         self.key_upkeep = KeyUpkeep(self.submit, lambda: self._keys, days=settings.backup_days)
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="kept-brand", daemon=True)
@@ -144,6 +146,7 @@ class Runtime:
         self.keeping.stop()
         self.histories.stop()
         self.breaches.stop()
+        self.bases.stop()
         self.senders.drain(limits.DRAIN_SECONDS)
         self.tools.drain(limits.DRAIN_SECONDS)
         self.writer.stop()

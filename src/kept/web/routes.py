@@ -24,6 +24,7 @@ from kept.web import (
 from kept.web.admin import (
     access,
     approvals,
+    base,
     brakes,
     breaches,
     customers,
@@ -206,6 +207,7 @@ ENDPOINTS: Final = (
     *provider_pages.ENDPOINTS,
     *quarantine.ENDPOINTS,
     *decisions.ENDPOINTS,
+    *base.ENDPOINTS,
     *approvals.ENDPOINTS,
     *breaches.ENDPOINTS,
     *customers.ENDPOINTS,

@@ -45,9 +45,7 @@ def read_told(query: PolicyQuery, policy: Policy, row: Mapping[str, Any]) -> Tol
         action = query.actions[one["action"] - 1]
         reason = _reason(query, policy, one)
         considered.append(
-            Considered(
-                action=action, about=one["about"], score=int(one["score"]), reason=reason
-            )
+            Considered(action=action, about=one["about"], score=int(one["score"]), reason=reason)
         )
         if reason is None:
             chosen.append(_chosen(query, policy, one))

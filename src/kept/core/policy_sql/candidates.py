@@ -179,7 +179,9 @@ class Candidates:
         # The lists hold only these actions, in this order.
         own = [self._at.number_of[rule.index] for rule in plain]
         order = [str(own.index(number) + 1 if number in own else 0) for number in self._numbers]
-        index = pick(order, place, "SMALLINT") if order != [str(n) for n in self._numbers] else place
+        index = (
+            pick(order, place, "SMALLINT") if order != [str(n) for n in self._numbers] else place
+        )
 
         def amount(key: str) -> str:
             if key in listed:

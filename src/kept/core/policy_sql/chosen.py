@@ -116,9 +116,7 @@ def _add_shown(
     elsewhere = reasons.text(NotOfferedHere(placement=placement.placement))
     own = f"CAST({struct(**rank, alike=alike)} AS {_SHOWABLE})"
     before = filtered(_SHOWN, "k_row", f"k_row < {own}")
-    is_limited = (
-        f"LEN({before}) >= {limit} OR LEN({filtered(before, 'k_row', f'k_row.alike = {alike}')}) > 0"
-    )
+    is_limited = f"LEN({before}) >= {limit} OR LEN({filtered(before, 'k_row', f'k_row.alike = {alike}')}) > 0"
     is_best = f"{ONE}.a = {BEST}.a AND {ONE}.k = {BEST}.k"
     competing = case(
         [

@@ -9,6 +9,7 @@ from kept.core.generate import HoldCode, PolicyCode
 from kept.core.policy.sql_targets import Dialect
 from kept.core.policy.to_sql import to_sql
 from kept.core.policy.tree import (
+    Branch,
     Expression,
     FactRef,
     FieldRef,
@@ -155,7 +156,7 @@ def _rewritten_part(part: Any, offer: Mapping[str, Value]) -> Any:
         return _rewritten(part, offer)
     if isinstance(part, tuple) and any(isinstance(one, msgspec.Struct) for one in part):
         return tuple(_rewritten_part(one, offer) for one in part)
-    if isinstance(part, msgspec.Struct) and hasattr(part, "when"):
+    if isinstance(part, Branch):
         when, then = _rewritten_part(part.when, offer), _rewritten_part(part.then, offer)
         return _replace(part, when=when, then=then)
     return part

@@ -15,7 +15,6 @@ from kept.core.policy_sql.reasons import Detail
 from kept.core.policy_sql.setting import Setting
 from kept.core.policy_sql.text import (
     NULL,
-    array,
     case,
     element,
     filtered,
@@ -60,7 +59,9 @@ class Details:
                 "text": self._text(),
                 "facts": self._facts(),
                 "due": f"{ONE}.way.due",
-                "expires": case([(f"{ONE}.way IS NULL", self._field("e", "0"))], self._leaving.expires_at()),
+                "expires": case(
+                    [(f"{ONE}.way IS NULL", self._field("e", "0"))], self._leaving.expires_at()
+                ),
                 "benefit": self._field("b"),
                 "sets": self._field("sets"),
             }

@@ -15,24 +15,19 @@ from kept.core.policy_sql.text import (
     NULL,
     TRUE,
     Stages,
-    all_of,
-    any_of,
-    array,
     case,
     constant,
     contains,
     element,
     filtered,
     flat,
-    is_among,
-    joined,
     name,
     pick,
     pick_constant,
     struct,
     transformed,
 )
-from kept.core.reason import BreachNoticeDue, Braked, Held, HoldUnknown, Reason
+from kept.core.reason import Braked, BreachNoticeDue, Held, HoldUnknown, Reason
 from kept.core.rules import ActionRule, HoldRule
 
 ABOUT: Final = name("about")
@@ -91,7 +86,7 @@ def states_list(at: Setting) -> str:
         whole = _state(index, "''", f"{state} = 2", f"CASE {state} WHEN 1 THEN {until} ELSE 0 END")
         lists.append(f"CASE WHEN {state} > 0 THEN [{whole}] ELSE [] END")
         if hold.about:
-            mine = f'{ABOUT}.{name(f"hold.{index}")}'
+            mine = f"{ABOUT}.{name(f'hold.{index}')}"
             end = f"CASE {mine} WHEN 1 THEN {ABOUT}.{name(f'until.{index}')} ELSE 0 END"
             one = _state(index, _about(hold.about), f"{mine} = 2", end)
             on = filtered(rows_of(at, hold.about), ABOUT, f"{mine} > 0")
@@ -159,7 +154,7 @@ class Hushes:
             hold = self._at.policy.holds[index]
             branches += self._branches(index, state_of(index))
             if hold.about and hold.about == rule.about:
-                mine = f'{ABOUT}.{name(f"hold.{index}")}'
+                mine = f"{ABOUT}.{name(f'hold.{index}')}"
                 branches += self._branches(index, mine)
                 ends.append((f"{mine} = 1", f"{ABOUT}.{name(f'until.{index}')}"))
         return case(branches), case(ends)

@@ -4,7 +4,7 @@ A judged candidate has all that a candidate has, and `s` its score, `r` the numb
 (NULL for yes), and `instant` when the customer was last reached by it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from kept.core.approval import GATE_ANSWER_STANDS
@@ -16,6 +16,7 @@ from kept.core.policy_sql.setting import Setting
 from kept.core.policy_sql.text import (
     FALSE,
     NULL,
+    Constant,
     Shared,
     Stages,
     case,
@@ -91,7 +92,7 @@ class Layers:
         stages.add(":judged", transformed(name(":scored"), ONE, struct(**judged)))
         stages.close()
 
-    def of_rule(self, values: list[bool | int | str | None], of: str) -> str:
+    def of_rule(self, values: Sequence[Constant], of: str) -> str:
         """Return what the policy says of the action in hand: one constant for each action."""
         return pick_constant(values, NUMBER, of)
 
@@ -167,7 +168,10 @@ class Layers:
         stays = f"{self.is_promotional} AND {ONE}.instant > {at.now - at.policy.answer_stable}"
         return case(
             [
-                (f"LEN({DECLINED}) > 0 AND {is_declined}", reasons.text(Declined(at=0), "declined")),
+                (
+                    f"LEN({DECLINED}) > 0 AND {is_declined}",
+                    reasons.text(Declined(at=0), "declined"),
+                ),
                 (f"{ONE}.instant IS NULL OR ({stays})", NULL),
             ],
             self.repeat(),
@@ -209,18 +213,23 @@ class Layers:
         at, reasons = self._at, self._at.reasons
         if not any(rule.needs_approval for rule in at.rules):
             return NULL
-        said = element(filtered(APPROVALS, "k_said", f"k_said.name = {self.action_name} || '|' || {ONE}.k"), "1")
+        named = f"k_said.name = {self.action_name} || '|' || {ONE}.k"
+        said = element(filtered(APPROVALS, "k_said", named), "1")
         prints = self.of_rule([rule.fingerprint for rule in at.rules], "VARCHAR")
-        used = f"k_said.outcome = 'used' AND k_said.message_id = '' AND k_said.instant > {at.now - GATE_ANSWER_STANDS}"
+        is_valid = f"k_said.until > {at.now}"
+        used_at = f"k_said.message_id = '' AND k_said.instant > {at.now - GATE_ANSWER_STANDS}"
+        refused = reasons.text(ApprovalRefused(at=0), "refused")
+        contested = reasons.text(Contested(at=0), "contested")
+        approved = f"k_said.outcome = 'approved' AND {is_valid} AND k_said.fingerprint = {prints}"
         verdict = case(
             [
-                (f"k_said.outcome = 'approved' AND k_said.until > {at.now} AND k_said.fingerprint = {prints}", NULL),
-                (f"k_said.outcome = 'refused' AND k_said.until > {at.now}", reasons.text(ApprovalRefused(at=0), "refused")),
-                ("k_said.outcome = 'contested'", reasons.text(Contested(at=0), "contested")),
-                (used, NULL),
+                (approved, NULL),
+                (f"k_said.outcome = 'refused' AND {is_valid}", refused),
+                ("k_said.outcome = 'contested'", contested),
+                (f"k_said.outcome = 'used' AND {used_at}", NULL),
             ],
             reasons.text(NeedsApproval()),
-        )  # fmt: skip
+        )
         told = f"[{said}]"
         found = element(transformed(told, "k_said", verdict), "1")
         needed = self.of_rule([rule.needs_approval for rule in at.rules], "BOOLEAN")

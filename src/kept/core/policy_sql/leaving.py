@@ -80,7 +80,10 @@ class Leaving:
         fields = {field: f"{ONE}.{field}" for field in kept}
         for column, more in (
             (":next", {"r": self._forbidden()}),
-            (":tried", {"ways": case([(f"{ONE}.r IS NULL", self._ways())], f"CAST(NULL AS {_WAYS})")}),
+            (
+                ":tried",
+                {"ways": case([(f"{ONE}.r IS NULL", self._ways())], f"CAST(NULL AS {_WAYS})")},
+            ),
             (":chosen_way", {"way": self._way()}),
             (":left", {"r": self._reason(), "hu": self._held_until()}),
         ):
@@ -109,7 +112,9 @@ class Leaving:
         self._zoneless = self._shared(
             stages, ":zoneless_ways", lambda rule, one: pressure.quiet(rule, one)[0]
         )
-        self._due = self._shared(stages, ":due_ways", lambda rule, one: pressure.quiet(rule, one)[1])
+        self._due = self._shared(
+            stages, ":due_ways", lambda rule, one: pressure.quiet(rule, one)[1]
+        )
         self._answered = self._shared(
             stages, ":answered_ways", lambda _, one: pressure.responses(one)
         )
@@ -173,7 +178,9 @@ class Leaving:
     def rested_at(self) -> str:
         """Return when the customer was last contacted by an action of this kind, or NULL."""
         kinds = self._layers.of_rule([rule.kind for rule in self._at.rules], "VARCHAR")
-        same = filtered(CONTACTS, "k_contact", f"k_contact.kind = {kinds} AND {arrived('k_contact')}")
+        same = filtered(
+            CONTACTS, "k_contact", f"k_contact.kind = {kinds} AND {arrived('k_contact')}"
+        )
         return f"LIST_MAX({transformed(same, 'k_contact', 'k_contact.attempt_at')})"
 
     def _resting(self) -> str:

@@ -96,7 +96,9 @@ class Pressure:
                 ]
             )
             # In flight, nobody knows when it is free again: as if it were settled now.
-            settled = f"CASE k_contact.settled_at WHEN 0 THEN {at.now} ELSE k_contact.settled_at END"
+            settled = (
+                f"CASE k_contact.settled_at WHEN 0 THEN {at.now} ELSE k_contact.settled_at END"
+            )
             found = transformed(filtered(CONTACTS, "k_contact", mine), "k_contact", settled)
             enough = f"{length(CONTACTS)} >= {cap.count_max}"
             stages.add(f":freed.{index}", case([(enough, ordered(found))]))

@@ -6,14 +6,14 @@ import msgspec
 
 from kept.core.bundle import Bundle
 from kept.core.decision import Controls, Request
+from kept.core.generate import expressions_of
 from kept.core.policy.sql_targets import Dialect
 from kept.core.policy.tree import reads_zone
-from kept.core.generate import expressions_of
 from kept.core.policy_sql.candidates import Candidates
 from kept.core.policy_sql.chosen import add_best, add_choice
 from kept.core.policy_sql.conditions import BLIND, Conditions, segment_column
 from kept.core.policy_sql.details import TOLD, Details, holds_column
-from kept.core.policy_sql.held import CLAIMED, Hushes, add_states, states_list
+from kept.core.policy_sql.held import Hushes, add_states, states_list
 from kept.core.policy_sql.judged import Layers
 from kept.core.policy_sql.leaving import BEST, Leaving
 from kept.core.policy_sql.lookups import DRAWN, ZONES
@@ -21,7 +21,7 @@ from kept.core.policy_sql.permitted import Permissions
 from kept.core.policy_sql.pressure import HAS_ZONE, Pressure, quiet_column
 from kept.core.policy_sql.reasons import NumberedReason, Reasons
 from kept.core.policy_sql.setting import Setting
-from kept.core.policy_sql.text import Stages, all_of, any_of, case, name, struct
+from kept.core.policy_sql.text import Stages, case, name, struct
 from kept.core.scopes import COHORT
 
 CUSTOMERS: Final = "customers"
@@ -74,7 +74,7 @@ def write_query(
         reasons=Reasons(),
     )
     conditions = Conditions(at.code, at.controls.stale_facts, dialect)
-    stages = Stages(_source(at, CUSTOMERS))
+    stages = Stages(_source(at, CUSTOMERS, needs_zones=bool(where)))
     _add_derived(at, conditions, stages)
     if where:
         stages.keep(where)
@@ -84,7 +84,9 @@ def write_query(
     hushes = Hushes(at, stages)
     if has_claims:
         _add_claimed(at, conditions, stages)
-    brakes = {one: code for one in at.policy.channels if (code := hushes.brake_on_channel(one)) != "NULL"}
+    brakes = {
+        one: code for one in at.policy.channels if (code := hushes.brake_on_channel(one)) != "NULL"
+    }
     pressure = Pressure(at, brakes, stages)
     Candidates(at, conditions, hushes, stages)
     layers = Layers(at, permissions, hushes)
@@ -94,7 +96,7 @@ def write_query(
     add_choice(at, layers, permissions, leaving, stages)
     told = Details(at, layers, leaving, hushes, pressure).write()
     columns = [
-        f'{name(":customer")} AS customer',
+        f"{name(':customer')} AS customer",
         f"{name(COHORT)} AS cohort",
         f"{BEST}.a AS answer",
         f"{BEST}.k AS answer_about",
@@ -112,8 +114,8 @@ def write_query(
     )
 
 
-def write_members(bundle: Bundle, *, where: str, now: int, columns: str, stale: tuple[int, ...] = ()) -> str:
-    """Return a query of whom a condition holds for, which reads facts, cohorts and segments."""
+def write_facts(bundle: Bundle, *, now: int, columns: str, stale: tuple[int, ...] = ()) -> str:
+    """Return a query of columns that rest on facts, cohorts and segments, and on nothing else."""
     at = Setting(
         bundle=bundle,
         request=EVERYBODY,
@@ -123,16 +125,16 @@ def write_members(bundle: Bundle, *, where: str, now: int, columns: str, stale: 
         with_details=False,
         reasons=Reasons(),
     )
-    conditions = Conditions(at.code, stale)
-    stages = Stages(_source(at, CUSTOMERS))
-    _add_derived(at, conditions, stages)
-    stages.keep(where)
+    stages = Stages(_source(at, CUSTOMERS, needs_zones=True))
+    _add_derived(at, Conditions(at.code, stale), stages)
     return stages.write(columns)
 
 
-def _source(at: Setting, table: str) -> str:
+def _source(at: Setting, table: str, *, needs_zones: bool = False) -> str:
     """Return the first step: the base, with what belongs to each zone and draw, and now."""
-    needs_zones = any(reads_zone(expression) for expression, _ in expressions_of(at.code))
+    needs_zones = needs_zones or any(
+        reads_zone(expression) for expression, _ in expressions_of(at.code)
+    )
     quiet = range(len(at.policy.quiet_hours))
     columns = ["b.*", f'CAST({at.now} AS BIGINT) AS "now"', 'LEN(b.":unknown") > 0 AS ' + BLIND]
     columns += [f"z.{name(quiet_column(index))}" for index in quiet]

@@ -43,9 +43,12 @@ class RowWriter:
                 for (action, about), at in contacts_by_action(facts, _EVERYBODY).items()
                 if at
             ],
-            ":declines": [{"name": key, "instant": said.at} for key, said in facts.declines.items()],
+            ":declines": [
+                {"name": key, "instant": said.at} for key, said in facts.declines.items()
+            ],
             ":approvals": [
-                {"name": key, "instant": said.at} | _approval(msgspec.to_builtins(read_approval(said)))
+                {"name": key, "instant": said.at}
+                | _approval(msgspec.to_builtins(read_approval(said)))
                 for key, said in facts.approvals.items()
             ],
             ":open": [

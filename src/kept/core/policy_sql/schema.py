@@ -126,7 +126,9 @@ def schema_of(bundle: Bundle) -> BaseSchema:
         for scope in scopes_of(bundle)
         for column, of in ((SAID + scope, "BOOLEAN"), (SAID_AT + scope, "BIGINT"))
     }
-    addresses: dict[str, Shape] = {ADDRESS + channel: "VARCHAR" for channel, _ in bundle.fact_plan.addresses}
+    addresses: dict[str, Shape] = {
+        ADDRESS + channel: "VARCHAR" for channel, _ in bundle.fact_plan.addresses
+    }
     return BaseSchema(customers=claimed | _REST | words | addresses, claimed=claimed)
 
 

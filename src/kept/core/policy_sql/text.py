@@ -6,7 +6,7 @@ quoted name, a quoted literal or a checked expression.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 TRUE: Final = "TRUE"
 FALSE: Final = "FALSE"
@@ -18,7 +18,10 @@ def name(column: str) -> str:
     return '"' + column.replace('"', '""') + '"'
 
 
-def constant(value: bool | int | str | None) -> str:
+Constant: TypeAlias = bool | int | str | None
+
+
+def constant(value: Constant) -> str:
     """Return a constant."""
     if value is None:
         return NULL
@@ -80,13 +83,13 @@ def element(rows: str, index: str) -> str:
 
 
 def pick(values: Sequence[str], index: str, of: str = "INTEGER") -> str:
-    """Return the value at an index, counted from 1: what a policy says of an action, a reason …"""
+    """Return the value at an index, counted from 1: what a policy says of each action."""
     if len(set(values)) == 1:
         return values[0] if values[0] != NULL else f"CAST(NULL AS {of})"
     return element(array(values, of), index)
 
 
-def pick_constant(values: Sequence[bool | int | str | None], index: str, of: str) -> str:
+def pick_constant(values: Sequence[Constant], index: str, of: str) -> str:
     """Return the constant at an index, counted from 1."""
     return pick([constant(value) for value in values], index, of)
 
@@ -198,7 +201,9 @@ class Stages:
         """Add columns (by their new names) of another query, where it has a row of the same key."""
         self.close()
         mine = f"s{len(self._steps) - 1}"
-        listed = ", ".join(f"k_more.{name(theirs)} AS {name(own)}" for own, theirs in columns.items())
+        listed = ", ".join(
+            f"k_more.{name(theirs)} AS {name(own)}" for own, theirs in columns.items()
+        )
         self._steps.append(
             f"SELECT {mine}.*, {listed} FROM {mine} "  # noqa: S608
             f"LEFT JOIN ({query}) k_more ON {mine}.{name(key)} = k_more.{name(key)}"
@@ -208,4 +213,4 @@ class Stages:
         """Return the whole query."""
         self.close()
         steps = ",\n".join(f"s{place} AS ({step})" for place, step in enumerate(self._steps))
-        return f"WITH {steps}\nSELECT {columns} FROM s{len(self._steps) - 1}{tail}"  # noqa: S608
+        return f"WITH {steps}\nSELECT {columns} FROM s{len(self._steps) - 1}{tail}"

@@ -1,0 +1,104 @@
+"""Count instead of naming: how many a condition holds for, and what would be done for how many."""
+
+from typing import Final
+
+from kept.core.bundle import Bundle
+from kept.core.policy.check import check_expression
+from kept.core.policy.tree import Expression
+from kept.core.policy.types import BOOL
+from kept.core.policy.where import Where
+from kept.core.policy_sql.conditions import Conditions
+from kept.core.policy_sql.query import PolicyQuery, write_facts
+from kept.core.policy_sql.text import NULL, all_of, any_of, constant, name
+from kept.core.scopes import COHORT, SEGMENT_PREFIX, policy_scope
+from kept.errors import InputError, InvalidBrandError
+
+_ACTION: Final = 2**40
+_REASON: Final = 2**20
+SILENT: Final = -1
+"""Stands for everybody for whom nothing is chosen."""
+EVERYBODY: Final = -2
+
+
+def find_condition(bundle: Bundle, *, where: str, segment: str) -> Expression | None:
+    """Return the condition that a segment or a text is, None for everybody.
+
+    Raises:
+        InputError: there is no such segment, or both are given.
+        InvalidBrandError: with everything that is wrong with the text.
+    """
+    if segment and where:
+        raise InputError("a segment or a condition, not both")
+    if segment:
+        segments = bundle.code.order.segments
+        if segment not in segments:
+            known = ", ".join(segments) or "none"
+            raise InputError(f"there is no segment {segment!r}; the brand has: {known}")
+        where = SEGMENT_PREFIX + segment
+    if not where:
+        return None
+    checked = check_expression(
+        where,
+        scope=policy_scope(bundle.brand.facts, bundle.brand.cohorts),
+        expects=BOOL,
+        where=Where(file="condition"),
+    )
+    if isinstance(checked, Expression):
+        return checked
+    raise InvalidBrandError(checked)
+
+
+def write_condition(
+    bundle: Bundle, condition: Expression | None, stale: tuple[int, ...]
+) -> tuple[str, str]:
+    """Return whether a condition holds, and whether that is unknown, on the columns of a base."""
+    if condition is None:
+        return "TRUE", "FALSE"
+    conditions = Conditions(bundle.code, stale)
+    written = conditions.write(condition)
+    unknown = any_of([conditions.is_blind([condition]), written.unknown])
+    holds = all_of([f"NOT ({unknown})" if unknown != "FALSE" else "TRUE", f"({written.value})"])
+    return f"COALESCE({holds}, FALSE)", f"COALESCE({unknown}, FALSE)"
+
+
+def write_audience(
+    bundle: Bundle, condition: Expression | None, *, now: int, stale: tuple[int, ...]
+) -> str:
+    """Return a query with columns `cohort`, `members` and `unknown`."""
+    holds, unknown = write_condition(bundle, condition, stale)
+    columns = (
+        f"{name(COHORT)} AS cohort, COUNT(*) FILTER (WHERE {holds}) AS members, "
+        f"COUNT(*) FILTER (WHERE {unknown}) AS unknown"
+    )
+    return write_facts(bundle, now=now, columns=columns, stale=stale) + " GROUP BY 1"
+
+
+def write_reach(query: PolicyQuery, *, by_cohort: bool) -> str:
+    """Return a query of how often each action comes to each reason or way.
+
+    Columns: `cohort`, `code` and `count`; `read_code` says what a code stands for.
+    """
+    row = (
+        f"CAST(k_told.action AS BIGINT) * {_ACTION} + COALESCE(k_told.reason, 0) * {_REASON} "
+        "+ COALESCE(k_told.way, 0)"
+    )
+    told = f"LIST_TRANSFORM(told, LAMBDA k_told : {row})"
+    is_silent = "LEN(LIST_FILTER(told, LAMBDA k_told : k_told.reason IS NULL)) = 0"
+    marks = f"CASE WHEN {is_silent} THEN [{EVERYBODY}, {SILENT}] ELSE [{EVERYBODY}] END"
+    codes = f"UNNEST(LIST_CONCAT({told}, CAST({marks} AS BIGINT[])))"
+    cohort = "cohort" if by_cohort else f"CAST({NULL} AS VARCHAR)"
+    inner = f"SELECT {cohort} AS cohort, {codes} AS code FROM ({query.text})"  # noqa: S608
+    return f"SELECT cohort, code, COUNT(*) AS count FROM ({inner}) GROUP BY ALL"  # noqa: S608
+
+
+def read_code(code: int) -> tuple[int, int, int]:
+    """Return (action, reason, way) of a code, each counted from 1 and 0 for none."""
+    return code // _ACTION, code % _ACTION // _REASON, code % _REASON
+
+
+def write_chosen(query: PolicyQuery, action: str) -> str:
+    """Return a query of whom an action is chosen for, in the order of their ids."""
+    number = query.actions.index(action) + 1
+    mine = f"k_told.action = {constant(number)} AND k_told.reason IS NULL"
+    chosen = f"LEN(LIST_FILTER(told, LAMBDA k_told : {mine})) > 0"
+    return f"SELECT customer FROM ({query.text}) WHERE {chosen} ORDER BY customer"  # noqa: S608

@@ -1,0 +1,172 @@
+"""The server's base: taken when it is asked for, beside the writer, and let go once nobody asks."""
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Final, Literal, TypeVar
+
+import msgspec
+
+from kept import settings as limits
+from kept.analytics.duckdb_base import DuckDbBase
+from kept.base_port import Base, SnapshotStore
+from kept.clock import Clock, read_monotonic
+from kept.core.bundle import Bundle
+from kept.core.decision import Controls
+from kept.core.fold.fold import FoldPlan
+from kept.core.values import SECOND, format_instant
+from kept.errors import ConflictError, KeptError, SettingsError
+from kept.flows.engine import Engine
+from kept.flows.extract_base import Extracted, extract_base
+
+T = TypeVar("T")
+Submit = Callable[[Callable[[Engine, int], Any]], "Future[Any]"]
+Question = Callable[[Base, Bundle, Extracted, Controls], T]
+_log = logging.getLogger("kept.bases")
+_LOOK_SECONDS: Final = 5.0
+
+BaseState = Literal["none", "filling", "ready", "failed"]
+
+
+class BaseView(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a base is."""
+
+    state: BaseState
+    customers: int
+    """How many are in it (so far)."""
+    instant: str
+    """When it was taken; empty while there is none."""
+    seconds: float
+    """How long filling it took (so far)."""
+    problem: str = ""
+
+
+class Bases:
+    """Holds at most one base."""
+
+    def __init__(self, submit: Submit, *, clock: Clock) -> None:
+        """Take how to ask the writer."""
+        self._submit = submit
+        self._clock = clock
+        self._asking = threading.Lock()
+        self._changing = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._base: DuckDbBase | None = None
+        self._filled: tuple[Bundle, Extracted] | None = None
+        self._asked_at = 0
+        self._view = BaseView(state="none", customers=0, instant="", seconds=0.0)
+
+    def view(self) -> BaseView:
+        """Return how far the base is."""
+        return self._view
+
+    def prepare(self) -> BaseView:
+        """Begin to take a base of now, unless one is being taken; the older one is let go."""
+        with self._changing:
+            if self._thread is None or not self._thread.is_alive():
+                self._let_go()
+                self._view = BaseView(state="filling", customers=0, instant="", seconds=0.0)
+                self._thread = threading.Thread(target=self._run, name="kept-base", daemon=True)
+                self._thread.start()
+        return self._view
+
+    def ask(self, question: Question[T]) -> T:
+        """Return what the base says; whoever asks waits until no one else does.
+
+        Raises:
+            ConflictError: there is no base, or it is of an older brand.
+        """
+        _, _, controls, version = self._in_force()
+        with self._asking:
+            base, filled = self._base, self._filled
+            if base is None or filled is None:
+                raise ConflictError(
+                    "there is no base to ask; prepare one first: `kept base prepare`"
+                )
+            bundle, extracted = filled
+            if bundle.policy.version != version:
+                message = "the brand changed since the base was taken; prepare another one"
+                raise ConflictError(message)
+            self._asked_at = read_monotonic()
+            return question(base, bundle, extracted, controls)
+
+    def drop(self) -> BaseView:
+        """Let go of the base."""
+        self._stopping.set()
+        thread = self._thread
+        if thread is not None:
+            thread.join()
+        self._stopping.clear()
+        with self._changing:
+            self._let_go()
+            self._view = BaseView(state="none", customers=0, instant="", seconds=0.0)
+        return self._view
+
+    stop = drop
+
+    # -- the thread
+
+    def _in_force(self) -> tuple[Bundle, FoldPlan, Controls, str]:
+        def look(engine: Engine, now: int) -> tuple[Bundle, FoldPlan, Controls, str]:
+            return engine.bundle, engine.plan, engine.controls, engine.bundle.policy.version
+
+        found: tuple[Bundle, FoldPlan, Controls, str] = self._submit(look).result()
+        return found
+
+    def _run(self) -> None:
+        try:
+            self._fill()
+        except KeptError as error:
+            _log.warning("a base could not be taken: %s", error)
+            self._view = msgspec.structs.replace(
+                self._view, state="failed", problem=f"{error} [{error.code}]"
+            )
+            return
+        while not self._stopping.wait(_LOOK_SECONDS):
+            idle = (read_monotonic() - self._asked_at) / SECOND
+            if self._filled is None or idle > limits.BASE_KEPT_SECONDS:
+                break
+        self._let_go()
+        self._view = BaseView(state="none", customers=0, instant="", seconds=0.0)
+
+    def _fill(self) -> None:
+        started = read_monotonic()
+        bundle, plan, _, _ = self._in_force()
+        store: Any = self._submit(lambda engine, now: engine.store).result()
+        if not hasattr(store, "snapshot"):
+            raise SettingsError("a base can be taken of an embedded store only, so far")
+        reader: SnapshotStore = store
+        base = DuckDbBase(threads=limits.BASE_THREADS, memory_limit=limits.BASE_MEMORY)
+
+        def go_on(count: int) -> bool:
+            seconds = (read_monotonic() - started) / SECOND
+            self._view = msgspec.structs.replace(self._view, customers=count, seconds=seconds)
+            return not self._stopping.is_set()
+
+        try:
+            with reader.snapshot() as snapshot:
+                # After the snapshot: whatever is in it happened before this instant.
+                now = self._clock.now()
+                extracted = extract_base(base, snapshot, bundle, plan, now=now, go_on=go_on)
+        except BaseException:
+            base.close()
+            raise
+        if extracted is None:
+            base.close()
+            return
+        self._asked_at = read_monotonic()
+        self._base, self._filled = base, (bundle, extracted)
+        self._view = BaseView(
+            state="ready",
+            customers=extracted.customers,
+            instant=format_instant(extracted.instant),
+            seconds=(read_monotonic() - started) / SECOND,
+        )
+
+    def _let_go(self) -> None:
+        with self._asking:
+            base, self._base, self._filled = self._base, None, None
+            if base is not None:
+                base.close()
