@@ -26,7 +26,7 @@ from tests.golden.policy_judge import SCOPE, sql_type
 
 WORKERS: Final = 2
 _START_SECONDS: Final = 120
-_SECRET: Final = "a secret of the suite's own cluster"  # noqa: S105 - it protects a test
+_SECRET: Final = "a secret of the suite's own cluster"
 _DEFAULTS: Final = f"""\
 spark.authenticate true
 spark.authenticate.secret {_SECRET}
@@ -74,7 +74,9 @@ def run_cluster(home: str, folder: Path) -> Iterator[str]:
     worker = (f"{deploy}.worker.Worker", "--cores", "1", "--memory", "1g", "--host", "127.0.0.1")
     running: list[subprocess.Popen[bytes]] = []
     try:
-        running.append(_start(home, environment, folder, "master", *master, "--webui-port", str(page)))
+        running.append(
+            _start(home, environment, folder, "master", *master, "--webui-port", str(page))
+        )
         _wait_for(folder / "logs" / "master", "I have been elected leader", running)
         for number in range(WORKERS):
             where = ("--work-dir", str(folder / f"work{number}"), "--webui-port", "0", address)
@@ -109,7 +111,9 @@ def _wait_for(log: Path, text: str, running: list[subprocess.Popen[bytes]]) -> N
     until = time.monotonic() + _START_SECONDS  # noqa: TID251 - processes start in real time
     while text not in log.read_text(errors="replace"):
         ended = any(process.poll() is not None for process in running)
-        assert not ended, f"a process of the cluster ended:\n{log.read_text(errors='replace')[-3000:]}"
+        assert not ended, (
+            f"a process of the cluster ended:\n{log.read_text(errors='replace')[-3000:]}"
+        )
         late = time.monotonic() > until  # noqa: TID251
         assert not late, f"the cluster does not start:\n{log.read_text(errors='replace')[-3000:]}"
         time.sleep(0.2)
@@ -152,7 +156,7 @@ class SparkJudge:
         told = msgspec.json.encode([self._row(place, row) for place, row in enumerate(rows)])
         shape = spark_type([self._columns])
         columns = ", ".join(map(spark_name, self._columns))
-        text = f"SELECT {columns} FROM (SELECT INLINE(FROM_JSON(:rows, '{shape}')))"  # noqa: S608
+        text = f"SELECT {columns} FROM (SELECT INLINE(FROM_JSON(:rows, '{shape}')))"
         found = self._session.sql(text, args={"rows": told.decode()})
         found.createOrReplaceTempView("judged")
 
@@ -177,7 +181,10 @@ class SparkJudge:
             "place": place,
             **{name: row.facts[name] for name in SCOPE.facts},
             **{space: dict(row.fields[space]) for space in ("about", "offer")},
-            **{f"objects.{kind}": [dict(one) for one in row.objects[kind]] for kind in SCOPE.objects},
+            **{
+                f"objects.{kind}": [dict(one) for one in row.objects[kind]]
+                for kind in SCOPE.objects
+            },
             "now": row.now,
             "zone_starts": None if zone is None else zone.starts,
             "zone_offsets": None if zone is None else zone.offsets,

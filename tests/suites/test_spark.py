@@ -27,10 +27,10 @@ from kept.core.policy_sql.schema import schema_of
 from kept.errors import SettingsError
 from tests.conftest import require_tool
 from tests.contract.test_history_how_to import block, expected, run_python, world
-from tests.history import World
 from tests.golden.policy_corpus import read_corpus, read_outcome
 from tests.golden.policy_judge import SCOPE
 from tests.golden.test_policy_corpus import checked
+from tests.history import World
 from tests.property.policies import NOW, Maker
 from tests.property.policy_language import expressions, rows_for
 from tests.property.test_decision import brakes, facts, placements
@@ -81,7 +81,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 def ask(
-    cluster: Cluster, bundle: Bundle, everybody: EverybodyOf, *, request: Request, controls: Controls
+    cluster: Cluster,
+    bundle: Bundle,
+    everybody: EverybodyOf,
+    *,
+    request: Request,
+    controls: Controls,
 ) -> list[Told]:
     """Return what the query says of each customer on the cluster."""
     writer = RowWriter(bundle)
@@ -112,11 +117,19 @@ def ask(
     found = base.ask(query.text)
     base.clear()
     assert not list(cluster.shared.iterdir())
-    return [read_told(query, bundle.policy, row) for row in sorted(found, key=lambda row: row["customer"])]
+    return [
+        read_told(query, bundle.policy, row)
+        for row in sorted(found, key=lambda row: row["customer"])
+    ]
 
 
 def check(
-    cluster: Cluster, bundle: Bundle, everybody: EverybodyOf, *, request: Request, controls: Controls
+    cluster: Cluster,
+    bundle: Bundle,
+    everybody: EverybodyOf,
+    *,
+    request: Request,
+    controls: Controls,
 ) -> None:
     """Assert that the cluster and the engine say the same of everybody, reasons included."""
     expected = [

@@ -3,6 +3,7 @@
 import fcntl
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -10,10 +11,12 @@ import msgspec
 
 from kept.analytics.sealed_rows import SealedRows
 from kept.clock import new_id, random_bytes
+from kept.core.policy.sql_targets import Dialect
 from kept.core.policy_sql.lookups import Lookup
 from kept.core.policy_sql.schema import BaseSchema, Shape
 from kept.core.policy_sql.text import constant
 from kept.core.policy_sql.to_spark import spark_name, spark_type, to_spark
+from kept.errors import KeptError, StoreError
 
 _PREFIX: Final = "kept-base-"
 _LOCK: Final = "lock"
@@ -23,7 +26,7 @@ _KEY_BYTES: Final = 32
 class SparkBase:
     """A base of Spark; its key is in memory alone, so that what a kill leaves behind is noise."""
 
-    dialect: Final = "spark"
+    dialect: Final[Dialect] = "spark"
 
     def __init__(self, session: Any, folder: Path) -> None:
         """Take a session, and a folder that lies under the same path on every worker.
@@ -60,16 +63,21 @@ class SparkBase:
     def look_up(self, lookup: Lookup) -> None:
         """Take a small table, in the place of an older one of its name."""
         rows = msgspec.json.encode(lookup.rows).decode()
-        self._view(lookup.table, lookup.columns, ":rows", arguments={"rows": rows})
+        with _translated():
+            self._view(
+                lookup.table, lookup.columns, ":rows", arguments={"rows": rows}, is_small=True
+            )
 
     def ask(self, query: str) -> list[dict[str, Any]]:
         """Return the rows of a query by their columns' names."""
-        return [row.asDict(recursive=True) for row in self._run(query).collect()]
+        with _translated():
+            return [row.asDict(recursive=True) for row in self._run(query).collect()]
 
     def walk(self, query: str) -> Iterator[dict[str, Any]]:
         """Yield the rows of a query one after the other, a partition at a time."""
-        for row in self._run(query).toLocalIterator():
-            yield row.asDict(recursive=True)
+        with _translated():
+            for row in self._run(query).toLocalIterator():
+                yield row.asDict(recursive=True)
 
     def clear(self) -> None:
         """Remove all files of the base, and forget its key."""
@@ -113,13 +121,29 @@ class SparkBase:
         *,
         source: str = "",
         arguments: Mapping[str, Any],
+        is_small: bool = False,
     ) -> None:
         """Name a list of rows, given as JSON, so that queries may read it."""
         shape = _text(spark_type([dict(columns)]))
         listed = ", ".join(spark_name(column) for column in columns)
         read = f"FROM_JSON({rows}, {shape}, MAP('mode', 'FAILFAST'))"
-        text = f"SELECT {listed} FROM (SELECT INLINE({read}){source})"  # noqa: S608
-        self._session.sql(text, args=dict(arguments)).createOrReplaceTempView(name)
+        text = f"SELECT {listed} FROM (SELECT INLINE({read}){source})"
+        found = self._session.sql(text, args=dict(arguments))
+        # A small table goes to every worker, rather than everybody to where a row of it lies.
+        (found.hint("broadcast") if is_small else found).createOrReplaceTempView(name)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn errors of Spark into ours; its messages may quote a value, so that they are left out."""
+    try:
+        yield
+    except KeptError:
+        raise
+    except Exception as error:
+        if not type(error).__module__.startswith(("pyspark.", "py4j.")):
+            raise
+        raise StoreError(f"the cluster could not be asked ({type(error).__name__})") from error
 
 
 def sweep(folder: Path) -> None:

@@ -56,7 +56,9 @@ def open_session(master: str, **more: str) -> Any:
             "`java` on the PATH, or name its folder in JAVA_HOME"
         )
     builder = import_module("pyspark.sql").SparkSession.builder.master(master)
-    for key, value in (_SETTINGS | {key.replace("_", "."): value for key, value in more.items()}).items():
+    for key, value in (
+        _SETTINGS | {key.replace("_", "."): value for key, value in more.items()}
+    ).items():
         builder = builder.config(key, value)
     try:
         session = builder.getOrCreate()

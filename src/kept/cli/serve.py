@@ -37,6 +37,8 @@ def serve(
     master_key_token: options.MasterKeyToken = "",
     backup_days: options.BackupDays = 30,
     history: options.History = "",
+    spark_master: options.SparkMaster = "",
+    spark_folder: options.SparkFolder = "",
 ) -> None:
     """Serve a brand: hear its touchpoints, decide, deliver, answer."""
     if deliver not in ("files", "providers"):
@@ -57,6 +59,8 @@ def serve(
             master_key_token=master_key_token,
             backup_days=backup_days,
             history=history,
+            spark_master=spark_master,
+            spark_folder=spark_folder,
             staff=read_staff_settings(),
         )
     )

@@ -10,6 +10,7 @@ from kept.core.brand import model
 from kept.core.bundle import Bundle
 from kept.core.compile import compile_brand
 from kept.core.decision import OUTBOUND, Controls, Request
+from kept.core.policy.sql_targets import Dialect
 from kept.core.policy_sql.counts import (
     EVERYBODY,
     SILENT,
@@ -109,7 +110,13 @@ def count_audience(
         InvalidBrandError: with everything that is wrong with the condition.
     """
     condition = find_condition(bundle, where=where, segment=segment)
-    query = write_audience(bundle, condition, now=extracted.instant, stale=controls.stale_facts)
+    query = write_audience(
+        bundle,
+        condition,
+        now=extracted.instant,
+        stale=controls.stale_facts,
+        dialect=base.dialect,
+    )
     rows = base.ask(query)
     return AudienceView(
         instant=format_instant(extracted.instant),
@@ -156,11 +163,17 @@ def count_reach(
 
 
 def write_reach_query(
-    bundle: Bundle, extracted: Extracted, controls: Controls, wanted: ReachWanted
+    bundle: Bundle,
+    extracted: Extracted,
+    controls: Controls,
+    wanted: ReachWanted,
+    dialect: Dialect = "duckdb",
 ) -> PolicyQuery:
     """Return the query that decides for those who are asked about."""
     condition = find_condition(bundle, where=wanted.where, segment=wanted.segment)
-    where = "" if condition is None else write_condition(bundle, condition, controls.stale_facts)[0]
+    where = ""
+    if condition is not None:
+        where, _ = write_condition(bundle, condition, controls.stale_facts, dialect)
     return write_query(
         bundle,
         now=extracted.instant,
@@ -169,6 +182,7 @@ def write_reach_query(
         has_claims=bool(extracted.claimed),
         with_details=False,
         where=where,
+        dialect=dialect,
     )
 
 
@@ -183,7 +197,7 @@ class _Asked:
         controls: Controls,
         wanted: ReachWanted,
     ) -> None:
-        self.query = write_reach_query(bundle, extracted, controls, wanted)
+        self.query = write_reach_query(bundle, extracted, controls, wanted, base.dialect)
         self.customers = self.silent = 0
         self.chosen_of: dict[str, int] = {}
         self.channels_of: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))

@@ -114,7 +114,7 @@ class Runtime:
             is_clean=self.histories.is_clean,
         )
         self.breaches = Breaches(self.submit)
-        self.bases = Bases(self.submit, clock=self.clock)
+        self.bases = Bases(self.submit, settings, clock=self.clock)
         self.key_upkeep = KeyUpkeep(self.submit, lambda: self._keys, days=settings.backup_days)
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="kept-brand", daemon=True)

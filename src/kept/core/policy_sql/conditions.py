@@ -45,9 +45,7 @@ class Written(msgspec.Struct, frozen=True):
 class Conditions:
     """Writes the expressions of a policy."""
 
-    def __init__(
-        self, code: PolicyCode, stale: Iterable[int], dialect: Dialect = "duckdb"
-    ) -> None:
+    def __init__(self, code: PolicyCode, stale: Iterable[int], dialect: Dialect = "duckdb") -> None:
         """Take the expressions, the indexes of what is unknown of everybody, and for which engine."""
         order = code.order
         names = [*order.names, *(f"{kind}()" for kind in order.kinds)]

@@ -114,7 +114,14 @@ def write_query(
     )
 
 
-def write_facts(bundle: Bundle, *, now: int, columns: str, stale: tuple[int, ...] = ()) -> str:
+def write_facts(
+    bundle: Bundle,
+    *,
+    now: int,
+    columns: str,
+    stale: tuple[int, ...] = (),
+    dialect: Dialect = "duckdb",
+) -> str:
     """Return a query of columns that rest on facts, cohorts and segments, and on nothing else."""
     at = Setting(
         bundle=bundle,
@@ -126,7 +133,7 @@ def write_facts(bundle: Bundle, *, now: int, columns: str, stale: tuple[int, ...
         reasons=Reasons(),
     )
     stages = Stages(_source(at, CUSTOMERS, needs_zones=True))
-    _add_derived(at, Conditions(at.code, stale), stages)
+    _add_derived(at, Conditions(at.code, stale, dialect), stages)
     return stages.write(columns)
 
 

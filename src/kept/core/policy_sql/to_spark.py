@@ -16,7 +16,7 @@ nothing reaches Spark whose meaning nobody has compared.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, ClassVar, Final
 
 import sqlglot
 from sqlglot import exp
@@ -63,8 +63,8 @@ _KEPT: Final = (
 class _Small(DuckDB):
     """DuckDB's grammar, but a function is a name with arguments: nothing is rewritten on the way."""
 
-    class Parser(DuckDB.Parser):
-        FUNCTIONS: Final = {}  # type: ignore[misc]
+    class Parser(DuckDB.Parser):  # type: ignore[valid-type, misc]
+        FUNCTIONS: ClassVar[Mapping[str, Any]] = {}
 
 
 def as_is(text: str) -> str:
@@ -96,7 +96,7 @@ def to_spark(text: str) -> tuple[list[tuple[str, str]], str]:
     of them would be gone through again and again until the last one is resolved.
 
     Raises:
-        ValueError: the query has a construct that this module does not know.
+        TypeError: the query has a construct that this module does not know.
     """
     root = sqlglot.parse_one(text, dialect=_Small)
     # What lies deepest comes first, so that every node is seen with what became of its parts.
@@ -112,11 +112,10 @@ def to_spark(text: str) -> tuple[list[tuple[str, str]], str]:
 
 def _lift(within: exp.With, steps: list[tuple[str, str]]) -> None:
     """Take the steps out of a query, under names that no other query has."""
-    around = within.parent
-    if around is None:
-        raise AssertionError("a WITH by itself")
-    names = {each.alias: f"k_step_{len(steps) + place}" for place, each in enumerate(within.expressions)}
-    for table in around.find_all(exp.Table):
+    names = {
+        each.alias: f"k_step_{len(steps) + place}" for place, each in enumerate(within.expressions)
+    }
+    for table in (within.parent or within).find_all(exp.Table):
         if table.name in names:
             if not table.alias:
                 table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name)))
@@ -130,7 +129,7 @@ def _rewritten(node: exp.Expr) -> exp.Expr:
     if write is not None:
         return write(node)
     if not isinstance(node, _KEPT):
-        raise ValueError(f"not written for Spark yet: {type(node).__name__}, in {node.sql()[:120]}")
+        raise TypeError(f"not written for Spark yet: {type(node).__name__}, in {node.sql()[:120]}")
     return node
 
 
@@ -163,8 +162,8 @@ def _named(fields: list[exp.Expr]) -> exp.Expr:
 def _bracket(node: exp.Expr) -> exp.Expr:
     """Return the first elements of a list."""
     (part,) = node.expressions
-    if not isinstance(part, exp.Slice) or part.this != exp.Literal.number(1):
-        raise ValueError(f"not written for Spark yet: {node.sql()[:120]}")
+    if part.this != exp.Literal.number(1):
+        raise TypeError(f"not written for Spark yet: {node.sql()[:120]}")
     return function("SLICE", node.this, part.this, part.expression)
 
 
@@ -173,8 +172,6 @@ def _division(node: exp.Expr) -> exp.Expr:
     left, right = node.this, node.expression
     if not any(one.this == exp.DataType.Type.DECIMAL for one in left.find_all(exp.DataType)):
         return exp.Paren(this=exp.IntDiv(this=left, expression=right))
-    if not isinstance(right, exp.Literal):
-        raise ValueError(f"not written for Spark yet: {node.sql()[:120]}")
     top = exp.column("k_top")
     rest = function("MOD", top, right)
     exact = binary(exp.Div, binary(exp.Sub, top.copy(), rest), right.copy())
@@ -199,7 +196,7 @@ def _call(node: exp.Expr) -> exp.Expr:
     if called == "FLATTEN" and isinstance(arguments[0], exp.Anonymous):
         listed = function("ARRAY", *map(_or_empty, arguments[0].expressions))
         return function("FLATTEN", listed)
-    raise ValueError(f"not written for Spark yet: the function {called}")
+    raise TypeError(f"not written for Spark yet: the function {called}")
 
 
 def _or_empty(rows: exp.Expr) -> exp.Expr:
