@@ -4,7 +4,9 @@
 """
 
 import os
+import re
 import shutil
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
@@ -67,7 +69,7 @@ def open_session(master: str, **more: str) -> Any:
             f"no session on the Spark cluster {master} could be opened "
             f"({type(error).__name__}): is it running, and has it a free worker?"
         ) from error
-    if not _is_private(session, master):
+    if not is_private(master, session.sparkContext.getConf().get):
         session.stop()
         raise SettingsError(
             f"the machines of the Spark cluster {master} speak to each other in the clear: set "
@@ -82,11 +84,15 @@ def _has_java() -> bool:
     return shutil.which("java", path=f"{home}/bin" if home else None) is not None
 
 
-def _is_private(session: Any, master: str) -> bool:
-    if master.startswith("local"):
+def is_private(master: str, told: Callable[[str, str], str | None]) -> bool:
+    """Return whether what a cluster's machines tell each other is encrypted; unknown means no.
+
+    Args:
+        told: a setting of the cluster by its name, or what is given beside the name.
+    """
+    if re.fullmatch(r"local(\[[^]]*\])?", master):
         return True
-    told = session.sparkContext.getConf()
-    if told.get("spark.authenticate", "false") != "true":
+    if told("spark.authenticate", "false") != "true":
         return False
     ways = ("spark.network.crypto.enabled", "spark.ssl.rpc.enabled")
-    return any(told.get(way, "false") == "true" for way in ways)
+    return any(told(way, "false") == "true" for way in ways)
