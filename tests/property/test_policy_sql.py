@@ -1,6 +1,6 @@
 """Law: one query decides for everybody exactly as `decide` does, customer by customer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import duckdb
@@ -12,8 +12,9 @@ from kept.core.bundle import Bundle
 from kept.core.decide import decide
 from kept.core.decision import Brake, Controls, Decision, Facts, OpenMessage, Request
 from kept.core.policy_sql.answers import Told, read_told
+from kept.core.policy_sql.codes import read_code
 from kept.core.policy_sql.lookups import Lookup, drawn_table, zones_table
-from kept.core.policy_sql.query import write_query
+from kept.core.policy_sql.query import PolicyQuery, write_query
 from kept.core.policy_sql.rows import RowWriter
 from kept.core.policy_sql.schema import schema_of
 from tests.property.policies import Maker
@@ -45,15 +46,46 @@ def ask(
     zones = {known.zone for known, _ in everybody if known.zone is not None}
     for lookup in (zones_table(bundle.policy, zones, now), drawn_table(bundle.policy)):
         _load(base, lookup)
-    query = write_query(
-        bundle, now=now, request=request, controls=controls, has_claims=bool(rows["claimed"])
+    has_claims = bool(rows["claimed"])
+    query, lean = (
+        write_query(
+            bundle,
+            now=now,
+            request=request,
+            controls=controls,
+            has_claims=has_claims,
+            with_details=with_details,
+        )
+        for with_details in (True, False)
     )
+    found = _fetch(base, query)
+    for row, counted in zip(found, _fetch(base, lean), strict=True):
+        # Without details a query says the same, in codes.
+        assert (row["cohort"], row["answer"], row["answer_about"]) == (
+            counted["cohort"], counted["answer"], counted["answer_about"],
+        )  # fmt: skip
+        told = [(one["action"], one["reason"] or 0, one["way"] or 0) for one in row["told"]]
+        assert _named(query, told) == _named(lean, map(read_code, counted["codes"]))
+    return [read_told(query, bundle.policy, row) for row in found]
+
+
+def _fetch(base: duckdb.DuckDBPyConnection, query: PolicyQuery) -> list[dict[str, Any]]:
     cursor = base.execute(query.text)
-    names = [column[0] for column in cursor.description]
+    names = [column[0] for column in cursor.description or ()]
     found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    return [
-        read_told(query, bundle.policy, row) for row in sorted(found, key=lambda r: r["customer"])
-    ]
+    return sorted(found, key=lambda row: int(row["customer"]))
+
+
+def _named(query: PolicyQuery, told: Iterable[tuple[int, int, int]]) -> list[tuple[str, str, str]]:
+    """Return what was told by names; of each query the numbers are its own."""
+    return sorted(
+        (
+            query.actions[action - 1],
+            repr(query.reasons[reason - 1]) if reason else "",
+            query.channels[way - 1] if way else "",
+        )
+        for action, reason, way in told
+    )
 
 
 def _load(base: duckdb.DuckDBPyConnection, lookup: Lookup) -> None:

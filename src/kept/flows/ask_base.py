@@ -11,11 +11,11 @@ from kept.core.bundle import Bundle
 from kept.core.compile import compile_brand
 from kept.core.decision import OUTBOUND, Controls, Request
 from kept.core.policy.sql_targets import Dialect
+from kept.core.policy_sql.codes import read_code
 from kept.core.policy_sql.counts import (
     EVERYBODY,
     SILENT,
     find_condition,
-    read_code,
     write_audience,
     write_condition,
     write_reach,

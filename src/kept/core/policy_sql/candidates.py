@@ -36,7 +36,6 @@ from kept.core.policy_sql.text import (
 from kept.core.rules import ActionRule
 
 FOUND: Final = name(":found")
-_PLACES: Final = name(":places")
 _RELEASED: Final = name(":released")
 _SET: Final = "STRUCT(n BIGINT, t VARCHAR, b BOOLEAN)"
 _TYPES: Final = {
@@ -64,7 +63,7 @@ def carried(at: Setting, *fields: str) -> list[str]:
     return [field for field in fields if is_needed.get(field, True)]
 
 
-class _Amounts(msgspec.Struct, frozen=True):
+class Amounts(msgspec.Struct, frozen=True):
     """What an action is worth and until when, as text; `unknown` where a part cannot be told."""
 
     value: str
@@ -79,26 +78,27 @@ class Candidates:
     """Writes the candidates of every customer."""
 
     def __init__(self, at: Setting, conditions: Conditions, hushes: Hushes, stages: Stages) -> None:
-        """Add the column `:found`."""
+        """Add whether conditions hold, and the column `:found` of what is about something."""
         self._at = at
         self._conditions = conditions
         self._hushes = hushes
-        plain = [rule for rule in at.rules if not rule.about]
-        amounts = {rule.index: self._amounts(rule) for rule in at.rules}
-        for rule in plain:
-            stages.add(f":when.{rule.index}", self._when(rule, amounts[rule.index]))
+        self.plain = [rule for rule in at.rules if not rule.about]
+        """The actions that are about nothing; of notices only that they are unknown."""
+        self.amounts = {rule.index: self._amounts(rule) for rule in at.rules}
+        for rule in self.plain:
+            stages.add(f":when.{rule.index}", self._when(rule, self.amounts[rule.index]))
         stages.close()
         if at.policy.notices:
             stages.add(":released", self._released())
-        stages.add(":places", self._places(plain))
-        for key, texts in self._lists(plain, amounts).items():
-            stages.add(f":{key}", texts)
-        stages.close()
-        lists = [self._plain(plain, amounts)]
-        lists += [self._of_objects(rule, amounts[rule.index]) for rule in at.rules if rule.about]
-        lists += [self._of_breaches(rule, amounts[rule.index]) for rule in self._notices()]
-        stages.add(":found", lists[0] if len(lists) == 1 else flat(lists))
-        stages.close()
+            stages.close()
+        lists = [
+            self._of_objects(rule, self.amounts[rule.index]) for rule in at.rules if rule.about
+        ]
+        lists += [self._of_breaches(rule, self.amounts[rule.index]) for rule in self._notices()]
+        self.has_found = bool(lists)
+        if lists:
+            stages.add(":found", lists[0] if len(lists) == 1 else flat(lists))
+            stages.close()
 
     def _notices(self) -> list[ActionRule]:
         return [rule for rule in self._at.rules if rule.index in self._at.policy.notices]
@@ -108,7 +108,7 @@ class Candidates:
     def _code(self, rule: ActionRule) -> ActionCode:
         return self._at.code.actions[rule.index]
 
-    def _amounts(self, rule: ActionRule) -> _Amounts:
+    def _amounts(self, rule: ActionRule) -> Amounts:
         code, conditions = self._code(rule), self._conditions
         value, p_accept, benefit = (
             conditions.known(each, rule.about, code.offer)
@@ -124,7 +124,7 @@ class Candidates:
             for kind, each in zip(kinds, sets, strict=True)
         ]
         parts = (value, p_accept, benefit, expires, *sets)
-        return _Amounts(
+        return Amounts(
             value.value,
             p_accept.value,
             benefit.value,
@@ -133,86 +133,25 @@ class Candidates:
             any_of(part.unknown for part in parts),
         )
 
-    def _when(self, rule: ActionRule, amounts: _Amounts) -> str:
-        """Return the number of an action whose condition holds, with a minus where it is unknown."""
-        state = self._state(rule, amounts)
-        number = self._at.number_of[rule.index]
+    def _when(self, rule: ActionRule, amounts: Amounts) -> str:
+        """Return 1 where an action's condition holds, -1 where that is unknown, and 0."""
         blind = self._conditions.is_blind([self._code(rule).when])
-        state = case([(blind, "-1")], state)
-        return f"CAST(({state}) * {number} AS SMALLINT)"
+        return f"CAST({case([(blind, '-1')], self._state(rule, amounts))} AS TINYINT)"
 
-    def _state(self, rule: ActionRule, amounts: _Amounts) -> str:
+    def _state(self, rule: ActionRule, amounts: Amounts) -> str:
         """Return 1 where a condition holds, -1 where that is unknown, as if all facts were known."""
         when = self._conditions.write(self._code(rule).when, self._code(rule).offer)
         holds = case([(amounts.unknown, "-1")], "1")
         return case([(when.unknown, "-1"), (when.value, holds)], "0")
 
-    def _is_unknown(self, rule: ActionRule, amounts: _Amounts) -> str:
+    def _is_unknown(self, rule: ActionRule, amounts: Amounts) -> str:
         when = self._conditions.write(self._code(rule).when, self._code(rule).offer)
         unknown = any_of([when.unknown, amounts.unknown])
         return unknown if unknown == FALSE else f"({self._state(rule, amounts)}) < 0"
 
-    # -- actions about nothing
-
-    def _places(self, plain: list[ActionRule]) -> str:
-        columns = [name(f":when.{rule.index}") for rule in plain]
-        return filtered(array(columns, "SMALLINT"), "k_place", "k_place <> 0")
-
-    def _lists(self, plain: list[ActionRule], amounts: dict[int, _Amounts]) -> dict[str, str]:
-        """Return the columns of amounts that are no constants, one list for each kind of amount."""
-        found = {}
-        for key in ("value", "p_accept", "benefit", "expires"):
-            texts = [getattr(amounts[rule.index], key) for rule in plain]
-            if not all(_is_constant(text) for text in texts):
-                lazily = [
-                    text
-                    if _is_constant(text)
-                    else case([(f"{name(f':when.{rule.index}')} > 0", text)], _NO_AMOUNT)
-                    for rule, text in zip(plain, texts, strict=True)
-                ]
-                found[key] = array(lazily, "BIGINT")
-        return found
-
-    def _plain(self, plain: list[ActionRule], amounts: dict[int, _Amounts]) -> str:
-        listed = self._lists(plain, amounts)
-        place = "ABS(k_place)"
-        # The lists hold only these actions, in this order.
-        own = [self._at.number_of[rule.index] for rule in plain]
-        order = [str(own.index(number) + 1 if number in own else 0) for number in self._numbers]
-        index = (
-            pick(order, place, "SMALLINT") if order != [str(n) for n in self._numbers] else place
-        )
-
-        def amount(key: str) -> str:
-            if key in listed:
-                return element(name(f":{key}"), index)
-            texts = [getattr(amounts[rule.index], key) for rule in plain]
-            return pick(texts, index, "BIGINT") if texts else _NO_AMOUNT
-
-        released = [rule.index for rule in self._notices()]
-        rows = _PLACES
-        if released:
-            # Of a notice only that it is unknown stands here; the rest is about the breaches.
-            notices = ", ".join(str(self._at.number_of[one]) for one in released)
-            rows = filtered(rows, "k_place", f"k_place NOT IN ({notices})")
-        return transformed(
-            rows,
-            "k_place",
-            self._candidate(
-                number=place,
-                about="''",
-                is_unknown="k_place < 0",
-                amounts=[amount(key) for key in ("value", "p_accept", "benefit", "expires")],
-            ),
-        )
-
-    @property
-    def _numbers(self) -> list[int]:
-        return list(self._at.number_of.values())
-
     # -- actions about objects, and about breaches
 
-    def _of_objects(self, rule: ActionRule, amounts: _Amounts) -> str:
+    def _of_objects(self, rule: ActionRule, amounts: Amounts) -> str:
         rows = rows_of(self._at, rule.about)
         number = str(self._at.number_of[rule.index])
         one = struct(state=self._state(rule, amounts), row=ABOUT)
@@ -252,7 +191,7 @@ class Candidates:
         )
         return transformed(due, "k_breach", f"{constant(BREACH_PREFIX)} || k_breach")
 
-    def _of_breaches(self, rule: ActionRule, amounts: _Amounts) -> str:
+    def _of_breaches(self, rule: ActionRule, amounts: Amounts) -> str:
         """Return one notice for each breach that is released and due, where the condition holds."""
         when = name(f":when.{rule.index}")
         one = self._candidate(
@@ -282,7 +221,3 @@ class Candidates:
         kept = {field: fields[field] for field in carried(self._at, *fields)}
         listed = ", ".join(f"{field} {_TYPES[field]}" for field in kept)
         return f"CAST({struct(**kept)} AS STRUCT({listed}))"
-
-
-def _is_constant(text: str) -> bool:
-    return '"' not in text

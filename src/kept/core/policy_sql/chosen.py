@@ -4,20 +4,25 @@ from typing import Final
 
 from kept.core.decision import OUTBOUND
 from kept.core.policy_sql.candidates import carried
-from kept.core.policy_sql.judged import JUDGED, NUMBER, ONE, Layers
+from kept.core.policy_sql.judged import JUDGED, NUMBER, OBJECTS, ONE, Layers
 from kept.core.policy_sql.leaving import BEST, NO_WAY, Leaving
 from kept.core.policy_sql.permitted import Permissions
+from kept.core.policy_sql.plain import Plain
 from kept.core.policy_sql.setting import Setting
 from kept.core.policy_sql.text import (
     NULL,
     Stages,
+    any_of,
     array,
     case,
     element,
     filtered,
+    joined,
     least,
     name,
+    negated,
     ordered,
+    pick_constant,
     struct,
     transformed,
 )
@@ -26,14 +31,49 @@ from kept.core.rules import PlacementRule
 
 LEFT: Final = name(":left")
 _FIELDS: Final = ("a", "k", "is_unknown", "b", "e", "sets", "s", "instant", "hu")
+_RANKED: Final = "STRUCT(n HUGEINT, o INTEGER, k VARCHAR, a SMALLINT)"
 _SHOWN: Final = name(":shown")
 
 
-def add_best(at: Setting, layers: Layers, stages: Stages) -> None:
+def add_best(at: Setting, layers: Layers, plain: Plain, *, has_found: bool, stages: Stages) -> None:
     """Add the customer's one answer, the same wherever it is asked; NULL where there is none."""
-    ranked = f"{ONE}.r IS NULL AND {layers.is_promotional}"
-    stages.add(":best", least(transformed(filtered(JUDGED, ONE, ranked), ONE, _rank(at, layers))))
+    best = [] if plain.is_empty else [plain.best()]
+    if has_found:
+        ranked = f"{ONE}.r IS NULL AND {layers.is_promotional}"
+        best.append(least(transformed(filtered(OBJECTS, ONE, ranked), ONE, _rank(at, layers))))
+    listed = filtered(array(best, _RANKED), "k_best", "k_best IS NOT NULL")
+    stages.add(":best", least(listed) if best else f"CAST(NULL AS {_RANKED})")
     stages.close()
+
+
+def add_judged(at: Setting, layers: Layers, plain: Plain, *, has_found: bool, stages: Stages) -> None:
+    """Add the column `:judged`, of the candidates that the choice looks at.
+
+    Without details the others are left as codes, in `:rest`; they are most of all.
+    """
+    lists = [OBJECTS] if has_found else []
+    if not plain.is_empty and at.with_details:
+        lists.append(plain.all())
+    elif not plain.is_empty:
+        kept = "TRUE"
+        if kind_of_placement(at) == OUTBOUND:
+            promotional = pick_constant(
+                [rule.promotional for rule in at.rules], plain.number, "BOOLEAN"
+            )
+            is_best = f"({plain.number} = {BEST}.a AND {BEST}.k = '')"
+            kept = any_of([negated(promotional), is_best])
+        lists.append(plain.passing(kept))
+        stages.add(":rest", plain.rest(kept, layers.outranked))
+    if not at.with_details and plain.is_empty:
+        stages.add(":rest", "CAST([] AS BIGINT[])")
+    stages.add(":judged", joined(lists))
+    stages.close()
+
+
+def kind_of_placement(at: Setting) -> str:
+    """Return what kind the placement is that is asked at."""
+    placement = at.policy.placements.get(at.request.placement)
+    return placement.kind if placement is not None else OUTBOUND
 
 
 def add_choice(
@@ -45,7 +85,7 @@ def add_choice(
 ) -> None:
     """Add the column `:left`: every candidate with its last reason, NULL for what is chosen."""
     placement = at.policy.placements.get(at.request.placement)
-    kind = placement.kind if placement is not None else OUTBOUND
+    kind = kind_of_placement(at)
     if kind == "gate":
         _add_at_gate(at, layers, stages)
     elif kind == "inbound" and placement is not None:

@@ -8,14 +8,13 @@ from kept.core.policy.sql_targets import Dialect
 from kept.core.policy.tree import Expression
 from kept.core.policy.types import BOOL
 from kept.core.policy.where import Where
+from kept.core.policy_sql.codes import ACTION, REASON
 from kept.core.policy_sql.conditions import Conditions
 from kept.core.policy_sql.query import PolicyQuery, write_facts
-from kept.core.policy_sql.text import NULL, all_of, any_of, constant, name
+from kept.core.policy_sql.text import NULL, all_of, any_of, name
 from kept.core.scopes import COHORT, SEGMENT_PREFIX, policy_scope
 from kept.errors import InputError, InvalidBrandError
 
-_ACTION: Final = 2**40
-_REASON: Final = 2**20
 SILENT: Final = -1
 """Stands for everybody for whom nothing is chosen."""
 EVERYBODY: Final = -2
@@ -83,29 +82,23 @@ def write_audience(
 def write_reach(query: PolicyQuery, *, by_cohort: bool) -> str:
     """Return a query of how often each action comes to each reason or way.
 
-    Columns: `cohort`, `code` and `count`; `read_code` says what a code stands for.
+    Columns: `cohort`, `code` and `count`; `codes.read_code` says what a code stands for.
     """
-    row = (
-        f"CAST(k_told.action AS BIGINT) * {_ACTION} + COALESCE(k_told.reason, 0) * {_REASON} "
-        "+ COALESCE(k_told.way, 0)"
-    )
-    told = f"LIST_TRANSFORM(told, LAMBDA k_told : {row})"
-    is_silent = "LEN(LIST_FILTER(told, LAMBDA k_told : k_told.reason IS NULL)) = 0"
-    marks = f"CASE WHEN {is_silent} THEN [{EVERYBODY}, {SILENT}] ELSE [{EVERYBODY}] END"
-    codes = f"UNNEST(LIST_CONCAT({told}, CAST({marks} AS BIGINT[])))"
+    marks = f"CASE WHEN {_is_chosen('TRUE')} THEN [{EVERYBODY}] ELSE [{EVERYBODY}, {SILENT}] END"
+    codes = f"UNNEST(LIST_CONCAT(codes, CAST({marks} AS BIGINT[])))"
     cohort = "cohort" if by_cohort else f"CAST({NULL} AS VARCHAR)"
     inner = f"SELECT {cohort} AS cohort, {codes} AS code FROM ({query.text})"  # noqa: S608
     return f"SELECT cohort, code, COUNT(*) AS count FROM ({inner}) GROUP BY ALL"  # noqa: S608
 
 
-def read_code(code: int) -> tuple[int, int, int]:
-    """Return (action, reason, way) of a code, each counted from 1 and 0 for none."""
-    return code // _ACTION, code % _ACTION // _REASON, code % _REASON
-
-
 def write_chosen(query: PolicyQuery, action: str) -> str:
     """Return a query of whom an action is chosen for, in the order of their ids."""
     number = query.actions.index(action) + 1
-    mine = f"k_told.action = {constant(number)} AND k_told.reason IS NULL"
-    chosen = f"LEN(LIST_FILTER(told, LAMBDA k_told : {mine})) > 0"
+    chosen = _is_chosen(f"k_code // {ACTION} = {number}")
     return f"SELECT customer FROM ({query.text}) WHERE {chosen} ORDER BY customer"  # noqa: S608
+
+
+def _is_chosen(which: str) -> str:
+    """Return whether anything of a kind is chosen for a customer."""
+    passed = f"k_code % {ACTION} < {REASON} AND {which}"
+    return f"LEN(LIST_FILTER(codes, LAMBDA k_code : {passed})) > 0"

@@ -6,6 +6,7 @@ from typing import Final
 from kept.core.contact import IN_FLIGHT_MAX
 from kept.core.policy_sql.candidates import carried
 from kept.core.policy_sql.chosen import LEFT
+from kept.core.policy_sql.codes import ACTION, REASON
 from kept.core.policy_sql.held import CLAIMED, Hushes, state_of, until_of
 from kept.core.policy_sql.judged import APPROVALS, DECLINED, NUMBER, ONE, Layers, declines_of
 from kept.core.policy_sql.leaving import BEST, OPEN, Leaving
@@ -19,6 +20,7 @@ from kept.core.policy_sql.text import (
     element,
     filtered,
     is_among,
+    joined,
     name,
     pick,
     pick_constant,
@@ -26,7 +28,6 @@ from kept.core.policy_sql.text import (
     transformed,
 )
 
-TOLD: Final = "told"
 _ZERO: Final = "CAST(0 AS HUGEINT)"
 
 
@@ -45,30 +46,36 @@ class Details:
 
     def write(self) -> str:
         """Return the list of candidates, each as a struct."""
+        rows = self._rows()
         fields = {
             "action": NUMBER,
             "about": case([(f"{ONE}.is_unknown", "''")], f"{ONE}.k"),
             "reason": f"{ONE}.r",
             "way": f"{ONE}.way.place",
+            "score": f"{ONE}.s",
+            "until": self._until(),
+            "amount": self._amount(),
+            "text": self._text(),
+            "facts": self._facts(),
+            "due": f"{ONE}.way.due",
+            "expires": case(
+                [(f"{ONE}.way IS NULL", self._field("e", "0"))], self._leaving.expires_at()
+            ),
+            "benefit": self._field("b"),
+            "sets": self._field("sets"),
         }
-        if self._at.with_details:
-            fields |= {
-                "score": f"{ONE}.s",
-                "until": self._until(),
-                "amount": self._amount(),
-                "text": self._text(),
-                "facts": self._facts(),
-                "due": f"{ONE}.way.due",
-                "expires": case(
-                    [(f"{ONE}.way IS NULL", self._field("e", "0"))], self._leaving.expires_at()
-                ),
-                "benefit": self._field("b"),
-                "sets": self._field("sets"),
-            }
-        told = transformed(LEFT, ONE, struct(**fields))
-        if not self._leaving.is_written:
-            return told
-        return f"LIST_CONCAT({told}, {transformed(name(':others'), ONE, struct(**fields))})"
+        return joined([transformed(one, ONE, struct(**fields)) for one in rows])
+
+    def write_codes(self) -> str:
+        """Return the list of candidates, each as a code (see `codes`)."""
+        code = (
+            f"CAST({NUMBER} AS BIGINT) * {ACTION} + CAST(COALESCE({ONE}.r, 0) AS BIGINT) * {REASON} "
+            f"+ COALESCE({ONE}.way.place, 0)"
+        )
+        return joined([name(":rest"), *(transformed(one, ONE, code) for one in self._rows())])
+
+    def _rows(self) -> list[str]:
+        return [LEFT, name(":others")] if self._leaving.is_written else [LEFT]
 
     def _field(self, field: str, otherwise: str = NULL) -> str:
         """Return a field of the candidate in hand, where the policy needs one."""
@@ -120,7 +127,7 @@ class Details:
     def _declined_at(self) -> str:
         action = self._layers.action_name
         named = filtered(DECLINED, "k_decline", f"k_decline.name = {action}")
-        mine = filtered(DECLINED, "k_decline", declines_of(action))
+        mine = filtered(DECLINED, "k_decline", declines_of(action, f"{ONE}.k"))
         return f"COALESCE({element(named, '1')}.instant, {element(mine, '1')}.instant)"
 
     def _approval(self) -> str:

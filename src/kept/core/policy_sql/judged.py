@@ -19,12 +19,16 @@ from kept.core.policy_sql.text import (
     Constant,
     Shared,
     Stages,
+    all_of,
+    any_of,
     case,
     contains,
     element,
     filtered,
+    first_of,
     length,
     name,
+    negated,
     pick_constant,
     struct,
     transformed,
@@ -46,6 +50,8 @@ from kept.core.reason import (
 from kept.core.rules import ActionRule
 
 JUDGED: Final = name(":judged")
+OBJECTS: Final = name(":judged_objects")
+"""What is about objects and breaches, judged."""
 ONE: Final = "k_one"
 """What lambdas call the candidate in hand."""
 NUMBER: Final = f"{ONE}.a"
@@ -53,6 +59,7 @@ CONTACTED: Final = name(":contacted")
 DECLINED: Final = name(":declined")
 APPROVALS: Final = name(":approvals")
 HELD_OUT: Final = name(":held_out")
+HAS_PAST: Final = name(":has_past")
 _FIELDS: Final = ("a", "k", "is_unknown", "v", "p", "b", "e", "sets", "h", "hu", "hw", "hwu")
 _KEPT: Final = ("a", "k", "is_unknown", "b", "e", "sets", "s", "instant", "hu", "hw", "hwu")
 
@@ -66,35 +73,41 @@ class Layers:
         self._permissions = permissions
         self._hushes = hushes
 
-    def add(self, stages: Stages) -> None:
-        """Add the column `:judged`."""
-        at = self._at
-        recent = f"k_decline.instant > {at.now - at.policy.decline_rest}"
-        lately = filtered(name(":declines"), "k_decline", recent)
-        stages.add(":declined", case([(f"{length(name(':declines'))} > 0", lately)]))
+    number = NUMBER
+    """The number of the action in hand."""
+
+    def share(self, stages: Stages) -> None:
+        """Add what a customer's row says of many actions alike."""
         self._nowhere = self._shared(stages, ":nowhere", self._permissions.nowhere)
         self._controlled = self._shared(stages, ":controlled", self._hushes.controls)
         self._hushed = self._shared(stages, ":hushed", self._hushes.customer_wide)
+
+    def add(self, stages: Stages) -> None:
+        """Add the column `:judged_objects`, of what was found of objects and breaches."""
+        at = self._at
+        scored = {field: self.field(field) for field in carried(at, *_FIELDS)}
+        more = {"s": self.score(), "instant": self.contacted_at()}
+        stages.add(":scored", transformed(FOUND, ONE, struct(**scored | more)))
         stages.close()
-        scored = {field: f"{ONE}.{field}" for field in carried(at, *_FIELDS)}
-        reached = transformed(
-            FOUND, ONE, struct(**scored | {"s": self._score(), "instant": self._contacted_at()})
-        )
-        kept = {field: f"{ONE}.{field}" for field in carried(at, *_KEPT)}
-        judged = kept | {"r": self._reason()}
+        kept = {field: self.field(field) for field in carried(at, *_KEPT)}
+        judged = kept | {"r": self.reason()}
         if at.has_claims:
-            claimed = f"{self._hushes.claimed(NUMBER, f'{ONE}.k')}.until"
-            end = case([(f"{length(CLAIMED)} > 0", claimed)], "CAST(NULL AS BIGINT)")
-            own = f"{ONE}.hu" if "hu" in scored else NULL
-            judged["hu"] = f"COALESCE({own}, {end})"
-        stages.add(":scored", reached)
+            judged["hu"] = first_of([f"{ONE}.hu", self.claimed_until()], "BIGINT")
+        stages.add(":judged_objects", transformed(name(":scored"), ONE, struct(**judged)))
         stages.close()
-        stages.add(":judged", transformed(name(":scored"), ONE, struct(**judged)))
-        stages.close()
+
+    def field(self, field: str) -> str:
+        """Return something of the candidate in hand."""
+        return f"{ONE}.{field}"
+
+    def claimed_until(self) -> str:
+        """Return when the claimed hold ends that hushes the candidate in hand, or NULL."""
+        claimed = f"{self._hushes.claimed(self.number, self.field('k'))}.until"
+        return case([(f"{length(CLAIMED)} > 0", claimed)], "CAST(NULL AS BIGINT)")
 
     def of_rule(self, values: Sequence[Constant], of: str) -> str:
         """Return what the policy says of the action in hand: one constant for each action."""
-        return pick_constant(values, NUMBER, of)
+        return pick_constant(values, self.number, of)
 
     @property
     def is_promotional(self) -> str:
@@ -111,20 +124,20 @@ class Layers:
 
     # -- what is found of a candidate
 
-    def _score(self) -> str:
+    def score(self) -> str:
         """Return a candidate's worth in minor units, 0 where part of it is unknown."""
-        product = f"CAST({ONE}.v AS HUGEINT) * {ONE}.p"
+        product = f"CAST({self.field('v')} AS HUGEINT) * {self.field('p')}"
         # Integer division goes towards zero here, and downwards in Python.
         down = f"-((999999 - ({product})) // 1000000)"
         whole = case([(f"{product} >= 0", f"({product}) // 1000000")], down)
         costs = self.of_rule([rule.cost for rule in self._at.rules], "BIGINT")
         score = f"COALESCE({whole} - {name(':pressure')} - {costs}, 0)"
-        promotional = f"{self.is_promotional} AND NOT {ONE}.is_unknown"
+        promotional = all_of([self.is_promotional, negated(self.field("is_unknown"))])
         return f"CAST({case([(promotional, score)], '0')} AS HUGEINT)"
 
-    def _contacted_at(self) -> str:
+    def contacted_at(self) -> str:
         """Return when the customer was last reached by the action about this object, or NULL."""
-        same = f"k_past.action = {self.action_name} AND k_past.about = {ONE}.k"
+        same = f"k_past.action = {self.action_name} AND k_past.about = {self.field('k')}"
         past = element(filtered(CONTACTED, "k_past", same), "1")
         return case([(f"{length(CONTACTED)} > 0", f"{past}.instant")], "CAST(NULL AS BIGINT)")
 
@@ -135,47 +148,65 @@ class Layers:
 
     # -- the layers
 
-    def _reason(self) -> str:
+    def reason(self) -> str:
+        """Return the number of the first layer's no, NULL for yes."""
+        codes = pick_constant(self.unknown_codes(), self.number, "INTEGER")
+        known = first_of(
+            [
+                self._relevance(),
+                self._eligibility(),
+                self.nowhere(),
+                *self._hushing(),
+                self._approval(),
+                self._honesty(),
+                self._worth(),
+            ]
+        )
+        return f"CAST({case([(self.field('is_unknown'), codes)], known)} AS INTEGER)"
+
+    def unknown_codes(self) -> list[int]:
+        """Return, for each action, the number of the reason that its condition cannot be told."""
         at = self._at
-        own = [f"{ONE}.h"] if "h" in carried(at, "h") else []
-        hushing = [self._controlled.at(NUMBER), *own, self._hushed.at(NUMBER)]
-        if at.has_claims:
-            state = self._hushes.claimed(NUMBER, f"{ONE}.k")
-            claimed = case([(f"{length(CLAIMED)} > 0", self._hushes.claimed_reason(state))])
-            hushing.append(claimed)
-        chain = [
-            self._relevance(),
-            self._eligibility(),
-            self._nowhere.at(NUMBER),
-            *hushing,
-            self._approval(),
-            self._honesty(),
-            self._worth(),
-        ]
-        known = f"COALESCE({', '.join(part for part in chain if part != NULL)}, NULL)"
-        unknown = [
+        return [
             at.reasons.number(FactUnknown(facts=()), "facts", len(at.policy.holds) + rule.index)
             for rule in at.rules
         ]
-        codes = pick_constant(unknown, NUMBER, "INTEGER")
-        return f"CAST({case([(f'{ONE}.is_unknown', codes)], known)} AS INTEGER)"
+
+    def nowhere(self) -> str:
+        """Return why neither a channel nor a placement is allowed to the action in hand."""
+        return self._nowhere.at(self.number)
+
+    def controlled(self) -> str:
+        """Return the breach or brake that stops the action in hand."""
+        return self._controlled.at(self.number)
+
+    def hushed(self) -> str:
+        """Return the customer's own hold that hushes the action in hand."""
+        return self._hushed.at(self.number)
+
+    def _hushing(self) -> list[str]:
+        own = [self.field("h")] if "h" in carried(self._at, "h") else []
+        claimed = []
+        if self._at.has_claims:
+            state = self._hushes.claimed(self.number, self.field("k"))
+            reason = self._hushes.claimed_reason(state)
+            claimed = [case([(f"{length(CLAIMED)} > 0", reason)])]
+        return [self.controlled(), *own, self.hushed(), *claimed]
 
     def _relevance(self) -> str:
         at, reasons = self._at, self._at.reasons
-        mine = declines_of(self.action_name)
-        is_declined = f"{length(DECLINED)} > 0 AND LEN({filtered(DECLINED, 'k_decline', mine)}) > 0"
+        mine = declines_of(self.action_name, self.field("k"))
+        is_declined = f"LEN({filtered(DECLINED, 'k_decline', mine)}) > 0"
         # For a while after it was sent it stays the one answer.
-        stays = f"{self.is_promotional} AND {ONE}.instant > {at.now - at.policy.answer_stable}"
-        return case(
-            [
-                (
-                    f"LEN({DECLINED}) > 0 AND {is_declined}",
-                    reasons.text(Declined(at=0), "declined"),
-                ),
-                (f"{ONE}.instant IS NULL OR ({stays})", NULL),
-            ],
-            self.repeat(),
-        )
+        lately = f"{self.field('instant')} > {at.now - at.policy.answer_stable}"
+        stays = all_of([self.is_promotional, f"COALESCE({lately}, FALSE)"])
+        declined = reasons.text(Declined(at=0), "declined")
+        branches = [
+            (f"{length(DECLINED)} > 0 AND {is_declined}", declined),
+            (any_of([f"{self.field('instant')} IS NULL", stays]), NULL),
+        ]
+        # Most customers have no past, and then nobody need look for each action.
+        return case([(HAS_PAST, case(branches, self.repeat()))])
 
     def repeat(self) -> str:
         """Return that the action reached the customer already, and may not come again yet."""
@@ -183,15 +214,18 @@ class Layers:
         contacted = at.reasons.text(AlreadyContacted(at=0), "contacted")
         until = [at.now - rule.repeat if rule.repeat else None for rule in at.rules]
         since = self.of_rule(until, "BIGINT")
-        return case([(f"{ONE}.instant > COALESCE({since}, {ONE}.instant - 1)", contacted)])
+        instant = self.field("instant")
+        is_late = f"{instant} > {since}" if all(until) else f"{instant} > COALESCE({since}, {instant} - 1)"
+        return case([(is_late, contacted)])
 
     def _eligibility(self) -> str:
         at, reasons = self._at, self._at.reasons
         has_end = "e" in carried(at, "e")
-        expired = f"{ONE}.e <> 0 AND {ONE}.e <= {at.now}" if has_end else FALSE
+        end = self.field("e")
+        expired = f"{end} <> 0 AND {end} <= {at.now}" if has_end else FALSE
         percent = at.policy.universal_control_percent
         universal = f'":draw" < {percent * (DRAWS // 100)}' if percent else FALSE
-        own = any(rule.holdout_percent for rule in at.rules)
+        tested = self.of_rule([bool(rule.holdout_percent) for rule in at.rules], "BOOLEAN")
         indexes = self.of_rule([rule.index for rule in at.rules], "SMALLINT")
         groups = [
             reasons.number(HeldOut(group=rule.action)) if rule.holdout_percent else None
@@ -200,11 +234,11 @@ class Layers:
         return case(
             [
                 (expired, reasons.text(Expired(at=0), "expired")),
-                (f"NOT {self.is_promotional}", NULL),
+                (negated(self.is_promotional), NULL),
                 (universal, reasons.text(HeldOut(group="universal"))),
                 (
-                    f"COALESCE({contains(HELD_OUT, indexes)}, FALSE)" if own else FALSE,
-                    pick_constant(groups, NUMBER, "INTEGER"),
+                    all_of([tested, f"COALESCE({contains(HELD_OUT, indexes)}, FALSE)"]),
+                    self.of_rule(groups, "INTEGER"),
                 ),
             ]
         )
@@ -213,7 +247,7 @@ class Layers:
         at, reasons = self._at, self._at.reasons
         if not any(rule.needs_approval for rule in at.rules):
             return NULL
-        named = f"k_said.name = {self.action_name} || '|' || {ONE}.k"
+        named = f"k_said.name = {self.action_name} || '|' || {self.field('k')}"
         said = element(filtered(APPROVALS, "k_said", named), "1")
         prints = self.of_rule([rule.fingerprint for rule in at.rules], "VARCHAR")
         is_valid = f"k_said.until > {at.now}"
@@ -234,28 +268,39 @@ class Layers:
         found = element(transformed(told, "k_said", verdict), "1")
         needed = self.of_rule([rule.needs_approval for rule in at.rules], "BOOLEAN")
         missing = f"{said} IS NULL"
-        return case([(f"NOT {needed}", NULL), (missing, reasons.text(NeedsApproval()))], found)
+        return case([(negated(needed), NULL), (missing, reasons.text(NeedsApproval()))], found)
 
     def _honesty(self) -> str:
         codes = [
             self._at.reasons.number(TermsMissing(detail=rule.dishonest)) if rule.dishonest else None
             for rule in self._at.rules
         ]
-        return NULL if not any(codes) else pick_constant(codes, NUMBER, "INTEGER")
+        return NULL if not any(codes) else self.of_rule(codes, "INTEGER")
 
     def _worth(self) -> str:
         reasons = self._at.reasons
         needs = self.of_rule([rule.needs_benefit for rule in self._at.rules], "BOOLEAN")
-        negative = f"{needs} AND ({ONE}.b IS NULL OR {ONE}.b < 0)" if needs != FALSE else FALSE
+        worse = f"COALESCE({self.field('b')}, -1) < 0"
+        negative = FALSE if needs == FALSE else all_of([needs, worse])
         return case(
             [
-                (f"NOT {self.is_promotional}", NULL),
+                (negated(self.is_promotional), NULL),
                 (negative, reasons.text(NegativeBenefit(benefit=0), "benefit")),
-                (f"{ONE}.s <= 0", reasons.text(NotWorthIt(score=0), "score")),
+                (f"{self.field('s')} <= 0", reasons.text(NotWorthIt(score=0), "score")),
             ]
         )
 
 
-def declines_of(action: str) -> str:
-    """Return whether a decline is of the action in hand, or of it about this very object."""
-    return f"(k_decline.name = {action} OR k_decline.name = {action} || '|' || {ONE}.k)"
+def declines_of(action: str, about: str) -> str:
+    """Return whether a decline is of an action, or of it about an object."""
+    return f"(k_decline.name = {action} OR k_decline.name = {action} || '|' || {about})"
+
+
+def add_past(at: Setting, stages: Stages) -> None:
+    """Add what was declined lately, and whether anything was said or declined at all."""
+    recent = f"k_decline.instant > {at.now - at.policy.decline_rest}"
+    declines = name(":declines")
+    lately = filtered(declines, "k_decline", recent)
+    stages.add(":declined", case([(f"{length(declines)} > 0", lately)]))
+    stages.add(":has_past", f"{length(declines)} > 0 OR {length(CONTACTED)} > 0")
+    stages.close()

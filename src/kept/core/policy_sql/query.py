@@ -10,18 +10,19 @@ from kept.core.generate import expressions_of
 from kept.core.policy.sql_targets import Dialect
 from kept.core.policy.tree import reads_zone
 from kept.core.policy_sql.candidates import Candidates
-from kept.core.policy_sql.chosen import add_best, add_choice
+from kept.core.policy_sql.chosen import add_best, add_choice, add_judged
 from kept.core.policy_sql.conditions import BLIND, Conditions, segment_column
-from kept.core.policy_sql.details import TOLD, Details, holds_column
+from kept.core.policy_sql.details import Details, holds_column
 from kept.core.policy_sql.held import Hushes, add_states, states_list
-from kept.core.policy_sql.judged import Layers
+from kept.core.policy_sql.judged import Layers, add_past
 from kept.core.policy_sql.leaving import BEST, Leaving
 from kept.core.policy_sql.lookups import DRAWN, ZONES
 from kept.core.policy_sql.permitted import Permissions
+from kept.core.policy_sql.plain import Plain
 from kept.core.policy_sql.pressure import HAS_ZONE, Pressure, quiet_column
 from kept.core.policy_sql.reasons import NumberedReason, Reasons
 from kept.core.policy_sql.setting import Setting
-from kept.core.policy_sql.text import Stages, case, name, struct
+from kept.core.policy_sql.text import NULL, Stages, case, name, struct
 from kept.core.scopes import COHORT
 
 CUSTOMERS: Final = "customers"
@@ -33,7 +34,8 @@ class PolicyQuery(msgspec.Struct, frozen=True, kw_only=True):
     """A query that decides for everybody, and what its numbers stand for."""
 
     text: str
-    """Columns: `customer`, `cohort`, `answer`, `answer_about`, `told`, and with details `holds`."""
+    """Columns: `customer`, `cohort`, `answer`, `answer_about`; with details `told` (the candidates)
+    and `holds`, without them `codes`."""
     actions: tuple[str, ...]
     """By number, from 1 on."""
     channels: tuple[str, ...]
@@ -84,24 +86,8 @@ def write_query(
     hushes = Hushes(at, stages)
     if has_claims:
         _add_claimed(at, conditions, stages)
-    brakes = {
-        one: code for one in at.policy.channels if (code := hushes.brake_on_channel(one)) != "NULL"
-    }
-    pressure = Pressure(at, brakes, stages)
-    Candidates(at, conditions, hushes, stages)
-    layers = Layers(at, permissions, hushes)
-    layers.add(stages)
-    add_best(at, layers, stages)
-    leaving = Leaving(at, layers, permissions, hushes, pressure)
-    add_choice(at, layers, permissions, leaving, stages)
-    told = Details(at, layers, leaving, hushes, pressure).write()
-    columns = [
-        f"{name(':customer')} AS customer",
-        f"{name(COHORT)} AS cohort",
-        f"{BEST}.a AS answer",
-        f"{BEST}.k AS answer_about",
-        f"{told} AS {TOLD}",
-    ]
+    columns = [f"{name(':customer')} AS customer", f"{name(COHORT)} AS cohort"]
+    columns += _decided(at, conditions, permissions, hushes, stages) if at.rules else _UNDECIDED
     if with_details:
         columns.append(f"{holds_column(at)} AS holds")
     return PolicyQuery(
@@ -112,6 +98,42 @@ def write_query(
         request=request,
         now=now,
     )
+
+
+_UNDECIDED: Final = (
+    "CAST(NULL AS SMALLINT) AS answer",
+    "CAST(NULL AS VARCHAR) AS answer_about",
+    "CAST([] AS INTEGER[]) AS told",
+    "CAST([] AS BIGINT[]) AS codes",
+)
+"""Of no action at all there is nothing to decide."""
+
+
+def _decided(
+    at: Setting, conditions: Conditions, permissions: Permissions, hushes: Hushes, stages: Stages
+) -> list[str]:
+    """Add everything that is decided, and return its columns."""
+    brakes = {
+        one: code for one in at.policy.channels if (code := hushes.brake_on_channel(one)) != NULL
+    }
+    pressure = Pressure(at, brakes, stages)
+    add_past(at, stages)
+    candidates = Candidates(at, conditions, hushes, stages)
+    has_found = candidates.has_found
+    layers = Layers(at, permissions, hushes)
+    if has_found:
+        layers.share(stages)
+        stages.close()
+        layers.add(stages)
+    plain = Plain(at, candidates, permissions, hushes, layers, stages)
+    add_best(at, layers, plain, has_found=has_found, stages=stages)
+    add_judged(at, layers, plain, has_found=has_found, stages=stages)
+    leaving = Leaving(at, layers, permissions, hushes, pressure)
+    add_choice(at, layers, permissions, leaving, stages)
+    details = Details(at, layers, leaving, hushes, pressure)
+    is_full = at.with_details
+    told = f"{details.write()} AS told" if is_full else f"{details.write_codes()} AS codes"
+    return [f"{BEST}.a AS answer", f"{BEST}.k AS answer_about", told]
 
 
 def write_facts(

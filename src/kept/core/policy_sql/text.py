@@ -66,6 +66,19 @@ def all_of(parts: Iterable[str]) -> str:
     return f"({' AND '.join(kept)})" if kept else TRUE
 
 
+def negated(condition: str) -> str:
+    """Return NOT of a condition."""
+    return {TRUE: FALSE, FALSE: TRUE}.get(condition, f"NOT {condition}")
+
+
+def first_of(parts: Iterable[str], of: str = "INTEGER") -> str:
+    """Return the first of some values that is not NULL."""
+    kept = [part for part in parts if part not in (NULL, f"CAST(NULL AS {of})")]
+    if not kept:
+        return f"CAST(NULL AS {of})"
+    return kept[0] if len(kept) == 1 else f"COALESCE({', '.join(kept)})"
+
+
 def is_among(value: str, constants: Iterable[int | str]) -> str:
     """Return whether a value is one of some constants."""
     listed = ", ".join(constant(one) for one in constants)
