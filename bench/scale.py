@@ -17,6 +17,7 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     events_per_customer: tuple[int, ...]
     stopped_customers: int
     fsyncs: int
+    spark_customers: int
 
 
 FULL = Scale(
@@ -30,6 +31,7 @@ FULL = Scale(
     events_per_customer=(10, 100, 1_000),
     stopped_customers=400,
     fsyncs=2_000,
+    spark_customers=5_000_000,
 )
 
 QUICK = Scale(
@@ -43,5 +45,6 @@ QUICK = Scale(
     events_per_customer=(10, 50),
     stopped_customers=40,
     fsyncs=200,
+    spark_customers=5_000,
 )
 """For continuous integration: the figures mean nothing, that they come at all does."""

@@ -25,11 +25,9 @@ from kept.core.policy_sql.text import (
     case,
     constant,
     contains,
-    element,
     filtered,
     flat,
     name,
-    pick,
     struct,
     transformed,
 )

@@ -5,6 +5,7 @@ condition does not hold; and of each that competes one with its score. Whoever r
 codes, or as candidates like those that are about something.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from kept.core.policy_sql.candidates import Amounts, Candidates, carried
@@ -29,7 +30,6 @@ from kept.core.policy_sql.text import (
     transformed,
 )
 from kept.core.rules import ActionRule
-from collections.abc import Sequence
 
 CODES: Final = name(":codes")
 _CODE: Final = "k_code"
@@ -147,7 +147,7 @@ class Plain:
         packed = name(":best_plain")
         rank = f"CAST({_RANKS - 1} - {packed} % {_RANKS} AS INTEGER)"
         numbers = pick_constant([place + 1 for place in by_rank], f"{rank} + 1", "SMALLINT")
-        best = struct(n=f"-({packed} // {_RANKS})", o=rank, k="''", a=numbers)
+        best = struct(n=f"-(CAST({packed} AS HUGEINT) // {_RANKS})", o=rank, k="''", a=numbers)
         return case([(f"{packed} IS NOT NULL", best)])
 
     def passing(self, kept: str) -> str:

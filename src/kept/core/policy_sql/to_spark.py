@@ -55,7 +55,7 @@ _KEPT: Final = (
     exp.TableAlias, exp.Alias, exp.Group, exp.Order, exp.Ordered, exp.Limit, exp.Column,
     exp.Identifier, exp.Dot, exp.Literal, exp.Boolean, exp.Null, exp.Case, exp.If, exp.Paren,
     exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Is, exp.In,
-    exp.Between, exp.Add, exp.Sub, exp.Mul, exp.Neg, exp.DPipe, exp.DataType, exp.ColumnDef,
+    exp.Between, exp.Add, exp.Sub, exp.Mul, exp.Mod, exp.Neg, exp.DPipe, exp.DataType, exp.ColumnDef,
     exp.DataTypeParam, exp.Filter, exp.PropertyEQ, exp.Lambda, exp.Slice, exp.Cast,
 )  # fmt: skip
 
@@ -168,7 +168,11 @@ def _bracket(node: exp.Expr) -> exp.Expr:
 
 
 def _division(node: exp.Expr) -> exp.Expr:
-    """Return a division towards zero; of wide numbers one that leaves no rest, which is exact."""
+    """Return a division towards zero; of wide numbers one that leaves no rest, which is exact.
+
+    What is wide shows in the text: the number is cast where it is divided. Were it not, `DIV` would
+    raise an error as soon as a quotient needs more than 64 bits, and give no wrong one.
+    """
     left, right = node.this, node.expression
     if not any(one.this == exp.DataType.Type.DECIMAL for one in left.find_all(exp.DataType)):
         return exp.Paren(this=exp.IntDiv(this=left, expression=right))
