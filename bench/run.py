@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import (
+    base,
     decide_http,
     decision_core,
     generator,
@@ -51,6 +52,7 @@ TOPICS: dict[str, Topic] = {
     "large_base": large_base.measure,
     "growth": growth.measure,
     "history": history.measure,
+    "base": base.measure,
 }
 ONLY_WHEN_ASKED: dict[str, Topic] = {"spark": spark.measure}
 """What needs more than `make bench` installs."""

@@ -15,6 +15,7 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     action_counts: tuple[int, ...]
     customer_counts: tuple[int, ...]
     events_per_customer: tuple[int, ...]
+    base_customers: tuple[int, ...]
     stopped_customers: int
     fsyncs: int
     spark_customers: int
@@ -29,6 +30,7 @@ FULL = Scale(
     action_counts=(10, 50, 200, 500),
     customer_counts=(10_000, 100_000, 1_000_000),
     events_per_customer=(10, 100, 1_000),
+    base_customers=(1_000_000, 5_000_000),
     stopped_customers=400,
     fsyncs=2_000,
     spark_customers=5_000_000,
@@ -43,6 +45,7 @@ QUICK = Scale(
     action_counts=(10, 50),
     customer_counts=(1_000, 5_000),
     events_per_customer=(10, 50),
+    base_customers=(4_000, 20_000),
     stopped_customers=40,
     fsyncs=200,
     spark_customers=5_000,

@@ -5,7 +5,6 @@ Measured only where it is asked for (`--only spark`), for a cluster needs Java a
 """
 
 import os
-import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -13,11 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from bench.base import DRAWN, RATE, ZONE, draw_people
 from bench.brand import make_brand
-from bench.case import DAY, NOW, make_case, make_facts
-from bench.rivals.kept_policy import to_facts
+from bench.case import NOW, make_case
 from bench.row import Figures
 from bench.scale import Scale
 from kept.analytics.duckdb_base import DuckDbBase
@@ -27,21 +24,14 @@ from kept.base_port import Base
 from kept.core.brand.load import load_brand
 from kept.core.bundle import Bundle
 from kept.core.compile import compile_brand
-from kept.core.consent import purpose_key
-from kept.core.decision import Facts
 from kept.core.policy_sql.counts import write_reach
 from kept.core.policy_sql.lookups import drawn_table, zones_table
 from kept.core.policy_sql.query import write_query
 from kept.core.policy_sql.rows import RowWriter
 from kept.core.policy_sql.schema import schema_of
-from kept.core.state import Contact, Stamped
 from tests.spark_cluster import find_spark, run_cluster
 
 ACTIONS, CONDITIONS = 50, 20
-DRAWN = 2_000
-"""So many customers are drawn; all others are like one of them."""
-ZONE = "Europe/Berlin"
-UNIT = "customers/s"
 
 
 def measure(figures: Figures, scale: Scale, directory: Path) -> None:
@@ -52,7 +42,8 @@ def measure(figures: Figures, scale: Scale, directory: Path) -> None:
     bundle = compile_brand(
         load_brand(make_brand(make_case(condition_count=CONDITIONS, action_count=ACTIONS)))
     )
-    rows = draw_rows(bundle)
+    writer = RowWriter(bundle)
+    rows = [writer.write(id_, one, ()) for id_, one in enumerate(draw_people(bundle), start=1)]
     count = scale.spark_customers
     with _spark(home, directory) as (base, started):
         figures.add("Spark: a session on a cluster of two workers", started, "s")
@@ -65,50 +56,6 @@ def measure(figures: Figures, scale: Scale, directory: Path) -> None:
     for what in ("filled", "asked again"):
         name = f"everybody at once, {count:,} customers, {what}"
         figures.compare(f"{name}: Spark", f"{name}: DuckDB")
-
-
-def draw_rows(bundle: Bundle) -> list[dict[str, Any]]:
-    """Return the rows of customers with contacts, consents and addresses."""
-    chance = random.Random(3)
-    writer = RowWriter(bundle)
-    return [
-        writer.write(number, _person(bundle, to_facts(bundle.policy, facts), chance), ())
-        for number, facts in enumerate(make_facts(DRAWN), start=1)
-    ]
-
-
-def _person(bundle: Bundle, facts: Facts, chance: random.Random) -> Facts:
-    contacts = []
-    for number in range(chance.choice([0, 0, 1, 2, 4])):
-        rule, at = chance.choice(bundle.policy.actions), NOW - chance.randint(1, 40 * DAY)
-        contacts.append(
-            Contact(
-                message_id=f"m{number}",
-                attempt_at=at,
-                settled_at=at + 1_000,
-                outcome="delivered",
-                action=rule.action,
-                kind=rule.kind,
-                purpose=rule.purpose,
-                topic=rule.topic,
-                channel="email",
-                about="",
-                answered_at=chance.choice([0, at + 5]),
-            )
-        )
-    consents = {}
-    if chance.random() < 0.7:
-        said = Stamped(chance.random() < 0.8, NOW - chance.randint(1, 9 * DAY), 1)
-        consents[purpose_key("shop", "marketing")] = said
-    return msgspec.structs.replace(
-        facts,
-        contacts=contacts,
-        consents=consents,
-        zone=ZONE,
-        region="north",
-        addresses={"email": "ok", "provider": "ok"} if chance.random() < 0.9 else {},
-        draw=chance.randint(0, 9_999),
-    )
 
 
 @contextmanager
@@ -145,22 +92,23 @@ def _ask(
 
     def fill() -> None:
         base.begin(schema_of(bundle))
-        for first in range(0, count, len(rows)):
+        for first in range(0, count, DRAWN):
             for number, row in enumerate(rows, start=first + 1):
                 row[":customer"] = number
             base.add("customers", rows[: count - first])
         base.look_up(zones_table(bundle.policy, [ZONE], NOW))
         base.look_up(drawn_table(bundle.policy))
+        base.settle()
         base.ask("SELECT COUNT(*) AS n FROM zones")
 
     query = write_query(bundle, now=NOW, has_claims=False, with_details=False, dialect=base.dialect)
     name = f"everybody at once, {count:,} customers"
-    figures.add(f"{name}, filled: {engine}", count / _time(fill), UNIT)
+    figures.add(f"{name}, filled: {engine}", count / _time(fill), RATE)
     asked = write_reach(query, by_cohort=False)
     found: list[dict[str, Any]] = []
     for what in ("asked first", "asked again"):
         seconds = _time(lambda: found.extend(base.ask(asked)))
-        figures.add(f"{name}, {what}: {engine}", count / seconds, UNIT)
+        figures.add(f"{name}, {what}: {engine}", count / seconds, RATE)
     return {row["code"]: row["count"] for row in found}
 
 

@@ -67,6 +67,9 @@ class Base(Protocol):
     def look_up(self, lookup: Lookup) -> None:
         """Take a small table, in the place of an older one of its name."""
 
+    def settle(self) -> None:
+        """Take it that everybody is in: from now on the base is asked."""
+
     def ask(self, query: str) -> list[dict[str, Any]]:
         """Return the rows of a query by their columns' names."""
 

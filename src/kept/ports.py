@@ -4,7 +4,7 @@ Adapters implement these protocols, flows use them, `runtime` alone knows which 
 one contract battery for each in `tests/contract` must be passed by all of them.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
@@ -429,6 +429,12 @@ class Vault(Protocol):
 
     def lookup_key(self, identifier: Identifier, *, claimed: bool) -> bytes:
         """Return the bytes under which an identifier is found."""
+
+    def prepare(self, part_ids: Collection[int], *, are_new: bool = False) -> None:
+        """Have the keys of many parts ready in one question; `are_new` if nobody has made any yet."""
+
+    def let_go(self) -> None:
+        """Forget keys that are ready in memory: others who share the store may have destroyed some."""
 
     def settle(self) -> None:
         """Make new keys durable; called before the records that were sealed with them are."""

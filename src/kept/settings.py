@@ -167,8 +167,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A folder that all machines of that cluster see under the same path, for sealed bases."""
     backup_days: int = 30
     """After so many days nobody can read a backup any more; within two thirds of them it can be."""
+    database: str = ""
+    """The PostgreSQL that nodes share: `postgresql://...`, `env:NAME` or `file:PATH`; by default the data folder."""
+    vault_database: str = ""
+    """The database of its keys, apart from it; by default one beside it, named with `_vault` at the end."""
     staff: StaffSettings = StaffSettings()
     """How people who work with Kept sign in."""
+
+    def __repr__(self) -> str:
+        """Return what tells servers apart: other settings may hold passwords."""
+        return f"<settings of {self.brand} at {self.host}:{self.port}>"
 
     @property
     def history_folder(self) -> Path:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Protocol
@@ -10,9 +11,12 @@ import pytest
 
 from kept.ports import Store
 from kept.stores.memory import MemoryStore
+from kept.stores.postgres import PostgresStore, numbers
 from kept.stores.sqlite import SqliteStore
 from kept.stores.vault import PlainVault
+from tests.conftest import TOOLS_ARE_REQUIRED
 from tests.contract.small_steps import SMALL_STEPS
+from tests.postgres import TEMPLATE, Server, find_binaries, open_postgres, running_server
 from tests.vaults import make_vault
 
 
@@ -127,11 +131,89 @@ class MemoryStores:
         """Do nothing: there is nothing to release."""
 
 
-@pytest.fixture(params=["sqlite", "sqlite, small steps", "sqlite, unsealed", "memory"])
+class PostgresStores:
+    """PostgreSQL: a database of the test's own, and one for its keys."""
+
+    def __init__(self, server: Server, folder: Path) -> None:
+        """Take empty databases; nothing is open yet."""
+        self.server = server
+        self.address = server.lend()
+        self._folder = folder
+        self._opened: list[PostgresStore] = []
+        self._is_spoilt = False
+
+    def open(self) -> Store:
+        """Open the store; what is open already is closed first."""
+        self.close()
+        return self.open_another()
+
+    def open_another(self) -> PostgresStore:
+        """Open the store once more, as another node does."""
+        store = open_postgres(self.address, self._folder)
+        self._opened.append(store)
+        return store
+
+    def open_fallible(self) -> Store:
+        """Skip the test: what fails there comes from another node here, and is no failure."""
+        pytest.skip("another node was first, and the store goes on")
+
+    def open_shared(self) -> Store:
+        """Open the store for a test in which other threads read."""
+        return self.open()
+
+    def spoil(self) -> None:
+        """Hide every table through a connection of its own."""
+        self.server.run("ALTER SCHEMA kept RENAME TO hidden", self.address.database)
+        self._is_spoilt = True
+
+    def lose_event(self, sequence: int) -> None:
+        """Skip the test: sequences have gaps here, so that none is seen to be missing."""
+        pytest.skip(f"nobody can tell that event {sequence} is missing")
+
+    def shut(self) -> None:
+        """Close the store, to see what it says then."""
+        self.close()
+
+    def close(self) -> None:
+        """Close what is open."""
+        while self._opened:
+            self._opened.pop().close()
+
+    def give_back(self) -> None:
+        """Let the next test have the databases."""
+        self.close()
+        if self._is_spoilt:
+            self.server.run("ALTER SCHEMA hidden RENAME TO kept", self.address.database)
+        self.server.give_back(self.address)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Run one PostgreSQL for all tests, with a template that has the schema and no key."""
+    if find_binaries() is None:
+        if TOOLS_ARE_REQUIRED:
+            pytest.fail("PostgreSQL is not installed, and KEPT_CI_REQUIRE=1 asks for it")
+        pytest.skip("PostgreSQL is not installed")
+    with running_server() as server:
+        server.make_template(TEMPLATE)
+        yield server
+
+
+STORES = ["sqlite", "sqlite, small steps", "sqlite, unsealed", "memory", "postgres"]
+
+
+@pytest.fixture(params=STORES)
 def stores(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Stores]:
     """Give each adapter; SQLite a second time, writing behind in tiny steps."""
+    if request.param == "postgres":
+        # One by one, ids are as dense as elsewhere.
+        monkeypatch.setattr(numbers, "AHEAD_MAX", 1)
+        given = PostgresStores(request.getfixturevalue("postgres"), tmp_path)
+        yield given
+        given.give_back()
+        return
     if request.param == "sqlite, small steps":
         for module, name, value in SMALL_STEPS:
             monkeypatch.setattr(module, name, value)
@@ -148,3 +230,30 @@ def stores(
 def store(stores: Stores) -> Store:
     """Give an empty store."""
     return stores.open()
+
+
+@pytest.fixture
+def nodes(postgres: Server, tmp_path: Path) -> Iterator[PostgresStores]:
+    """Give a store that may be opened many times."""
+    stores = PostgresStores(postgres, tmp_path)
+    yield stores
+    stores.give_back()
+
+
+@pytest.fixture
+def one(nodes: PostgresStores) -> PostgresStore:
+    """Give a node."""
+    return nodes.open_another()
+
+
+@pytest.fixture
+def other(nodes: PostgresStores, one: PostgresStore) -> PostgresStore:
+    """Give another node on the same store."""
+    return nodes.open_another()
+
+
+@pytest.fixture
+def beside() -> Iterator[ThreadPoolExecutor]:
+    """Give a thread of its own to a node that has to wait."""
+    with ThreadPoolExecutor(1) as executor:
+        yield executor

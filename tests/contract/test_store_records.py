@@ -45,27 +45,29 @@ def test_a_decision_id_is_used_once(store: Store) -> None:
 def test_a_decision_comes_back_as_it_was(stores: Stores) -> None:
     """With its part, its instant and its trace."""
     store = stores.open()
+    kept: list[int] = []
     with store.transaction():
         for number, text in enumerate(ODD_TEXTS, start=1):
+            kept.append(store.next_decision_id())
             store.append_decision(
                 part_id=number,
                 decided_at=-number,
                 placement=text,
                 trace=text.encode() * 3,
-                decision_id=number * 10,
+                decision_id=kept[-1],
             )
-            assert store.read_decision(number * 10) is not None
+            assert store.read_decision(kept[-1]) is not None
     store = stores.open()
-    for number, text in enumerate(ODD_TEXTS, start=1):
-        assert store.read_decision(number * 10) == DecisionRow(
-            decision_id=number * 10,
+    for number, (decision_id, text) in enumerate(zip(kept, ODD_TEXTS, strict=True), start=1):
+        assert store.read_decision(decision_id) == DecisionRow(
+            decision_id=decision_id,
             part_id=number,
             decided_at=-number,
             placement=text,
             trace=text.encode() * 3,
         )
-    assert store.read_decision(5) is None
-    assert store.next_decision_id() == len(ODD_TEXTS) * 10 + 1
+    assert store.read_decision(kept[-1] + 1) is None
+    assert store.next_decision_id() == kept[-1] + 1
 
 
 def test_the_newest_decisions_of_parts_come_first(stores: Stores) -> None:

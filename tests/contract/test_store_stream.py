@@ -110,12 +110,14 @@ def test_many_claims_are_each_remembered(stores: Stores) -> None:
     store = stores.open()
     for start in range(0, 300, 3):
         with store.transaction():
+            store.foresee_claims([(key, key % 4) for key in range(start + 3)])
             assert [store.claim(key, hour=key % 4) for key in range(start, start + 3)] == [True] * 3
             assert [store.claim(key, hour=key % 4) for key in range(start + 3)] == [False] * (
                 start + 3
             )
     store = stores.open()
     with store.transaction():
+        store.foresee_claims([(key, hour) for key in range(300) for hour in range(4)])
         assert not any(store.claim(key, hour=key % 4) for key in range(300))
         assert all(store.claim(key, hour=(key + 1) % 4) for key in range(300))
 

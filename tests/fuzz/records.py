@@ -2,6 +2,7 @@
 
 import contextlib
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -55,6 +56,10 @@ class Keys:
     def find(self, part_id: int) -> bytes | None:
         """Return the key of a part."""
         return self.kept.get(part_id)
+
+    def find_many(self, part_ids: Collection[int]) -> dict[int, bytes]:
+        """Return the keys of parts."""
+        return {part_id: self.kept[part_id] for part_id in part_ids if part_id in self.kept}
 
     def add(self, part_id: int, key: bytes) -> None:
         """Keep a key."""

@@ -54,6 +54,7 @@ def ask(
             request=request,
             controls=controls,
             has_claims=has_claims,
+            has_unknown=any(known.unknown for known, _ in everybody),
             with_details=with_details,
         )
         for with_details in (True, False)

@@ -49,6 +49,7 @@ def compare(
             request=Request(placement=placement),
             controls=engine.controls,
             has_claims=bool(found.claimed),
+            has_unknown=bool(found.unknown),
         )
         for row in base.walk(query.text):
             told = read_told(query, bundle.policy, row)

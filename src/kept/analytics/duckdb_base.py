@@ -73,6 +73,10 @@ class DuckDbBase:
             rows = lookup.rows[start : start + _ROWS_AT_ONCE]
             self._run(lookup.insert, [_encode(rows).decode()])
 
+    def settle(self) -> None:
+        """Compress what was added."""
+        self._run("CHECKPOINT base")
+
     def ask(self, query: str) -> list[dict[str, Any]]:
         """Return the rows of a query by their columns' names.
 

@@ -68,6 +68,9 @@ class SparkBase:
                 lookup.table, lookup.columns, ":rows", arguments={"rows": rows}, is_small=True
             )
 
+    def settle(self) -> None:
+        """Do nothing: what is sealed cannot be made smaller, and the last rows go with the first question."""
+
     def ask(self, query: str) -> list[dict[str, Any]]:
         """Return the rows of a query by their columns' names."""
         with _translated():

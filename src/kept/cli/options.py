@@ -68,6 +68,21 @@ History = Annotated[
         envvar="KEPT_HISTORY",
     ),
 ]
+Database = Annotated[
+    str,
+    typer.Option(
+        help="The PostgreSQL that several nodes share: postgresql://USER@HOST/NAME, or env:NAME or "
+        "file:PATH where that stands; by default everything is in the data folder.",
+        envvar="KEPT_DATABASE",
+    ),
+]
+VaultDatabase = Annotated[
+    str,
+    typer.Option(
+        help="The database of its keys; by default one beside it, named with _vault at the end.",
+        envvar="KEPT_VAULT_DATABASE",
+    ),
+]
 BackupDays = Annotated[
     int,
     typer.Option(

@@ -39,6 +39,8 @@ def serve(
     history: options.History = "",
     spark_master: options.SparkMaster = "",
     spark_folder: options.SparkFolder = "",
+    database: options.Database = "",
+    vault_database: options.VaultDatabase = "",
 ) -> None:
     """Serve a brand: hear its touchpoints, decide, deliver, answer."""
     if deliver not in ("files", "providers"):
@@ -61,6 +63,8 @@ def serve(
             history=history,
             spark_master=spark_master,
             spark_folder=spark_folder,
+            database=database,
+            vault_database=vault_database,
             staff=read_staff_settings(),
         )
     )

@@ -180,6 +180,7 @@ def write_reach_query(
         request=Request(placement=wanted.placement, actions=wanted.actions),
         controls=controls,
         has_claims=bool(extracted.claimed),
+        has_unknown=bool(extracted.unknown),
         with_details=False,
         where=where,
         dialect=dialect,

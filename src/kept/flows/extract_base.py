@@ -24,6 +24,8 @@ from kept.flows.engine import open_messages_of
 from kept.ports import StoredEvent
 
 CUSTOMERS_AT_ONCE: Final = 500
+SETTLED_AFTER: Final = 100_000
+"""After so many customers what was added is compressed, which bounds the memory that it takes."""
 _EVENTS_AT_ONCE: Final = 5_000
 
 
@@ -35,6 +37,8 @@ class Extracted(msgspec.Struct, frozen=True, kw_only=True):
     customers: int
     claimed: int
     """Of how many something is merely claimed."""
+    unknown: int
+    """Of how many something is unknown."""
 
 
 def extract_base(
@@ -55,7 +59,7 @@ def extract_base(
     writer, tail = RowWriter(bundle), _load_tail(snapshot)
     base.begin(schema_of(bundle))
     zones: set[str] = set()
-    count = claimed_count = after = 0
+    count = claimed_count = unknown_count = after = 0
     while ids := snapshot.list_customers(after=after, limit=CUSTOMERS_AT_ONCE):
         after = ids[-1]
         rows, claims = [], []
@@ -70,6 +74,7 @@ def extract_base(
                 now=now,
             )
             rows.append(writer.write(customer.customer_id, facts, open_messages_of(customer)))
+            unknown_count += bool(facts.unknown)
             claimed = writer.write_claimed(customer.customer_id, facts)
             if claimed is not None:
                 claims.append(claimed)
@@ -79,11 +84,14 @@ def extract_base(
         base.add("claimed", claims)
         count += len(rows)
         claimed_count += len(claims)
+        if count // SETTLED_AFTER != (count - len(rows)) // SETTLED_AFTER:
+            base.settle()
         if not go_on(count):
             return None
     base.look_up(zones_table(bundle.policy, zones, now))
     base.look_up(drawn_table(bundle.policy))
-    return Extracted(instant=now, customers=count, claimed=claimed_count)
+    base.settle()
+    return Extracted(instant=now, customers=count, claimed=claimed_count, unknown=unknown_count)
 
 
 def load_customers(

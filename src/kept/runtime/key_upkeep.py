@@ -14,7 +14,7 @@ from typing import Any, Final
 from kept.core.values import DAY
 from kept.errors import KeptError
 from kept.flows.engine import Engine
-from kept.stores.sqlite.key_file import EpochStatus, KeyFile
+from kept.stores.vault.epochs import EpochStatus, UpkeptKeys
 
 _log = logging.getLogger("kept.runtime")
 _LOOK_SECONDS: Final = 60.0
@@ -27,7 +27,7 @@ Submit = Callable[[Callable[[Engine, int], Any]], "Future[Any]"]
 class KeyUpkeep:
     """Rotates, wraps anew and destroys, a piece at a time between other work of the writer."""
 
-    def __init__(self, submit: Submit, find_keys: Callable[[], KeyFile], *, days: int) -> None:
+    def __init__(self, submit: Submit, find_keys: Callable[[], UpkeptKeys], *, days: int) -> None:
         """Take how the writer is asked, and where the keys are at that moment."""
         self._submit = submit
         self._find_keys = find_keys

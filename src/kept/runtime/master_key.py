@@ -35,8 +35,12 @@ def find_master_key(data: Path, reference: str = "", *, token: str = "") -> KeyS
     )
 
 
-def open_master_key(data: Path, reference: str = "", *, token: str = "") -> KeyService:
+def open_master_key(
+    data: Path, reference: str = "", *, token: str = "", sealed: str = ""
+) -> KeyService:
     """Return the key service; a file that is not there is made, unless something was sealed already.
+
+    `sealed` names what was, where it is not the data folder's own store.
 
     Raises:
         SettingsError: the master key is missing or is none.
@@ -45,10 +49,10 @@ def open_master_key(data: Path, reference: str = "", *, token: str = "") -> KeyS
     if service is not None:
         return service
     path = Path(reference.removeprefix("file:")) if reference else data / MASTER_KEY_NAME
-    if (data / KEYS_NAME).exists():
+    if sealed or (data / KEYS_NAME).exists():
         raise SettingsError(
-            f"the master key {path} is missing, and everything in {data} is sealed under it; put it "
-            "back from where it is kept: without it nothing can be read"
+            f"the master key {path} is missing, and everything in {sealed or data} is sealed under "
+            "it; put it back from where it is kept: without it nothing can be read"
         )
     return MasterKeyFile.make(path)
 

@@ -53,7 +53,13 @@ def _is_own(text: str, settings: Settings) -> bool:
     """Return whether a text is a reference to a setting, a key, or a file of the data folder."""
     if not is_reference(text):
         return False
-    own = {settings.master_key, settings.master_key_token, settings.staff.oidc_client_secret}
+    own = {
+        settings.master_key,
+        settings.master_key_token,
+        settings.database,
+        settings.vault_database,
+        settings.staff.oidc_client_secret,
+    }
     kind, _, name = text.partition(":")
     if text in own or kind == "env":
         return text in own or name in _VARIABLES

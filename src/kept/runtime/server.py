@@ -27,7 +27,7 @@ from kept.flows.keys import migrate_keys
 from kept.flows.recover import recover
 from kept.flows.sign_log import open_log
 from kept.flows.staff import ADMIN_SETTING, forget_over
-from kept.ports import Channel, Notifier, Store
+from kept.ports import Channel, Notifier
 from kept.runtime.bases import Bases
 from kept.runtime.breaches import Breaches
 from kept.runtime.channels import OUTBOX, build_channels
@@ -38,14 +38,12 @@ from kept.runtime.folder import load_checked, read_folder, stamp_of
 from kept.runtime.histories import Histories
 from kept.runtime.keeping import Keeping
 from kept.runtime.key_upkeep import KeyUpkeep
-from kept.runtime.master_key import open_keys
 from kept.runtime.references import find_missing
 from kept.runtime.senders import Senders
+from kept.runtime.stores import open_store
 from kept.runtime.tools import Tools, build_notifiers, is_live
 from kept.runtime.writer import Writer
 from kept.settings import Settings, read_secret
-from kept.stores.sqlite import SqliteStore
-from kept.stores.vault import SealingVault
 
 T = TypeVar("T")
 _log = logging.getLogger("kept.runtime")
@@ -166,11 +164,7 @@ class Runtime:
     def _open_engine(self) -> Engine:
         # An address that no link can begin with is found now, not with the first message.
         make_link(self.settings.own_url, "")
-        keys = open_keys(
-            self.settings.data, self.settings.master_key, token=self.settings.master_key_token
-        )
-        store: Store = SqliteStore(self.settings.data, vault=SealingVault(keys))
-        self._keys = keys
+        store, self._keys = open_store(self.settings)
         try:
             slots = take_brand.choose_slots(self._brand.facts, store)
             self.bundle = compile_brand(self._brand, slots=slots)

@@ -14,7 +14,7 @@ from kept.core.generate import ActionCode
 from kept.core.notices import BREACH_PREFIX
 from kept.core.policy_sql.conditions import Conditions, Written
 from kept.core.policy_sql.held import ABOUT, Hushes, rows_of
-from kept.core.policy_sql.setting import Setting
+from kept.core.policy_sql.setting import Setting, kind_of_placement
 from kept.core.policy_sql.text import (
     FALSE,
     NULL,
@@ -52,6 +52,7 @@ def carried(at: Setting, *fields: str) -> list[str]:
     is_needed = {
         "b": at.with_details or any(rule.needs_benefit for rule in rules),
         "e": any(actions[rule.index].expires is not None for rule in rules),
+        "s": at.with_details or kind_of_placement(at) == "inbound",
         "sets": at.with_details and any(rule.sets for rule in rules),
         "h": bool(on_objects),
         "hu": bool(on_objects) or at.has_claims,

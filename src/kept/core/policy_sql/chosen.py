@@ -8,7 +8,7 @@ from kept.core.policy_sql.judged import JUDGED, NUMBER, OBJECTS, ONE, Layers
 from kept.core.policy_sql.leaving import BEST, NO_WAY, Leaving
 from kept.core.policy_sql.permitted import Permissions
 from kept.core.policy_sql.plain import Plain
-from kept.core.policy_sql.setting import Setting
+from kept.core.policy_sql.setting import Setting, kind_of_placement
 from kept.core.policy_sql.text import (
     NULL,
     Stages,
@@ -46,7 +46,9 @@ def add_best(at: Setting, layers: Layers, plain: Plain, *, has_found: bool, stag
     stages.close()
 
 
-def add_judged(at: Setting, layers: Layers, plain: Plain, *, has_found: bool, stages: Stages) -> None:
+def add_judged(
+    at: Setting, layers: Layers, plain: Plain, *, has_found: bool, stages: Stages
+) -> None:
     """Add the column `:judged`, of the candidates that the choice looks at.
 
     Without details the others are left as codes, in `:rest`; they are most of all.
@@ -68,12 +70,6 @@ def add_judged(at: Setting, layers: Layers, plain: Plain, *, has_found: bool, st
         stages.add(":rest", "CAST([] AS BIGINT[])")
     stages.add(":judged", joined(lists))
     stages.close()
-
-
-def kind_of_placement(at: Setting) -> str:
-    """Return what kind the placement is that is asked at."""
-    placement = at.policy.placements.get(at.request.placement)
-    return placement.kind if placement is not None else OUTBOUND
 
 
 def add_choice(

@@ -45,14 +45,27 @@ class Written(msgspec.Struct, frozen=True):
 class Conditions:
     """Writes the expressions of a policy."""
 
-    def __init__(self, code: PolicyCode, stale: Iterable[int], dialect: Dialect = "duckdb") -> None:
-        """Take the expressions, the indexes of what is unknown of everybody, and for which engine."""
+    def __init__(
+        self,
+        code: PolicyCode,
+        stale: Iterable[int],
+        dialect: Dialect = "duckdb",
+        *,
+        has_unknown: bool = True,
+    ) -> None:
+        """Take the expressions, and the indexes of what is unknown of everybody.
+
+        Args:
+            dialect: the engine that conditions are written for.
+            has_unknown: whether anything is unknown of anybody else in the base.
+        """
         order = code.order
         names = [*order.names, *(f"{kind}()" for kind in order.kinds)]
         self._index = {fact: place for place, fact in enumerate(names)}
         self._told_count = order.told_count
         self._stale = frozenset(stale)
         self._dialect = dialect
+        self._has_unknown = has_unknown
 
     def write(self, expression: Expression, offer: Mapping[str, Value] = _NO_OFFER) -> Written:
         """Return an expression on the columns of a base; terms of the action are constants."""
@@ -75,7 +88,7 @@ class Conditions:
         told = sorted(self._index[one] for one in read if not _is_derived(one))
         if self._stale.intersection(told):
             return TRUE
-        if told:
+        if told and self._has_unknown:
             listed = ", ".join(map(str, told))
             has_any = f'LIST_HAS_ANY(":unknown", CAST([{listed}] AS SMALLINT[]))'
             tests.append(case([(BLIND, has_any)], FALSE))

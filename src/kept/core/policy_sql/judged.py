@@ -60,6 +60,8 @@ DECLINED: Final = name(":declined")
 APPROVALS: Final = name(":approvals")
 HELD_OUT: Final = name(":held_out")
 HAS_PAST: Final = name(":has_past")
+_CERTAIN: Final = "CAST(1000000 AS BIGINT)"
+"""A chance of one, which is what a brand says of most of its actions."""
 _FIELDS: Final = ("a", "k", "is_unknown", "v", "p", "b", "e", "sets", "h", "hu", "hw", "hwu")
 _KEPT: Final = ("a", "k", "is_unknown", "b", "e", "sets", "s", "instant", "hu", "hw", "hwu")
 
@@ -89,7 +91,8 @@ class Layers:
         more = {"s": self.score(), "instant": self.contacted_at()}
         stages.add(":scored", transformed(FOUND, ONE, struct(**scored | more)))
         stages.close()
-        kept = {field: self.field(field) for field in carried(at, *_KEPT)}
+        # The score is what the best is found by, also where it is told to nobody.
+        kept = {field: self.field(field) for field in (*carried(at, *_KEPT), "s")}
         judged = kept | {"r": self.reason()}
         if at.has_claims:
             judged["hu"] = first_of([f"{ONE}.hu", self.claimed_until()], "BIGINT")
@@ -126,10 +129,13 @@ class Layers:
 
     def score(self) -> str:
         """Return a candidate's worth in minor units, 0 where part of it is unknown."""
-        product = f"CAST({self.field('v')} AS HUGEINT) * {self.field('p')}"
+        value, chance = f"CAST({self.field('v')} AS HUGEINT)", self.field("p")
+        product = f"{value} * {chance}"
         # Integer division goes towards zero here, and downwards in Python.
         down = f"-((999999 - ({product})) // 1000000)"
         whole = case([(f"{product} >= 0", f"({product}) // 1000000")], down)
+        if chance == _CERTAIN:
+            whole = value
         costs = self.of_rule([rule.cost for rule in self._at.rules], "BIGINT")
         score = f"COALESCE({whole} - {name(':pressure')} - {costs}, 0)"
         promotional = all_of([self.is_promotional, negated(self.field("is_unknown"))])
@@ -153,7 +159,7 @@ class Layers:
         codes = pick_constant(self.unknown_codes(), self.number, "INTEGER")
         known = first_of(
             [
-                self._relevance(),
+                self.relevance(),
                 self._eligibility(),
                 self.nowhere(),
                 *self._hushing(),
@@ -193,20 +199,23 @@ class Layers:
             claimed = [case([(f"{length(CLAIMED)} > 0", reason)])]
         return [self.controlled(), *own, self.hushed(), *claimed]
 
-    def _relevance(self) -> str:
-        at, reasons = self._at, self._at.reasons
+    def relevance(self) -> str:
+        """Return that the action is beside the point for now: declined lately, or done already."""
+        reasons = self._at.reasons
         mine = declines_of(self.action_name, self.field("k"))
         is_declined = f"LEN({filtered(DECLINED, 'k_decline', mine)}) > 0"
-        # For a while after it was sent it stays the one answer.
-        lately = f"{self.field('instant')} > {at.now - at.policy.answer_stable}"
-        stays = all_of([self.is_promotional, f"COALESCE({lately}, FALSE)"])
         declined = reasons.text(Declined(at=0), "declined")
-        branches = [
-            (f"{length(DECLINED)} > 0 AND {is_declined}", declined),
-            (any_of([f"{self.field('instant')} IS NULL", stays]), NULL),
-        ]
+        is_refused = f"{length(DECLINED)} > 0 AND {is_declined}"
         # Most customers have no past, and then nobody need look for each action.
-        return case([(HAS_PAST, case(branches, self.repeat()))])
+        return case([(HAS_PAST, case([(is_refused, declined)], self.contacted()))])
+
+    def contacted(self) -> str:
+        """Return that the action reached the customer, and neither stays nor may come again."""
+        # For a while after it was sent it stays the one answer.
+        lately = f"{self.field('instant')} > {self._at.now - self._at.policy.answer_stable}"
+        stays = all_of([self.is_promotional, f"COALESCE({lately}, FALSE)"])
+        no_past = any_of([f"{self.field('instant')} IS NULL", stays])
+        return case([(no_past, NULL)], self.repeat())
 
     def repeat(self) -> str:
         """Return that the action reached the customer already, and may not come again yet."""
@@ -215,7 +224,11 @@ class Layers:
         until = [at.now - rule.repeat if rule.repeat else None for rule in at.rules]
         since = self.of_rule(until, "BIGINT")
         instant = self.field("instant")
-        is_late = f"{instant} > {since}" if all(until) else f"{instant} > COALESCE({since}, {instant} - 1)"
+        is_late = (
+            f"{instant} > {since}"
+            if all(until)
+            else f"{instant} > COALESCE({since}, {instant} - 1)"
+        )
         return case([(is_late, contacted)])
 
     def _eligibility(self) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 from kept.core.policy_sql.candidates import Amounts, Candidates, carried
 from kept.core.policy_sql.codes import ACTION, REASON
 from kept.core.policy_sql.held import Hushes
-from kept.core.policy_sql.judged import ONE, Layers
+from kept.core.policy_sql.judged import CONTACTED, DECLINED, ONE, Layers
 from kept.core.policy_sql.permitted import Permissions
 from kept.core.policy_sql.setting import Setting
 from kept.core.policy_sql.text import (
@@ -22,16 +22,22 @@ from kept.core.policy_sql.text import (
     array,
     case,
     constant,
+    contains,
     element,
     filtered,
+    length,
     name,
     pick_constant,
     struct,
     transformed,
 )
+from kept.core.reason import AlreadyContacted, Declined
 from kept.core.rules import ActionRule
 
 CODES: Final = name(":codes")
+_DECLINED: Final = name(":declined_plain")
+_CONTACTED: Final = name(":contacted_plain")
+_HAS_REFUSED: Final = name(":has_refused")
 _CODE: Final = "k_code"
 _RANKS: Final = 65_536
 """More than there are actions: a score and the rank of a name make one number."""
@@ -73,6 +79,19 @@ class Single(Layers):
         """Return something of the action."""
         return self.contacted_at() if field == "instant" else self._fields[field]
 
+    def relevance(self) -> str:
+        """Return that it was declined lately, or reached the customer already."""
+        declined = contains(_DECLINED, self.number)
+        contacted = contains(_CONTACTED, self.number)
+        reasons = self._at.reasons
+        said = case(
+            [
+                (declined, reasons.text(Declined(at=0), "declined")),
+                (contacted, reasons.text(AlreadyContacted(at=0), "contacted")),
+            ]
+        )
+        return case([(_HAS_REFUSED, said)])
+
     def nowhere(self) -> str:
         """Return why neither a channel nor a placement is allowed."""
         return self._permissions.nowhere(self._rule)
@@ -106,6 +125,7 @@ class Plain:
         self.is_empty = not self._rules
         if self.is_empty:
             return
+        self._add_past(stages)
         singles = {
             rule.index: Single(at, permissions, hushes, rule, self._amounts[rule.index])
             for rule in self._rules
@@ -173,6 +193,29 @@ class Plain:
 
     # -- what is written
 
+    def _add_past(self, stages: Stages) -> None:
+        """Add the numbers of the actions that a decline or an earlier contact refuses.
+
+        A customer has few of either, so that they are looked at once, and not for each action.
+        """
+        at, layers = self._at, self._layers
+        names = array((constant(rule.action) for rule in at.rules), "VARCHAR")
+        marked = array((constant(f"{rule.action}|") for rule in at.rules), "VARCHAR")
+        number = f"LIST_POSITION({names}, k_decline.name)"
+        own = f"COALESCE({number}, LIST_POSITION({marked}, k_decline.name))"
+        stages.add(":declined_plain", transformed(DECLINED, "k_decline", own))
+        # As a candidate has it: `a` the action's number, `instant` when it was reached.
+        position = f"LIST_POSITION({names}, k_past.action)"
+        past = filtered(CONTACTED, "k_past", "k_past.about = ''")
+        reached = transformed(past, "k_past", struct(a=position, instant="k_past.instant"))
+        known = filtered(reached, ONE, f"{ONE}.a > 0")
+        refused = filtered(known, ONE, f"{layers.contacted()} IS NOT NULL")
+        listed = transformed(refused, ONE, f"{ONE}.a")
+        stages.add(":contacted_plain", case([(f"{length(CONTACTED)} > 0", listed)]))
+        stages.close()
+        stages.add(":has_refused", f"{length(_DECLINED)} > 0 OR {length(_CONTACTED)} > 0")
+        stages.close()
+
     def _when(self, rule: ActionRule) -> str:
         return name(f":when.{rule.index}")
 
@@ -197,7 +240,7 @@ class Plain:
     def _add_lists(self, stages: Stages) -> None:
         """Add the amounts and scores that candidates are made with, one list of each."""
         self._lists: dict[str, str] = {}
-        fields = carried(self._at, "b", "e")
+        fields = carried(self._at, "e", *(["b"] if self._at.with_details else []))
         wanted = {"b": "benefit", "e": "expires"}
         for field in fields:
             lazily = [
@@ -205,6 +248,8 @@ class Plain:
                 for rule, text in zip(self._rules, self._texts(wanted[field]), strict=True)
             ]
             self._lists[field] = stages.add(f":{wanted[field]}", array(lazily, "BIGINT"))
+        if "s" not in carried(self._at, "s"):
+            return
         scores = [
             name(f":score.{rule.index}") if rule.promotional else NULL for rule in self._rules
         ]
@@ -221,13 +266,12 @@ class Plain:
             "a": f"CAST({self.number} AS SMALLINT)",
             "k": "''",
             "is_unknown": FALSE,
-            "s": f"COALESCE({element(self._lists['s'], place)}, 0)",
             "r": f"CAST(NULLIF({_CODE} % {ACTION} // {REASON}, 0) AS INTEGER)",
         }
-        for field, otherwise in (("b", NULL), ("e", "0")):
+        for field, otherwise in (("b", NULL), ("e", "0"), ("s", "0")):
             if field in self._lists:
                 told[field] = f"COALESCE({element(self._lists[field], place)}, {otherwise})"
-        empty = {"sets": "STRUCT(n BIGINT, t VARCHAR, b BOOLEAN)[]", "hu": "BIGINT"}
+        empty = {"b": "BIGINT", "sets": "STRUCT(n BIGINT, t VARCHAR, b BOOLEAN)[]", "hu": "BIGINT"}
         empty |= {"hw": "INTEGER[]", "hwu": "BIGINT[]"}
         fields = ("a", "k", "is_unknown", "b", "e", "sets", "s", "hu", "hw", "hwu", "r")
         first = {

@@ -53,6 +53,7 @@ def write_query(
     request: Request = EVERYBODY,
     controls: Controls | None = None,
     has_claims: bool = True,
+    has_unknown: bool = True,
     with_details: bool = True,
     where: str = "",
     dialect: Dialect = "duckdb",
@@ -62,6 +63,7 @@ def write_query(
     Args:
         request: what is asked; what differs from customer to customer (open messages) is in the base.
         has_claims: whether anything is merely claimed of anybody in the base.
+        has_unknown: whether anything is unknown of anybody in the base.
         with_details: whether reasons come with what differs from customer to customer.
         where: a condition, as SQL on the columns of facts, of whom is decided for.
         dialect: the engine that is to run it: for Spark, `to_spark` translates what is not a condition.
@@ -75,7 +77,8 @@ def write_query(
         with_details=with_details,
         reasons=Reasons(),
     )
-    conditions = Conditions(at.code, at.controls.stale_facts, dialect)
+    stale = at.controls.stale_facts
+    conditions = Conditions(at.code, stale, dialect, has_unknown=has_unknown)
     stages = Stages(_source(at, CUSTOMERS, needs_zones=bool(where)))
     _add_derived(at, conditions, stages)
     if where:

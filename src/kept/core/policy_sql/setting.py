@@ -6,7 +6,7 @@ from functools import cached_property
 import msgspec
 
 from kept.core.bundle import Bundle
-from kept.core.decision import Controls, Request
+from kept.core.decision import OUTBOUND, Controls, Request
 from kept.core.generate import PolicyCode
 from kept.core.policy_sql.reasons import Reasons
 from kept.core.rules import ActionRule, Policy
@@ -56,3 +56,9 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def kinds_about(self) -> Sequence[str]:
         """Return the kinds of objects that actions are about."""
         return tuple(dict.fromkeys(rule.about for rule in self.rules if rule.about))
+
+
+def kind_of_placement(at: Setting) -> str:
+    """Return what kind the placement is that is asked at."""
+    placement = at.policy.placements.get(at.request.placement)
+    return placement.kind if placement is not None else OUTBOUND

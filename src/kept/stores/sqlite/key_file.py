@@ -7,15 +7,11 @@ closes every copy of the file, backups too.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final, LiteralString
-
-import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from kept.clock import random_bytes
 from kept.errors import SettingsError, StoreError
@@ -24,13 +20,18 @@ from kept.stores.codecs import pack_ids
 from kept.stores.files import make_private_file, sync_file, sync_folder
 from kept.stores.queries import load_queries
 from kept.stores.sqlite.connections import open_reader, translate
+from kept.stores.vault.epochs import (
+    BEFORE_ALL,
+    IDENTITY_BYTES,
+    SECRET_BYTES,
+    Epochs,
+    EpochStatus,
+    bind_part,
+    bind_secret,
+    make_secret,
+)
 
-NONCE_BYTES: Final = 12
-SECRET_BYTES: Final = 32
-IDENTITY_BYTES: Final = 16
 CACHE_KIB: Final = 16 * 1024
-BEFORE_ALL: Final = -(1 << 62)
-"""Before every part: those of requests have numbers below that of the house, which is 0."""
 
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
@@ -44,16 +45,6 @@ _PRAGMAS: Final = (
 )
 
 
-class EpochStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One epoch of the master key as the vault uses it; instants are µs, 0 for not yet."""
-
-    epoch: int
-    begun_at: int
-    retired_at: int
-    is_there: bool
-    """Whether the key service still has it."""
-
-
 class KeyFile:
     """Keys of parts by their ids; one thread changes them, any thread may look one up."""
 
@@ -65,8 +56,7 @@ class KeyFile:
         self._queries = load_queries("sqlite/vault.sql")
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
-        self._wrappers: dict[int, AESGCM] = {}
-        self._newest = 0
+        self._epochs = Epochs(place=str(path))
         self._unwritten: dict[int, bytes] = {}
         self._rewrapped_to = BEFORE_ALL
 
@@ -114,30 +104,15 @@ class KeyFile:
 
     def _take_up_epochs(self) -> None:
         """Unwrap the secret of every epoch that the service still has; begin the newest if need be."""
-        there = self.service.list_epochs()
-        lost = []
-        for epoch, wrapped, retired_at in self._fetch("load_epochs"):
-            if epoch in there:
-                self._wrappers[epoch] = AESGCM(self.service.unwrap(epoch, wrapped))
-            elif not retired_at:
-                lost.append(epoch)
-        if lost:
-            told = " and ".join(f"epoch {epoch}" for epoch in lost)
-            raise SettingsError(
-                f"the master key in {self.service.place} lacks {told}, under which keys in "
-                f"{self.path} are wrapped; give it back. If it was destroyed, as it is for backups "
-                "that are too old, nobody can read what was sealed with these keys"
-            )
-        self._newest = there[-1]
-        if self._newest not in self._wrappers:
-            self._begin_epoch(self._newest)
+        self._epochs.take_up(self._fetch("load_epochs"), self.service)
+        if not self._epochs.has_newest:
+            self._begin_epoch(self._epochs.newest)
 
     def _begin_epoch(self, epoch: int) -> None:
-        secret = random_bytes(SECRET_BYTES)
-        wrapped = self.service.wrap(epoch, secret)
+        secret, wrapped = make_secret(self.service, epoch)
         with self._writing():
             self._execute("insert_epoch", (epoch, wrapped))
-        self._wrappers[epoch] = AESGCM(secret)
+        self._epochs.admit(epoch, secret)
 
     # -- keys
 
@@ -148,7 +123,12 @@ class KeyFile:
             return key
         with self._lock:
             row = self._fetch_one("find_part_key", (part_id,))
-        return self._unwrap(b"part:%d" % part_id, *row) if row is not None else None
+        return self._epochs.unwrap(bind_part(part_id), *row) if row is not None else None
+
+    def find_many(self, part_ids: Collection[int]) -> dict[int, bytes]:
+        """Return the keys of parts; those that have none are left out."""
+        found = {part_id: self.find(part_id) for part_id in part_ids}
+        return {part_id: key for part_id, key in found.items() if key is not None}
 
     def add(self, part_id: int, key: bytes) -> None:
         """Keep a new key; it is durable after `settle`."""
@@ -159,7 +139,7 @@ class KeyFile:
         if not self._unwritten:
             return
         rows = [
-            (part_id, self._newest, self._wrap(b"part:%d" % part_id, key))
+            (part_id, self._epochs.newest, self._epochs.wrap(bind_part(part_id), key))
             for part_id, key in self._unwritten.items()
         ]
         with self._writing():
@@ -177,12 +157,14 @@ class KeyFile:
     def load_secret(self, name: str) -> bytes:
         """Return a secret of the whole store; the first time it is made."""
         row = self._fetch_one("find_secret", (name,))
-        bound = b"secret:" + name.encode()
+        bound = bind_secret(name)
         if row is not None:
-            return self._unwrap(bound, *row)
+            return self._epochs.unwrap(bound, *row)
         secret = random_bytes(SECRET_BYTES)
         with self._writing():
-            self._execute("save_secret", (name, self._newest, self._wrap(bound, secret)))
+            self._execute(
+                "save_secret", (name, self._epochs.newest, self._epochs.wrap(bound, secret))
+            )
         return secret
 
     # -- epochs
@@ -212,7 +194,7 @@ class KeyFile:
         """
         epoch = self.service.begin_epoch()
         self._begin_epoch(epoch)
-        self._newest = epoch
+        self._epochs.newest = epoch
         self._rewrapped_to = BEFORE_ALL
         return epoch
 
@@ -222,26 +204,27 @@ class KeyFile:
         When none is left, the older epochs are retired.
         """
         self.settle()
-        if not self._fetch("find_unretired_epoch", (self._newest,)):
+        epochs, newest = self._epochs, self._epochs.newest
+        if not self._fetch("find_unretired_epoch", (newest,)):
             # Nothing is wrapped under an older one, and nobody need look through all keys for it.
             return 0
         with self._lock:
-            rows = self._fetch("find_old_keys", (self._rewrapped_to, self._newest, limit))
-            secrets = self._fetch("find_old_secrets", (self._newest,))
+            rows = self._fetch("find_old_keys", (self._rewrapped_to, newest, limit))
+            secrets = self._fetch("find_old_secrets", (newest,))
         renewed = [
-            (self._newest, self._wrap(bound, self._unwrap(bound, epoch, wrapped)), part_id)
+            (newest, epochs.wrap(bound, epochs.unwrap(bound, epoch, wrapped)), part_id)
             for part_id, epoch, wrapped in rows
-            for bound in (b"part:%d" % part_id,)
+            for bound in (bind_part(part_id),)
         ]
         with self._writing():
             self._execute("date_epoch", (now,))
             self._execute_all("update_part_key", renewed)
             for name, epoch, wrapped in secrets:
-                bound = b"secret:" + name.encode()
-                again = self._wrap(bound, self._unwrap(bound, epoch, wrapped))
-                self._execute("save_secret", (name, self._newest, again))
+                bound = bind_secret(name)
+                again = epochs.wrap(bound, epochs.unwrap(bound, epoch, wrapped))
+                self._execute("save_secret", (name, newest, again))
             if not rows:
-                self._execute("retire_epochs", (now, self._newest))
+                self._execute("retire_epochs", (now, newest))
         if rows:
             self._rewrapped_to = rows[-1][0]
         return len(rows)
@@ -250,14 +233,14 @@ class KeyFile:
         """Destroy epochs that have been retired for long; return those that only the operator can."""
         left: list[int] = []
         for status in self.list_epochs():
-            if status.epoch == self._newest or not 0 < status.retired_at <= retired_before:
+            if status.epoch == self._epochs.newest or not 0 < status.retired_at <= retired_before:
                 continue
             if status.is_there and not self.service.may_change:
                 left.append(status.epoch)
                 continue
             if status.is_there:
                 self.service.destroy_epoch(status.epoch)
-            self._wrappers.pop(status.epoch, None)
+            self._epochs.drop(status.epoch)
             with self._writing():
                 self._execute("delete_epoch", (status.epoch,))
             self._truncate_log()
@@ -267,27 +250,13 @@ class KeyFile:
         """Forget what is in memory, and let go of the file."""
         # Not under a thread that is just reading.
         with self._lock:
-            self._wrappers = {}
+            self._epochs.clear()
             self._unwritten = {}
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
 
     # -- the database
-
-    def _wrap(self, bound: bytes, key: bytes) -> bytes:
-        nonce = random_bytes(NONCE_BYTES)
-        return nonce + self._wrappers[self._newest].encrypt(nonce, key, bound)
-
-    def _unwrap(self, bound: bytes, epoch: int, wrapped: bytes) -> bytes:
-        try:
-            wrapper = self._wrappers[epoch]
-            return wrapper.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], bound)
-        except (InvalidTag, KeyError) as error:
-            raise StoreError(
-                f"a key in {self.path} was altered or belongs elsewhere ({bound.decode()}); "
-                "restore a backup"
-            ) from error
 
     def _truncate_log(self) -> None:
         """Move everything into the file, so that no old page stays readable in the log."""

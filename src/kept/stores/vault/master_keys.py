@@ -88,13 +88,13 @@ class MasterKeyFile(MasterKeyText):
             SettingsError: it cannot be read, or holds no master key.
         """
         self._path = path
-        try:
-            text = path.read_text(encoding="ascii")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not plain text"
-            raise SettingsError(f"the master key in {path} cannot be read: {reason}") from error
-        super().__init__(text, place=str(path))
+        super().__init__(_read(path), place=str(path))
         self.may_change = True
+
+    def list_epochs(self) -> list[int]:
+        """Return the numbers of the epochs that are in the file now: another node may have added one."""
+        self._keys = _parse(_read(self._path), place=self.place)
+        return super().list_epochs()
 
     @classmethod
     def make(cls, path: Path) -> "MasterKeyFile":
@@ -115,6 +115,14 @@ class MasterKeyFile(MasterKeyText):
     def _replace(self, keys: dict[int, bytes]) -> None:
         _write(self._path, keys)
         self._keys = keys
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not plain text"
+        raise SettingsError(f"the master key in {path} cannot be read: {reason}") from error
 
 
 def _parse(text: str, *, place: str) -> dict[int, bytes]:

@@ -3,6 +3,7 @@
 Stores from before records were sealed are read with it, and trials measure against it.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 from kept.core.event import Identifier
@@ -40,6 +41,12 @@ class PlainVault:
     def lookup_key(self, identifier: Identifier, *, claimed: bool) -> bytes:
         """Return the bytes under which an identifier is found."""
         return encode_identifier(identifier, claimed=claimed)
+
+    def prepare(self, part_ids: Collection[int], *, are_new: bool = False) -> None:
+        """Do nothing: there are no keys."""
+
+    def let_go(self) -> None:
+        """Do nothing: there are no keys."""
 
     def settle(self) -> None:
         """Do nothing: there are no keys."""

@@ -5,6 +5,7 @@ bound in as associated data, so that a record which is moved to another place ca
 there. Destroying a part's key forgets everything that was sealed with it, wherever a copy lies.
 """
 
+from collections.abc import Collection
 from hashlib import blake2b
 from typing import Final, Protocol
 
@@ -48,6 +49,9 @@ class PartKeys(Protocol):
 
     def find(self, part_id: int) -> bytes | None:
         """Return the key of a part, None if it has none or it was destroyed."""
+
+    def find_many(self, part_ids: Collection[int]) -> dict[int, bytes]:
+        """Return the keys of parts; those that have none are left out."""
 
     def add(self, part_id: int, key: bytes) -> None:
         """Keep a new key; it is durable after `settle`."""
@@ -134,6 +138,25 @@ class SealingVault:
         keyed = self._lookup.copy()
         keyed.update(encode_identifier(identifier, claimed=claimed))
         return _HASHED + keyed.digest()
+
+    def prepare(self, part_ids: Collection[int], *, are_new: bool = False) -> None:
+        """Have the keys of parts ready, in one question; parts that are new get keys."""
+        missing = [
+            part_id
+            for part_id in part_ids
+            if part_id not in self._young and part_id not in self._old
+        ]
+        if are_new:
+            for part_id in missing:
+                self._make(part_id)
+        elif len(missing) > 1:
+            for part_id, key in self._keys.find_many(missing).items():
+                self._keep(part_id, AESGCM(key))
+
+    def let_go(self) -> None:
+        """Forget the keys that are ready: whoever shares the store may have destroyed some."""
+        self._young = {}
+        self._old = {}
 
     def settle(self) -> None:
         """Make new keys durable, before the records that were sealed with them are."""

@@ -8,7 +8,7 @@ import msgspec
 from kept.core.values import format_instant
 from kept.errors import ConflictError, SettingsError
 from kept.flows.note_in_log import note_operator
-from kept.stores.sqlite.key_file import EpochStatus
+from kept.stores.vault.epochs import EpochStatus
 from kept.web.endpoints import BUSY, Call, Endpoint
 
 

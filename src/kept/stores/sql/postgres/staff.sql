@@ -1,0 +1,72 @@
+-- Who may ask: staff, their sessions, API tokens, write keys, failed sign-ins, and who looked at whom.
+
+-- save_staff --
+-- Insert or replace a member of staff.
+INSERT INTO staff (staff_id, body) VALUES ($1, $2)
+ON CONFLICT (staff_id) DO UPDATE SET body = excluded.body;
+
+-- load_staff --
+-- Return all staff.
+SELECT staff_id, body FROM staff ORDER BY staff_id;
+
+-- save_session --
+-- Insert or replace a session.
+INSERT INTO sessions (digest, body) VALUES ($1, $2)
+ON CONFLICT (digest) DO UPDATE SET body = excluded.body;
+
+-- drop_sessions --
+-- End sessions.
+DELETE FROM sessions WHERE digest = ANY ($1::text[]);
+
+-- load_sessions --
+-- Return all sessions.
+SELECT digest, body FROM sessions ORDER BY digest;
+
+-- save_token --
+-- Insert or replace an API token.
+INSERT INTO tokens (digest, body) VALUES ($1, $2)
+ON CONFLICT (digest) DO UPDATE SET body = excluded.body;
+
+-- drop_tokens --
+-- Revoke API tokens.
+DELETE FROM tokens WHERE digest = ANY ($1::text[]);
+
+-- load_tokens --
+-- Return all API tokens.
+SELECT body FROM tokens ORDER BY digest;
+
+-- save_write_key --
+-- Insert or replace a write key.
+INSERT INTO write_keys (digest, body) VALUES ($1, $2)
+ON CONFLICT (digest) DO UPDATE SET body = excluded.body;
+
+-- drop_write_keys --
+-- Revoke write keys.
+DELETE FROM write_keys WHERE digest = ANY ($1::text[]);
+
+-- load_write_keys --
+-- Return all write keys.
+SELECT body FROM write_keys ORDER BY digest;
+
+-- save_failures --
+-- Insert or replace failed sign-ins.
+INSERT INTO failures (name, last_at, body) VALUES ($1, $2, $3)
+ON CONFLICT (name) DO UPDATE SET last_at = excluded.last_at, body = excluded.body;
+
+-- drop_failures --
+-- Forget failed sign-ins.
+DELETE FROM failures WHERE name = ANY ($1::text[]);
+
+-- load_failures --
+-- Return all failed sign-ins, the oldest last failure first.
+SELECT name, body FROM failures ORDER BY last_at, name;
+
+-- insert_access --
+-- Note that an audit entry tells of somebody who saw values of a part.
+INSERT INTO accesses (part_id, entry_id) VALUES ($1, $2) ON CONFLICT DO NOTHING;
+
+-- read_accesses --
+-- Return the newest audit entries of who saw values of these parts, newest first.
+SELECT entry_id, at, actor, verb, detail FROM audit WHERE entry_id IN (
+    SELECT entry_id FROM accesses WHERE part_id = ANY ($1::bigint[]))
+ORDER BY entry_id DESC LIMIT $2;
