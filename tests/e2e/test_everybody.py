@@ -54,3 +54,21 @@ def test_what_would_be_said_is_counted_with_what_stops_it(own_server: Served) ->
     refused = run_kept("reach", "--action", "unheard_of", *data)
     assert refused.code == 1
     assert "unheard_of" in refused.err
+
+
+def test_a_campaign_is_begun_shown_and_stopped(own_server: Served) -> None:
+    """Of whom nothing is to be said is nobody woken; what cannot be one is refused with a reason."""
+    _tell_of_three(own_server)
+    data = ("--data", own_server.data)
+
+    assert ok("campaign", "show", *data).strip() == "There was no campaign yet."
+    refused = run_kept("campaign", "begin", "unheard_of", "--pace", 60, *data)
+    assert refused.code == 1
+    assert "unheard_of" in refused.err
+    (action,) = [
+        one["action"]
+        for one in json.loads(ok("reach", "--json", *data))["actions"]
+        if one["channels"] or any(why["layer"] != "relevant" for why in one["refused"])
+    ][:1]
+    told = ok("campaign", "begin", action, "--pace", 60, "--dry-run", *data)
+    assert re.match(rf"{action} is chosen for \d+ customers; nothing was begun.", told)

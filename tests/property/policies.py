@@ -14,68 +14,23 @@ from kept.core.decision import Brake, Controls, Facts, OpenBreach, OpenMessage, 
 from kept.core.policy_sql.schema import scopes_of
 from kept.core.state import Contact, Stamped
 from kept.core.values import DAY, HOUR, MINUTE, Value
+from tests.property.brand_pieces import (
+    ABOUT,
+    CHANCES,
+    ENTITIES,
+    FIXED,
+    GENERAL,
+    INSTANTS,
+    MONEY,
+    NOTICE,
+    PURPOSES,
+    TOPICS,
+)
 
 NOW: Final = 1_772_452_800_000_000
 ZONES: Final = ("Europe/Lisbon", "Asia/Tokyo", "Australia/Lord_Howe", "America/Sao_Paulo", None)
 CHANNELS: Final = ("email", "sms", "push")
-ENTITIES: Final = ("shop", "bank")
-PURPOSES: Final = ("marketing", "survey", "service", "legal")
-TOPICS: Final = ("lamps", "chairs")
 KINDS: Final = ("offer", "experience", "greeting", "survey", "service", "call_task", "measure")
-
-_GENERAL: Final = (
-    "orders >= 1",
-    "orders > 1 AND spent > money '20.00 EUR'",
-    "last_order_at IS NULL OR days_since(last_order_at) < 10",
-    "trait.plan = 'gold'",
-    "NOT (trait.plan IN ('gold', 'base'))",
-    "starts_with(trait.plan, 'g')",
-    "segment.keen",
-    "cohort = 'buyer' OR segment.late",
-    "exists(bill, NOT paid AND due_at < add_days(due_at, 3))",
-    "count(case, status <> 'resolved') > 0",
-    "sum(bill, amount) > money '30.00 EUR'",
-    "local_hour() >= 9",
-    "local_weekday() < 6 AND orders >= 0",
-    "years_since(trait.born_on) >= 18",
-    "big * big > 4",
-    "TRUE",
-    "FALSE",
-    "NULL",
-    "max(bill, due_at) IS NOT NULL",
-    "days_since(last_order_at) BETWEEN 0 AND 20",
-)
-_ABOUT: Final = {
-    "bill": (
-        "NOT about.paid",
-        "NOT about.paid AND days_since(about.due_at) >= 1",
-        "about.amount > money '10.00 EUR' AND orders >= 1",
-        "exists(case, case.status = 'open') AND about.paid",
-        "local_date(about.due_at) <= local_today()",
-        "sum(bill, amount) > about.amount",
-        "about.amount * big > money '0.00 EUR'",
-        "about.key <> 'a'",
-    ),
-    "case": ("about.status = 'open'", "about.status <> 'resolved' OR orders = 0", "TRUE"),
-}
-_MONEY: Final = (
-    "money '1.00 EUR'",
-    "money '5.00 EUR'",
-    "money '0.00 EUR'",
-    "money '-2.00 EUR'",
-    "spent",
-    "orders * money '0.37 EUR'",
-    "CASE WHEN segment.keen THEN money '9.00 EUR' END",
-    "spent * big",
-)
-_CHANCES: Final = (
-    "1.0",
-    "0.3333",
-    "0.000001",
-    "ratio(orders, 7)",
-    "CASE WHEN orders > 1 THEN 0.5 END",
-)
-_INSTANTS: Final = ("add_days(last_order_at, 12)", "last_order_at", "add_hours(last_order_at, big)")
 
 
 class Maker:
@@ -104,10 +59,10 @@ class Maker:
     def brand(self) -> Bundle:
         """Draw a brand."""
         texts = {
-            "brand.yaml": _FIXED["brand.yaml"]
+            "brand.yaml": FIXED["brand.yaml"]
             | {"universal_control_percent": 20 if self.seldom(0.3) else 0},
-            "sources.yaml": _FIXED["sources.yaml"],
-            "facts.yaml": _FIXED["facts.yaml"],
+            "sources.yaml": FIXED["sources.yaml"],
+            "facts.yaml": FIXED["facts.yaml"],
             "cohorts.yaml": {
                 "cohorts": {
                     name: {"when": self._condition("")} for name in self.some(("buyer", "rich"), 2)
@@ -122,24 +77,24 @@ class Maker:
             "contact.yaml": self._contact(),
         }
         texts["cohorts.yaml"]["cohorts"] = {
-            name: {"when": self.chance.choice(_GENERAL[:5])} for name in ("buyer", "rich")
+            name: {"when": self.chance.choice(GENERAL[:5])} for name in ("buyer", "rich")
         }
         names = [f"a{number}" for number in range(self.chance.randint(1, 9))]
         self.chance.shuffle(names)
         for name in names:
             texts[f"actions/{name}.yaml"] = self._action(name)
         if self.maybe(0.3):
-            texts["actions/told.yaml"] = _NOTICE
+            texts["actions/told.yaml"] = NOTICE
         encoded = {name: msgspec.json.encode(content).decode() for name, content in texts.items()}
         return compile_brand(load_brand(encoded))
 
     def _condition(self, about: str) -> str:
         if self.is_mild and self.maybe(0.6):
             return "TRUE"
-        return self.chance.choice(_ABOUT[about] if about and self.maybe(0.8) else _GENERAL)
+        return self.chance.choice(ABOUT[about] if about and self.maybe(0.8) else GENERAL)
 
     def _cohort_condition(self) -> str:
-        return self.chance.choice([one for one in _GENERAL if "segment" not in one])
+        return self.chance.choice([one for one in GENERAL if "segment" not in one])
 
     def _scope(self, *, channels: bool) -> dict[str, Any]:
         scope: dict[str, Any] = {}
@@ -170,7 +125,7 @@ class Maker:
             if self.maybe(0.2):
                 purpose["channels"] = ["email", "sms"]
             purposes[name] = purpose
-        return _FIXED["consent.yaml"] | {"purposes": purposes}
+        return FIXED["consent.yaml"] | {"purposes": purposes}
 
     def _contact(self) -> dict[str, Any]:
         holds = {}
@@ -178,13 +133,13 @@ class Maker:
             about = self.chance.choice(["", "", "bill", "case"])
             hold = {
                 "about": about,
-                "while": self.chance.choice(_ABOUT[about] if about else _GENERAL),
+                "while": self.chance.choice(ABOUT[about] if about else GENERAL),
                 "hushes": self._scope(channels=True),
                 "because": "So it is.",
             }
             if self.maybe(0.4):
                 own = ("about.due_at",) if about == "bill" else ()
-                hold["until"] = self.chance.choice((*_INSTANTS, *own))
+                hold["until"] = self.chance.choice((*INSTANTS, *own))
             holds[f"h{number}"] = hold
         caps = {
             f"c{number}": {
@@ -228,8 +183,8 @@ class Maker:
             "when": self._condition(about),
             "value": "money '5.00 EUR'"
             if self.is_mild and self.maybe(0.5)
-            else self.chance.choice(_MONEY),
-            "p_accept": self.chance.choice(_CHANCES),
+            else self.chance.choice(MONEY),
+            "p_accept": self.chance.choice(CHANCES),
             "channels": self.some(CHANNELS, 3),
             "placements": self.some(("web", "desk", "billing"), 3),
             "valid_for": self.chance.choice(["1 day", "7 days", "1 hour"]),
@@ -244,11 +199,11 @@ class Maker:
             action["rest"] = self.chance.choice(["1 day", "5 days"])
         if self.seldom(0.4):
             own = ("add_days(about.due_at, 5)",) if about == "bill" else ()
-            action["expires"] = self.chance.choice((*_INSTANTS, *own))
+            action["expires"] = self.chance.choice((*INSTANTS, *own))
         if self.is_mild:
             action["customer_benefit"] = "money '1.00 EUR'"
         elif self.maybe(0.3):
-            action["customer_benefit"] = self.chance.choice(_MONEY)
+            action["customer_benefit"] = self.chance.choice(MONEY)
         if self.is_mild or self.maybe(0.4):
             action["terms"] = {"kind": "price", "price": "9.99 EUR", "renews": False}
             if self.maybe(0.4):
@@ -459,76 +414,3 @@ class Maker:
 def _is_derived(bundle: Bundle, index: int) -> bool:
     order = bundle.code.order
     return order.told_count <= index < len(order.names)
-
-
-_NOTICE: Final = {
-    "action": "told",
-    "kind": "service",
-    "entity": "shop",
-    "purpose": "legal",
-    "notice_of": "breach",
-    "when": "TRUE",
-    "channels": ["email", "sms"],
-}
-_FIXED: Final[dict[str, dict[str, Any]]] = {
-    "brand.yaml": {
-        "brand": "Drawn",
-        "currency": "EUR",
-        "time_zone": "Europe/Lisbon",
-        "locales": ["en"],
-        "legal_entities": {
-            name: {"name": name, "address": "Lane 1", "contact": f"{name}@drawn.example"}
-            for name in ENTITIES
-        },
-        "placements": {
-            "web": {"kind": "inbound", "shows": 2},
-            "desk": {"kind": "inbound", "shows": 3, "reveals": "proven"},
-            "billing": {"kind": "gate"},
-            "outbound": {"kind": "outbound"},
-        },
-        "region": "region",
-        "zone": "zone",
-    },
-    "sources.yaml": {
-        "namespaces": {"user_id": {"strength": "strong", "limit": 1}},
-        "sources": {
-            "shop": {"kind": "server", "events": ["*"], "vouches": ["user_id"], "traits": []}
-        },
-    },
-    "facts.yaml": {
-        "traits": {
-            "plan": {"type": "text"},
-            "born_on": {"type": "date"},
-            "email": {"type": "text"},
-            "phone": {"type": "text"},
-            "region": {"type": "text"},
-            "zone": {"type": "text"},
-        },
-        "objects": {
-            "bill": {
-                "key": "bill_id",
-                "fields": {"amount": "money(EUR)", "due_at": "timestamp", "paid": "bool"},
-                "events": {"Bill Issued": {"set": {"paid": "false"}}},
-            },
-            "case": {
-                "key": "case_id",
-                "fields": {"status": "text"},
-                "events": {"Case Opened": {"set": {"status": "open"}}},
-            },
-        },
-        "features": {
-            "orders": {"count": "Order Completed"},
-            "spent": {"sum": "Order Completed", "of": "total", "type": "money(EUR)"},
-            "last_order_at": {"last": "Order Completed"},
-            "big": {"max": "Order Completed", "of": "items", "type": "int"},
-        },
-    },
-    "consent.yaml": {
-        "topics": {topic: {"description": topic} for topic in TOPICS},
-        "channels": {
-            "email": {"adapter": "smtp", "cost": "0.01 EUR", "address": "email"},
-            "sms": {"adapter": "webhook", "cost": "0.07 EUR", "address": "phone"},
-            "push": {"adapter": "inbox", "cost": "0.01 EUR"},
-        },
-    },
-}

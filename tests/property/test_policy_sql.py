@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from kept.core.bundle import Bundle
 from kept.core.decide import decide
-from kept.core.decision import Brake, Controls, Decision, Facts, OpenMessage, Request
-from kept.core.policy_sql.answers import Told, read_told
+from kept.core.decision import Brake, Controls, Facts, OpenMessage, Request
+from kept.core.policy_sql.answers import Told, read_told, told_of
 from kept.core.policy_sql.codes import read_code
 from kept.core.policy_sql.lookups import Lookup, drawn_table, zones_table
 from kept.core.policy_sql.query import PolicyQuery, write_query
@@ -92,19 +92,6 @@ def _named(query: PolicyQuery, told: Iterable[tuple[int, int, int]]) -> list[tup
 def _load(base: duckdb.DuckDBPyConnection, lookup: Lookup) -> None:
     base.execute(lookup.create)
     base.execute(lookup.insert, [msgspec.json.encode(lookup.rows).decode()])
-
-
-def told_of(decision: Decision) -> Told:
-    """Return a decision in the form of a query's answer."""
-    return Told(
-        customer_id=decision.customer_id,
-        cohort=decision.cohort,
-        holds=decision.holds,
-        considered=tuple(sorted(decision.considered, key=lambda one: (one.action, one.about))),
-        answer=decision.answer,
-        answer_about=decision.answer_about,
-        chosen=decision.chosen,
-    )
 
 
 def check(

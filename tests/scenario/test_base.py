@@ -10,16 +10,16 @@ from kept.analytics.duckdb_base import DuckDbBase
 from kept.base_port import SnapshotStore
 from kept.core.compile import compile_brand
 from kept.core.decision import OUTBOUND, Request
-from kept.core.policy_sql.answers import read_told
+from kept.core.policy_sql.answers import read_told, told_of
 from kept.core.policy_sql.query import write_query
 from kept.flows.engine import Engine, open_messages_of
 from kept.flows.extract_base import extract_base
 from kept.flows.play import play as play_story
+from kept.flows.prove_base import find_differences
 from kept.runtime.folder import load_checked, read_folder
 from kept.runtime.stories import read_stories
 from kept.stores.memory import MemoryStore
 from kept.stores.sqlite import SqliteStore
-from tests.property.test_policy_sql import told_of
 from tests.scenario.test_simulation import play, play_in_memory
 from tests.vaults import make_vault
 
@@ -56,6 +56,8 @@ def compare(
             customer = engine.customers.get(told.customer_id)
             request = Request(placement=placement, open_messages=open_messages_of(customer))
             assert told == told_of(engine.look(customer, request, now))
+    assert found.sample
+    assert find_differences(base, bundle, found, engine.controls) == []
     return found.customers
 
 

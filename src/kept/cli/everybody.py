@@ -55,7 +55,7 @@ def audience(
     as_json: AsJson = False,
 ) -> None:
     """Count those for whom a condition holds now, or the members of a segment."""
-    _require_base(data, engine)
+    require_base(data, engine)
     body = {"where": condition, "segment": segment}
     told = call(data, "POST", f"{_BASE}/audience", body)
     if as_json:
@@ -86,7 +86,7 @@ def reach(
     as_json: AsJson = False,
 ) -> None:
     """Decide for everybody now, in one query: what would go out, and what stops how many."""
-    _require_base(data, engine)
+    require_base(data, engine)
     body = {
         "placement": placement,
         "actions": action or [],
@@ -131,7 +131,7 @@ def _prepare(data: Path, engine: str) -> dict[str, Any]:
     return dict(told)
 
 
-def _require_base(data: Path, engine: str) -> None:
+def require_base(data: Path, engine: str = "") -> None:
     """Prepare a base where there is none, or where another engine is to be asked."""
     told = call(data, "GET", _BASE)
     if told["state"] != "ready" or engine not in ("", told["engine"]):

@@ -11,6 +11,7 @@ from kept.cli import (
     approvals,
     brand,
     breach,
+    campaign,
     consent_log,
     data,
     data_map,
@@ -41,6 +42,7 @@ serve.add_to(app)
 demo.add_to(app)
 operate.add_to(app)
 everybody.add_to(app)
+campaign.add_to(app)
 approvals.add_to(app)
 breach.add_to(app)
 data.add_to(app)

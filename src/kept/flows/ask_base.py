@@ -17,6 +17,7 @@ from kept.core.policy_sql.counts import (
     SILENT,
     find_condition,
     write_audience,
+    write_chosen,
     write_condition,
     write_reach,
 )
@@ -185,6 +186,24 @@ def write_reach_query(
         where=where,
         dialect=dialect,
     )
+
+
+def find_chosen(
+    base: Base, bundle: Bundle, extracted: Extracted, controls: Controls, wanted: ReachWanted
+) -> list[int]:
+    """Return for whom the one action that is asked about is chosen, in the order of their ids.
+
+    All actions compete, as they will when each is decided.
+
+    Raises:
+        InputError: it is not exactly one action, or the brand does not have it.
+    """
+    _check_names(bundle, wanted)
+    if len(wanted.actions) != 1:
+        raise InputError("a campaign is about one action")
+    everything = msgspec.structs.replace(wanted, actions=())
+    query = write_reach_query(bundle, extracted, controls, everything, base.dialect)
+    return [row["customer"] for row in base.walk(write_chosen(query, wanted.actions[0]))]
 
 
 class _Asked:

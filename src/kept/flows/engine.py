@@ -72,6 +72,8 @@ class Engine:
         self.heard_at: dict[str, int] = {}
         """Source -> when it was last heard."""
         self.stale_sources: list[str] = []
+        self.campaign: tuple[Any, list[int]] | None = None
+        """The newest campaign and whom it wakes, in order (see `flows.campaign`)."""
         self.alerts: list[dict[str, Any]] = []
         """What an operator must hear of, newest last."""
         self.outgrown: set[str] = set()

@@ -11,6 +11,7 @@ import msgspec
 
 from kept.base_port import Base, Snapshot
 from kept.core.bundle import Bundle
+from kept.core.decision import Facts, OpenMessage
 from kept.core.facts import View, read_facts
 from kept.core.fold.fold import FoldPlan, decode_state, fold_event
 from kept.core.identity import Link, Part
@@ -24,6 +25,7 @@ from kept.flows.engine import open_messages_of
 from kept.ports import StoredEvent
 
 CUSTOMERS_AT_ONCE: Final = 500
+SAMPLED_MAX: Final = 100
 SETTLED_AFTER: Final = 100_000
 """After so many customers what was added is compressed, which bounds the memory that it takes."""
 _EVENTS_AT_ONCE: Final = 5_000
@@ -39,6 +41,16 @@ class Extracted(msgspec.Struct, frozen=True, kw_only=True):
     """Of how many something is merely claimed."""
     unknown: int
     """Of how many something is unknown."""
+    sample: tuple["Sampled", ...]
+    """Some of the customers as the engine sees them, by whom the base is proved."""
+
+
+class Sampled(msgspec.Struct, frozen=True):
+    """A customer who is in a base, as the engine sees them."""
+
+    customer_id: int
+    facts: Facts
+    open_messages: tuple[OpenMessage, ...]
 
 
 def extract_base(
@@ -59,6 +71,7 @@ def extract_base(
     writer, tail = RowWriter(bundle), _load_tail(snapshot)
     base.begin(schema_of(bundle))
     zones: set[str] = set()
+    sample = _Sample()
     count = claimed_count = unknown_count = after = 0
     while ids := snapshot.list_customers(after=after, limit=CUSTOMERS_AT_ONCE):
         after = ids[-1]
@@ -73,7 +86,9 @@ def extract_base(
                 customer_id=customer.customer_id,
                 now=now,
             )
-            rows.append(writer.write(customer.customer_id, facts, open_messages_of(customer)))
+            messages = open_messages_of(customer)
+            rows.append(writer.write(customer.customer_id, facts, messages))
+            sample.offer(customer.customer_id, facts, messages)
             unknown_count += bool(facts.unknown)
             claimed = writer.write_claimed(customer.customer_id, facts)
             if claimed is not None:
@@ -91,7 +106,30 @@ def extract_base(
     base.look_up(zones_table(bundle.policy, zones, now))
     base.look_up(drawn_table(bundle.policy))
     base.settle()
-    return Extracted(instant=now, customers=count, claimed=claimed_count, unknown=unknown_count)
+    return Extracted(
+        instant=now,
+        customers=count,
+        claimed=claimed_count,
+        unknown=unknown_count,
+        sample=tuple(sample.taken),
+    )
+
+
+class _Sample:
+    """Some customers from everywhere, however many there are."""
+
+    def __init__(self) -> None:
+        self.taken: list[Sampled] = []
+        self._stride = 1
+        self._seen = 0
+
+    def offer(self, customer_id: int, facts: Facts, open_messages: tuple[OpenMessage, ...]) -> None:
+        """Take this one or not: ever fewer, the more there are."""
+        if self._seen % self._stride == 0:
+            self.taken.append(Sampled(customer_id, facts, open_messages))
+            if len(self.taken) == SAMPLED_MAX:
+                self.taken, self._stride = self.taken[::2], self._stride * 2
+        self._seen += 1
 
 
 def load_customers(

@@ -6,6 +6,7 @@ import msgspec
 
 from kept.flows.brake import load_brakes, pause
 from kept.flows.breach_records import load_open_breaches
+from kept.flows.campaign import load_campaign
 from kept.flows.deliver import resume_interrupted
 from kept.flows.disclosures import begin_disclosures
 from kept.flows.engine import Engine
@@ -27,6 +28,7 @@ def recover(engine: Engine, now: int, *, is_start: bool = True) -> int:
     known whether the process died before or after they were put into the wake table.
     """
     load_brakes(engine)
+    load_campaign(engine)
     load_open_breaches(engine)
     begin_disclosures(engine.store, now)
     engine.heard_at.update(load_heard(engine))

@@ -13,6 +13,7 @@ from kept.core.decision import Request
 from kept.core.facts import next_slide, stale_fact_indexes
 from kept.core.layers import DRAWS
 from kept.core.values import DAY, HOUR, NEVER
+from kept.flows.campaign import advance_campaign
 from kept.flows.customers import Customer
 from kept.flows.deliver import settle_unclear
 from kept.flows.engine import Engine, open_messages_of, standing_of
@@ -38,6 +39,7 @@ def tick(engine: Engine, now: int) -> int:
     settle_import(engine, now, limit=IMPORTED_A_TICK)
     schedule(engine, now)
     woken = _wake(engine, now)
+    advance_campaign(engine, now)
     settle_unclear(engine, now)
     schedule(engine, now)
     engine.customers.flush(FLUSHED_A_TICK)

@@ -19,9 +19,10 @@ from kept.core.bundle import Bundle
 from kept.core.decision import Controls
 from kept.core.fold.fold import FoldPlan
 from kept.core.values import SECOND, format_instant
-from kept.errors import ConflictError, KeptError, SettingsError
+from kept.errors import ConflictError, KeptError, SettingsError, StoreError
 from kept.flows.engine import Engine
 from kept.flows.extract_base import Extracted, extract_base
+from kept.flows.prove_base import find_differences
 
 T = TypeVar("T")
 Submit = Callable[[Callable[[Engine, int], Any]], "Future[Any]"]
@@ -165,6 +166,11 @@ class Bases:
         if extracted is None:
             base.close()
             return
+        _, _, controls, _ = self._in_force()
+        if find_differences(base, bundle, extracted, controls):
+            base.close()
+            self._submit(lambda engine, now: engine.alert("base_differs", at=now)).result()
+            raise StoreError("the base decides otherwise than the engine; it is not asked")
         self._asked_at = read_monotonic()
         self._base, self._filled = base, (bundle, extracted)
         self._view = BaseView(

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from kept.core.decision import Chosen, Considered
+from kept.core.decision import Chosen, Considered, Decision
 from kept.core.policy_sql.query import PolicyQuery
 from kept.core.policy_sql.reasons import NumberedReason
 from kept.core.reason import FactUnknown, HoldUnknown, NotEligible, Outranked, Reason
@@ -36,6 +36,19 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     answer: str
     answer_about: str
     chosen: tuple[Chosen, ...]
+
+
+def told_of(decision: Decision) -> Told:
+    """Return what the engine decided in the form of what a query says."""
+    return Told(
+        customer_id=decision.customer_id,
+        cohort=decision.cohort,
+        holds=decision.holds,
+        considered=tuple(sorted(decision.considered, key=lambda one: (one.action, one.about))),
+        answer=decision.answer,
+        answer_about=decision.answer_about,
+        chosen=decision.chosen,
+    )
 
 
 def read_told(query: PolicyQuery, policy: Policy, row: Mapping[str, Any]) -> Told:

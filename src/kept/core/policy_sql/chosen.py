@@ -139,13 +139,7 @@ def _add_shown(
         ordered(transformed(filtered(JUDGED, ONE, may), ONE, struct(**rank, alike=alike))),
     )
     stages.close()
-    # Of those that are alike the best one; the one answer is shown, or nothing is.
-    rows, better = name(":showable"), "k_other.alike = k_row.alike AND k_other < k_row"
-    firsts = filtered(rows, "k_row", f"LEN({filtered(rows, 'k_other', better)}) = 0")
-    answer = f"{element(rows, '1')}.n = {BEST}.n AND {element(rows, '1')}.o = {BEST}.o"
-    is_answer = f"{answer} AND {element(rows, '1')}.k = {BEST}.k"
-    stages.add(":shown", case([(is_answer, f"({firsts})[1:{limit}]")], f"({rows})[1:0]"))
-    stages.close()
+    _add_those_shown(limit, stages)
     limited = [
         reasons.number(ChoiceLimited(limit=limit, category=rule.category)) for rule in at.rules
     ]
@@ -173,6 +167,19 @@ def _add_shown(
     fields = {field: f"{ONE}.{field}" for field in carried(at, *_FIELDS)}
     fields |= {"r": f"CAST({reason} AS INTEGER)", "way": NO_WAY}
     stages.add(":left", transformed(JUDGED, ONE, struct(**fields)))
+    stages.close()
+
+
+def _add_those_shown(limit: int, stages: Stages) -> None:
+    """Add those that are shown: of those that are alike the best one, up to the limit.
+
+    The one answer is shown, or nothing is.
+    """
+    rows, better = name(":showable"), "k_other.alike = k_row.alike AND k_other < k_row"
+    firsts = filtered(rows, "k_row", f"LEN({filtered(rows, 'k_other', better)}) = 0")
+    answer = f"{element(rows, '1')}.n = {BEST}.n AND {element(rows, '1')}.o = {BEST}.o"
+    is_answer = f"{answer} AND {element(rows, '1')}.k = {BEST}.k"
+    stages.add(":shown", case([(is_answer, f"({firsts})[1:{limit}]")], f"({rows})[1:0]"))
     stages.close()
 
 

@@ -16,6 +16,7 @@ from kept.flows.ask_base import (
     count_reach,
 )
 from kept.flows.extract_base import Extracted
+from kept.flows.note_in_log import note_operator
 from kept.runtime.bases import BaseEngine, BaseView
 from kept.web.endpoints import BUSY, Call, Endpoint
 
@@ -78,7 +79,9 @@ async def _note(call: Call, verb: str) -> None:
     """Note who asked, and not what: a condition may name a value of a person."""
     actor = call.caller.actor
     await call.front.runtime.ask(
-        lambda engine, now: engine.store.append_audit(at=now, actor=actor, verb=verb, detail={})
+        lambda engine, now: note_operator(
+            engine.store, "staff_access", actor=actor, verb=verb, detail={}, now=now
+        )
     )
 
 

@@ -1,0 +1,195 @@
+"""A campaign: those for whom a base says that an action is chosen are looked at now, at a set pace.
+
+It proposes, and decides nothing. Whoever's turn it is is woken, as by the wake table: everything about
+them is decided anew, and what comes out is queued and decided once more at its hand-over, as always.
+So a campaign can be stopped, braked and interrupted at any moment, and says nothing that would not be
+said to that customer anyhow.
+"""
+
+import zlib
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from kept.core.values import MINUTE, format_instant
+from kept.errors import ConflictError, InputError, NotFoundError
+from kept.flows.engine import Engine
+from kept.flows.note_in_log import note_operator
+from kept.flows.react import react
+
+SETTING: Final = "campaign"
+_MEMBERS_SETTING: Final = "campaign_members"
+PACE_MAX: Final = 60_000
+MEMBERS_MAX: Final = 5_000_000
+WOKEN_A_TICK: Final = 200
+_BURST: Final = MINUTE // 6
+"""What was not done in time is not made up for: after a stall a campaign goes on at its pace."""
+
+
+class Campaign(msgspec.Struct, frozen=True, kw_only=True):
+    """One campaign, as far as it has come; durable."""
+
+    action: str
+    pace: int
+    """How many customers are woken a minute."""
+    members: int
+    woken: int = 0
+    state: str = "running"
+    """`running`, `done` or `stopped`."""
+    begun_at: int
+    moved_at: int
+    """When somebody was last woken, or could have been."""
+    actor: str
+
+
+class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a campaign is, for people."""
+
+    action: str
+    state: str
+    pace: int
+    members: int
+    woken: int
+    is_braked: bool
+    begun_at: str
+
+
+_decode = msgspec.json.Decoder(Campaign).decode
+_decode_members = msgspec.json.Decoder(list[int]).decode
+
+
+def begin_campaign(
+    engine: Engine, action: str, members: Sequence[int], *, pace: int, actor: str, now: int
+) -> CampaignView:
+    """Begin to wake customers, in this order.
+
+    Raises:
+        ConflictError: another campaign runs.
+        InputError: the pace is none, or there are too many members.
+        NotFoundError: the brand has no such action that leaves by itself.
+    """
+    running = load_campaign(engine)
+    if running is not None and running.state == "running":
+        raise ConflictError(f"the campaign {running.action} runs; stop it, or wait for its end")
+    rule = engine.bundle.policy.by_name.get(action)
+    if rule is None or not rule.channels:
+        raise NotFoundError(f"the brand has no action {action!r} that leaves on a channel")
+    if not 0 < pace <= PACE_MAX:
+        raise InputError(f"the pace is {pace}; it must be from 1 to {PACE_MAX} customers a minute")
+    if len(members) > MEMBERS_MAX:
+        raise InputError(f"{len(members)} customers are too many; at most {MEMBERS_MAX}")
+    campaign = Campaign(
+        action=action,
+        pace=pace,
+        members=len(members),
+        state="running" if members else "done",
+        begun_at=now,
+        moved_at=now,
+        actor=actor,
+    )
+    packed = zlib.compress(msgspec.json.encode(list(members)), 6)
+    engine.store.save_setting(_MEMBERS_SETTING, packed)
+    _keep(engine, campaign, members)
+    detail = {"action": action, "members": len(members), "pace": pace}
+    _note(engine, "campaign begun", detail, actor=actor, now=now)
+    return view_campaign(engine, campaign)
+
+
+def stop_campaign(engine: Engine, *, actor: str, now: int) -> CampaignView:
+    """Wake nobody more; what is queued already stays, as it is everybody's own.
+
+    Raises:
+        NotFoundError: none runs.
+    """
+    campaign = load_campaign(engine)
+    if campaign is None or campaign.state != "running":
+        raise NotFoundError("no campaign runs")
+    stopped = msgspec.structs.replace(campaign, state="stopped")
+    _keep(engine, stopped, ())
+    detail = {"action": campaign.action, "woken": campaign.woken}
+    _note(engine, "campaign stopped", detail, actor=actor, now=now)
+    return view_campaign(engine, stopped)
+
+
+def show_campaign(engine: Engine) -> CampaignView | None:
+    """Return the newest campaign, None if there never was one."""
+    campaign = load_campaign(engine)
+    return None if campaign is None else view_campaign(engine, campaign)
+
+
+def view_campaign(engine: Engine, campaign: Campaign) -> CampaignView:
+    """Return a campaign for people."""
+    return CampaignView(
+        action=campaign.action,
+        state=campaign.state,
+        pace=campaign.pace,
+        members=campaign.members,
+        woken=campaign.woken,
+        is_braked=_is_braked(engine, campaign),
+        begun_at=format_instant(campaign.begun_at),
+    )
+
+
+def load_campaign(engine: Engine) -> Campaign | None:
+    """Return the newest campaign."""
+    if engine.campaign is None:
+        stored = engine.store.load_setting(SETTING)
+        if stored:
+            campaign = _decode(stored)
+            members = engine.store.load_setting(_MEMBERS_SETTING) or b""
+            listed = _decode_members(zlib.decompress(members)) if members else []
+            engine.campaign = (campaign, listed)
+    return None if engine.campaign is None else engine.campaign[0]
+
+
+def advance_campaign(engine: Engine, now: int) -> int:
+    """Wake those whose turn it is; return how many."""
+    if engine.campaign is None or engine.campaign[0].state != "running":
+        return 0
+    campaign, members = engine.campaign
+    if _is_braked(engine, campaign):
+        # It waits, and its time does not run.
+        engine.campaign = (msgspec.structs.replace(campaign, moved_at=now), members)
+        return 0
+    since = max(campaign.moved_at, now - _BURST)
+    count = min((now - since) * campaign.pace // MINUTE, WOKEN_A_TICK)
+    if count <= 0:
+        return 0
+    turn = members[campaign.woken : campaign.woken + count]
+    for part in engine.store.load_parts(turn):
+        # It may have been merged into another customer since, or forgotten.
+        customer = engine.customers.home_of(part)
+        react(engine, customer, now)
+        engine.customers.touched[customer.customer_id] = customer
+    woken = campaign.woken + len(turn)
+    # The rest of a minute's share is kept, so that slow paces are kept too.
+    moved_at = min(since + count * MINUTE // campaign.pace, now)
+    state = "running" if woken < campaign.members else "done"
+    moved = msgspec.structs.replace(campaign, woken=woken, moved_at=moved_at, state=state)
+    _keep(engine, moved, members)
+    engine.counts["campaign", campaign.action] += len(turn)
+    if state == "done":
+        engine.tell("campaign_done", action=campaign.action)
+    return len(turn)
+
+
+def _is_braked(engine: Engine, campaign: Campaign) -> bool:
+    rule = engine.bundle.policy.by_name.get(campaign.action)
+    return rule is None or any(
+        brake.scope == "all"
+        or (brake.scope, brake.name) in (("action", rule.action), ("purpose", rule.purpose))
+        for brake in engine.controls.brakes
+    )
+
+
+def _keep(engine: Engine, campaign: Campaign, members: Sequence[int]) -> None:
+    engine.campaign = (campaign, list(members))
+    engine.store.save_setting(SETTING, msgspec.json.encode(campaign))
+    if campaign.state != "running":
+        engine.store.save_setting(_MEMBERS_SETTING, b"")
+
+
+def _note(engine: Engine, verb: str, detail: dict[str, Any], *, actor: str, now: int) -> None:
+    note_operator(engine.store, "approval", actor=actor, verb=verb, detail=detail, now=now)
+    engine.tell(verb.replace(" ", "_"), action=detail["action"])

@@ -1,0 +1,119 @@
+"""A campaign wakes people at its pace, and decides nothing that would not be decided anyhow."""
+
+import pytest
+
+from kept.analytics.duckdb_base import DuckDbBase
+from kept.core.values import HOUR, MINUTE, SECOND
+from kept.errors import ConflictError, InputError, NotFoundError
+from kept.flows.ask_base import ReachWanted, find_chosen
+from kept.flows.campaign import (
+    advance_campaign,
+    begin_campaign,
+    load_campaign,
+    show_campaign,
+    stop_campaign,
+)
+from kept.flows.extract_base import extract_base
+from kept.flows.stage import Stage
+from kept.stores.memory import MemoryStore
+from tests.scenario.larkmead import compile_larkmead
+from tests.unit.flows.test_guarantees import NOON, introduce, reopened, sent, tell
+
+NOBODY = list(range(1_000, 1_120))
+"""Customers who were forgotten since: each takes its turn, and nothing happens."""
+
+
+@pytest.fixture
+def stage() -> Stage:
+    """Give an empty stage at noon."""
+    return Stage(compile_larkmead(), MemoryStore(), now=NOON, shadow=False)
+
+
+def begin(stage: Stage, members: list[int], *, pace: int = 60) -> None:
+    """Begin a campaign of the lamp offer."""
+    with stage.store.transaction():
+        begin_campaign(stage.engine, "lamp_offer", members, pace=pace, actor="olga", now=stage.now)
+
+
+def advance(stage: Stage, until: int) -> int:
+    """Let one tick see the campaign at an instant."""
+    with stage.store.transaction():
+        return advance_campaign(stage.engine, until)
+
+
+def test_it_keeps_its_pace_and_does_not_make_up_for_a_stall(stage: Stage) -> None:
+    """Sixty a minute are one a second, and after an hour of nothing no hour's worth bursts out."""
+    begin(stage, NOBODY)
+    assert [advance(stage, NOON + tenth * SECOND // 10) for tenth in (1, 10, 15, 20)] == [
+        0, 1, 0, 1,
+    ]  # fmt: skip
+    assert advance(stage, NOON + HOUR) == 10
+    campaign = load_campaign(stage.engine)
+    assert campaign is not None
+    assert campaign.woken == 12
+
+
+def test_a_brake_stops_it_and_its_time_too(stage: Stage) -> None:
+    """Nobody is woken while the action is braked, and nothing piles up meanwhile."""
+    begin(stage, NOBODY)
+    stage.pause("action:lamp_offer")
+    assert advance(stage, NOON + MINUTE) == 0
+    shown = show_campaign(stage.engine)
+    assert shown is not None
+    assert shown.is_braked
+    stage.engine.controls = type(stage.engine.controls)()
+    assert advance(stage, NOON + MINUTE + SECOND) == 1
+
+
+def test_it_goes_on_after_a_start_and_can_be_stopped(stage: Stage) -> None:
+    """Where it was is on the disk; two do not run at once; stopped it wakes nobody more."""
+    begin(stage, NOBODY)
+    advance(stage, NOON + 5 * SECOND)
+    engine = reopened(stage)
+    with stage.store.transaction():
+        assert advance_campaign(engine, NOON + 7 * SECOND) == 2
+        with pytest.raises(ConflictError):
+            begin_campaign(engine, "lamp_offer", [1], pace=1, actor="olga", now=NOON)
+        assert stop_campaign(engine, actor="olga", now=NOON).woken == 7
+        assert advance_campaign(engine, NOON + MINUTE) == 0
+        with pytest.raises(NotFoundError):
+            stop_campaign(engine, actor="olga", now=NOON)
+    verbs = [entry.verb for entry in stage.store.read_audit(newest=9)]
+    assert verbs == ["campaign stopped", "campaign begun"]
+
+
+def test_what_cannot_be_a_campaign_is_refused(stage: Stage) -> None:
+    """An action that the brand does not have, one that never leaves by itself, no pace."""
+    with stage.store.transaction():
+        for action in ("unheard_of", "late_fee"):
+            with pytest.raises(NotFoundError):
+                begin_campaign(stage.engine, action, [1], pace=1, actor="olga", now=NOON)
+        with pytest.raises(InputError):
+            begin_campaign(stage.engine, "lamp_offer", [1], pace=0, actor="olga", now=NOON)
+
+
+def test_whoever_it_wakes_is_decided_as_always(stage: Stage) -> None:
+    """G1, G2: who opted out since the base was taken is woken, and hears nothing."""
+    for user in ("ana", "ben"):
+        introduce(stage, user)
+    stage.pause("action:lamp_offer")
+    for user in ("ana", "ben"):
+        tell(stage, "Page Viewed", user_id=user)
+    base = DuckDbBase(threads=1, memory_limit="1GiB")
+    engine, store = stage.engine, stage.store
+    assert isinstance(store, MemoryStore)
+    with store.snapshot() as snapshot:
+        extracted = extract_base(base, snapshot, engine.bundle, engine.plan, now=stage.now)
+    assert extracted is not None
+    free = type(engine.controls)()
+    wanted = ReachWanted(actions=("lamp_offer",))
+    members = find_chosen(base, engine.bundle, extracted, free, wanted)
+    base.close()
+    assert len(members) == 2
+    tell(
+        stage, "Unsubscribed", user_id="ben", properties={"entity": "shop", "purpose": "marketing"}
+    )
+    stage.resume("action:lamp_offer")
+    begin(stage, members, pace=600)
+    stage.advance(stage.now + 2 * SECOND)
+    assert (sent(stage, "ana"), sent(stage, "ben")) == (["lamp_offer"], [])
