@@ -8,6 +8,7 @@ nothing reaches Spark whose meaning nobody has compared.
 | DuckDB | Spark | because |
 |---|---|---|
 | `LIST_EXTRACT(l, i)` | `GET(l, i - 1)` | `ELEMENT_AT` raises beyond the end |
+| `LIST_POSITION(l, x)` | `NULLIF(ARRAY_POSITION(l, x), 0)` | Spark says 0 where there is none |
 | `LIST_CONCAT`, `FLATTEN` | with `COALESCE(l, ARRAY())` | one NULL list would make all of it NULL |
 | `a // b` | `a DIV b`, or exact division of decimals | `DIV` is of 64 bits |
 | `HUGEINT` | `DECIMAL(38, 0)` | there is no wider integer |
@@ -195,6 +196,8 @@ def _call(node: exp.Expr) -> exp.Expr:
     if called == "LIST_EXTRACT":
         rows, index = arguments
         return function("GET", rows, cast(plus(index, -1), "INT"))
+    if called == "LIST_POSITION":
+        return function("NULLIF", function("ARRAY_POSITION", *arguments), number(0))
     if called == "LIST_CONCAT":
         return function("CONCAT", *map(_or_empty, arguments))
     if called == "FLATTEN" and isinstance(arguments[0], exp.Anonymous):
