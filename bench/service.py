@@ -68,17 +68,19 @@ class Front:
 
 @contextmanager
 def running_kept(
-    directory: Path, *, case: Case | None = None, provider_url: str = ""
+    directory: Path, *, case: Case | None = None, provider_url: str = "", database: str = ""
 ) -> Iterator[Kept]:
     """Run Kept on the data in a directory, which may be new or have been used before.
 
-    Without a provider all messages are written into files. The block is entered once `/ready`
-    says that everything is there.
+    With a database it is a node on that. Without a provider all messages are written into files. The
+    block is entered once `/ready` says that everything is there.
     """
     brand, data, port = directory / "brand", directory / "data", find_port()
     write_brand(case or make_case(), brand)
     command = [sys.executable, "-m", "kept", "serve", "--brand", str(brand), "--data", str(data)]
     command += ["--port", str(port)]
+    if database:
+        command += ["--database", database]
     if provider_url:
         command += ["--deliver", "providers", "--allow-private-webhooks"]
     with _running_ready(command, directory, port=port, provider_url=provider_url) as kept:

@@ -62,11 +62,17 @@ class FallibleHistory(ParquetHistory):
         self._fuse.burn()
 
     def write(
-        self, connection: duckdb.DuckDBPyConnection, kind: HistoryKind, select: str, *, version: int
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        kind: HistoryKind,
+        select: str,
+        *,
+        version: int,
+        row_bytes: int,
     ) -> Any:
         """Write a file, and perhaps die around it."""
         self._fuse.burn()
-        written = super().write(connection, kind, select, version=version)
+        written = super().write(connection, kind, select, version=version, row_bytes=row_bytes)
         self._fuse.burn()
         return written
 

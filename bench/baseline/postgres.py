@@ -43,7 +43,8 @@ class PostgreSQL:
     def __init__(self, program: Program, *, sockets: Path, port: int) -> None:
         """Note where the server listens."""
         self.program = program
-        self.url = f"postgresql+asyncpg://postgres@/postgres?host={sockets}&port={port}"
+        self.address = f"postgresql://postgres@/postgres?host={sockets}&port={port}"
+        self.url = self.address.replace("postgresql", "postgresql+asyncpg", 1)
 
 
 def find_binaries() -> Path:

@@ -8,8 +8,10 @@ import random
 import secrets
 import time
 import uuid
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
+_SET_BACK: Final = 5_000_000
+"""A clock that differs by so much (µs) was set on purpose."""
 Chance: TypeAlias = random.Random
 """Draws that a seed repeats: for simulations, never for secrets."""
 
@@ -28,6 +30,32 @@ class SystemClock:
     def now(self) -> int:
         """Return the present instant in microseconds since 1970, UTC."""
         return time.time_ns() // 1_000
+
+
+class SharedClock:
+    """The clock of a store that several nodes share: this machine's, set by what the store says.
+
+    It does not run backwards, unless the store's own clock was set back by more than a little.
+    """
+
+    def __init__(self) -> None:
+        """Begin with this machine's own time."""
+        self._ahead = 0
+        self._latest = 0
+
+    def now(self) -> int:
+        """Return the present instant in microseconds since 1970, UTC."""
+        now = time.time_ns() // 1_000 + self._ahead
+        if now < self._latest < now + _SET_BACK:
+            return self._latest
+        self._latest = now
+        return now
+
+    def follow(self, shared: int) -> int:
+        """Take over what the store says the time is (0: nothing), and return the present instant."""
+        if shared:
+            self._ahead = shared - time.time_ns() // 1_000
+        return self.now()
 
 
 class VirtualClock:
@@ -52,6 +80,20 @@ class VirtualClock:
 def read_monotonic() -> int:
     """Return microseconds of a clock that never steps: for measuring durations, not for dating."""
     return time.perf_counter_ns() // 1_000
+
+
+def read_uptime() -> int:
+    """Return microseconds of a clock that never steps and goes on while this process is stopped.
+
+    Where the machine has one, it goes on while the machine sleeps, too.
+    """
+    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return time.clock_gettime_ns(clock) // 1_000
+
+
+def random_share() -> float:
+    """Return a share of one by chance: for pauses that must not be alike."""
+    return random.random()
 
 
 def seeded_chance(seed: int) -> Chance:

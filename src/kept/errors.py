@@ -17,6 +17,7 @@ KeptError
   |   + StoreError
   |   |   + DiskFullError
   |   + ContendedError       another node was first; the same work may be done again
+  |   + OutdatedError        another brand is in force than this node works by
   |   + ChannelError
   + SettingsError          the operator must mend it         -> refuses to start
 ```
@@ -181,6 +182,12 @@ class ContendedError(OutsideError):
         self.customers = frozenset(customers)
         self.alone = alone
         super().__init__(message)
+
+
+class OutdatedError(OutsideError):
+    """Another brand is in force than the one that this node works by, so that it decides nothing."""
+
+    code: ClassVar[str] = "outdated"
 
 
 class ChannelError(OutsideError):

@@ -34,7 +34,7 @@ class SealedDecision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EndedMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that came to its end; None where it was forgotten since."""
+    """A message that came to its end; None, or absent, where it was forgotten since."""
 
     ended_id: int
     message: Message | None
@@ -60,11 +60,17 @@ class HistoryStore(Protocol):
     def read_sealed_decisions(self, *, after: int, limit: int) -> list[SealedDecision]:
         """Return decisions in order of their ids from `after` (exclusive)."""
 
-    def last_ended(self) -> int:
-        """Return the id of the message that ended last, 0 if none did."""
+    def number_ended(self) -> int:
+        """Number the messages that ended since it was asked last; return the last number, 0 for none.
+
+        It belongs to the transaction, and only one node may do it at a time.
+        """
 
     def read_ended_messages(self, *, after: int, limit: int) -> list[EndedMessage]:
-        """Return messages in the order in which they ended, from `after` (exclusive)."""
+        """Return messages in the order in which they ended, from `after` (exclusive).
+
+        Those that ended in one transaction come in any order.
+        """
 
     def drop_ended_messages(self, *, up_to: int) -> None:
         """Forget the order in which messages ended, up to an id; the messages stay."""
@@ -99,7 +105,11 @@ class Trim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Draft(Protocol):
-    """A file that is being written, of any length."""
+    """A file that is being written."""
+
+    @property
+    def size(self) -> int:
+        """Return about how many bytes were added so far."""
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows in order of their ids."""

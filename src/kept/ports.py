@@ -128,8 +128,7 @@ class Store(LogStore, AccessStore, Dossiers, Retention, SharedStore, HistoryStor
     A process has one writer, and many processes may share the store. Everything inside
     `transaction()` becomes durable together, before it returns; if it raises (`StoreError`,
     `DiskFullError`), nothing of it has happened, and the caller's memory is ahead of the disk and
-    must be dropped. Reads inside a transaction see its own writes. The `read_*` methods may be
-    called from other threads at any time.
+    must be dropped. Reads inside a transaction see its own writes. Any thread may call `read_*`.
     """
 
     def close(self) -> None:

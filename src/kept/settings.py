@@ -19,6 +19,14 @@ BODY_BYTES_WAITING_MAX: Final = 32 * 1024 * 1024
 """Bodies of events that wait for the writer, before callers are asked to come back later."""
 COMMIT_JOBS_MAX: Final = 2_000
 """Jobs that one commit takes at most."""
+SHARED_COMMIT_JOBS_MAX: Final = 200
+"""The same where several nodes share the store, and others wait for what a commit has locked."""
+SHARED_COMMIT_SECONDS: Final = 0.1
+"""How long a commit goes on taking jobs there."""
+CONTENDED_PAUSE_SECONDS: Final = 0.05
+"""How long work that another node came in the way of is left alone at most at first; it doubles."""
+CONTENDED_TRIES: Final = 12
+"""How often such work is tried before its caller is asked to come back later."""
 COLLECTOR_THRESHOLDS: Final = (50_000, 20, 100)
 """How many new objects, and how many rounds, pass between two looks of the garbage collector."""
 TICK_SECONDS: Final = 0.2
@@ -160,7 +168,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     master_key_token: str = ""
     """What a key service is shown, as `env:NAME` or `file:PATH`."""
     history: str = ""
-    """Where closed hours go as Parquet; by default `history` in the data folder."""
+    """Where closed hours go as Parquet, by default `history` in the data folder; nodes share one."""
     spark_master: str = ""
     """The Spark cluster that may be asked about everybody: `spark://HOST:PORT`; empty for none."""
     spark_folder: str = ""

@@ -16,6 +16,7 @@ from kept.stores.sqlite import SqliteStore
 from kept.stores.vault import PlainVault
 from tests.conftest import TOOLS_ARE_REQUIRED
 from tests.contract.small_steps import SMALL_STEPS
+from tests.memory_shared import Shared
 from tests.postgres import TEMPLATE, Server, find_binaries, open_postgres, running_server
 from tests.vaults import make_vault
 
@@ -131,6 +132,18 @@ class MemoryStores:
         """Do nothing: there is nothing to release."""
 
 
+class SharedMemoryStores(MemoryStores):
+    """A store in memory that several nodes share: opening it again is another node's connection."""
+
+    def __init__(self) -> None:
+        """Begin with an empty store."""
+        self._shared = Shared()
+
+    def open(self) -> Store:
+        """Connect."""
+        return self._shared.connect()
+
+
 class PostgresStores:
     """PostgreSQL: a database of the test's own, and one for its keys."""
 
@@ -199,7 +212,9 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-STORES = ["sqlite", "sqlite, small steps", "sqlite, unsealed", "memory", "postgres"]
+STORES = [
+    "sqlite", "sqlite, small steps", "sqlite, unsealed", "memory", "memory, shared", "postgres",
+]  # fmt: skip
 
 
 @pytest.fixture(params=STORES)
@@ -217,11 +232,13 @@ def stores(
     if request.param == "sqlite, small steps":
         for module, name, value in SMALL_STEPS:
             monkeypatch.setattr(module, name, value)
-    opened: MemoryStores | SqliteStores = (
-        MemoryStores()
-        if request.param == "memory"
-        else SqliteStores(tmp_path / "data", is_sealed="unsealed" not in request.param)
-    )
+    opened: MemoryStores | SqliteStores
+    if request.param == "memory":
+        opened = MemoryStores()
+    elif request.param == "memory, shared":
+        opened = SharedMemoryStores()
+    else:
+        opened = SqliteStores(tmp_path / "data", is_sealed="unsealed" not in request.param)
     yield opened
     opened.close()
 

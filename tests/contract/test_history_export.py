@@ -16,6 +16,7 @@ from kept.core.event import Identifier
 from kept.core.history_columns import KINDS, SCHEMA_VERSION
 from kept.core.history_files import first_open_hour
 from kept.core.values import DAY, HOUR, MINUTE, SECOND
+from kept.errors import StoreError
 from kept.flows.correct import Correction, correct
 from kept.flows.engine import Engine
 from kept.flows.export_history import HistoryWriter, how_far_behind, plan_export
@@ -111,6 +112,15 @@ def test_large_hours_become_several_files(world: World, monkeypatch: pytest.Monk
     assert world.ids("events") == world.stored_ids("events")
     names = [name for name in world.history.list_names()[0] if name.startswith("events")]
     assert len(names) == -(-len(world.ids("events")) // 3)
+
+
+def test_long_events_make_shorter_files(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a file fits into memory, whatever a source sends."""
+    monkeypatch.setattr("kept.flows.export_history.BYTES_A_FILE", 1)
+    world.look(is_all=True)
+    assert world.ids("events") == world.stored_ids("events")
+    names = [name for name in world.history.list_names()[0] if name.startswith("events")]
+    assert len(names) == len(world.ids("events"))
 
 
 def test_nothing_personal_stands_open(world: World) -> None:
@@ -313,6 +323,41 @@ def test_files_that_vanish_are_told_to_the_operator(world: World) -> None:
     forget_ana(world)
     world.look()
     assert is_gone(world.stage.store, "r-1")
+
+
+def test_a_folder_that_is_not_mounted_loses_nothing(world: World, tmp_path: Path) -> None:
+    """Nothing is written beside it, and nothing is taken for lost, until it is there again."""
+    world.look(is_all=True)
+    before = world.ids("events")
+    elsewhere = tmp_path.with_name("elsewhere")
+    world.folder.rename(elsewhere)
+    world.folder.mkdir()
+    world.tell("Page Viewed", "ana", path="/meanwhile")
+    with pytest.raises(StoreError, match="is it mounted"):
+        world.trimmer.sweep()
+    with pytest.raises(StoreError, match="is it mounted"):
+        world.writer.export(is_all=True)
+    assert world.stage.engine.alerts[-1]["code"] == "history_missing"
+    assert list(world.folder.iterdir()) == []
+    world.folder.rmdir()
+    elsewhere.rename(world.folder)
+    world.trimmer.sweep()
+    world.look(is_all=True)
+    assert world.ids("events") == world.stored_ids("events")
+    assert set(before) < set(world.ids("events"))
+
+
+def test_a_field_that_became_personal_meanwhile_opens_in_no_file(world: World) -> None:
+    """A file that was read by the brand of before is given up."""
+    plan = world.do(lambda engine, now: plan_export(engine, now, is_all=True))
+    texts = dict(LARKMEAD)
+    texts["facts.yaml"] = texts["facts.yaml"].replace(
+        "zone: {type: text, personal: false}", "zone: {type: text}"
+    )
+    world.stage.engine.bundle = compile_brand(load_brand(texts))
+    assert not world.writer._export(plan, "events")
+    world.look(is_all=True)
+    assert "Europe/Lisbon" not in str([row["traits"] for row in world.rows("events")])
 
 
 def test_how_far_behind_it_is(world: World) -> None:

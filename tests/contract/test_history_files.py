@@ -12,7 +12,7 @@ from kept.core.history_columns import COLUMNS, ID_COLUMNS, KINDS, PART_COLUMNS, 
 from kept.core.history_export import Opener, OpenPlaces, event_row
 from kept.core.history_files import name_of
 from kept.core.values import DAY
-from kept.errors import StoreError
+from kept.errors import InputError, StoreError
 from kept.history_port import Grouped, Trim
 from tests.contract.values import NOW, ODD_TEXTS, make_event
 
@@ -24,6 +24,9 @@ PLACES = OpenPlaces(
     ),
     frozenset(),
 )
+
+
+PLACES_THAT_BITE = (("it's", "properties.it's"), ("", "traits.'; DROP TABLE x; --"))
 
 
 @pytest.fixture
@@ -68,6 +71,21 @@ def read(history: ParquetHistory, name: str, columns: str = "*") -> list[tuple[A
     path = str(history.folder / name)
     query = f"SELECT {columns} FROM read_parquet(?, hive_partitioning = false)"
     return duckdb.execute(query, [path]).fetchall()
+
+
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    """Quotes, brackets and semicolons in a path are a path."""
+    history = ParquetHistory(tmp_path / 'it\'s; DROP TABLE [x] ? "y"')
+    name = place(history, odd_rows())
+    assert history.find_parts([name], [1]) == [name]
+    written = history.rewrite("events", name, Trim(parts=frozenset({1}), places=PLACES_THAT_BITE))
+    assert written
+    assert "price" in read(history, written.temporary, "properties")[0][0]
+    session = SqlSession(history.folder, [(1, 1)])
+    assert session.run("SELECT count(*) FROM events").rows == [(4,)]
+    session.close()
+    with pytest.raises(InputError, match="without"):
+        SqlSession(tmp_path / "a[b]*", [])
 
 
 def test_whatever_a_source_writes_comes_back(history: ParquetHistory) -> None:

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -108,6 +110,22 @@ def test_rows_come_in_every_form(shop: Served, tmp_path: Path) -> None:
     again = run_kept("sql", query, *told, "--format", "parquet", "--output", target)
     assert "is there already" in again.err
     assert run_kept("sql", query, *told, "--format", "xml").code == 1
+
+
+def test_queries_are_typed_one_after_the_other(shop: Served) -> None:
+    """Over several lines, ended by a semicolon; a wrong one ends nothing."""
+    typed = "SELECT 1 +\n 1 AS two;\nnot SQL;\nSELECT 3 AS three;\nexit\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "kept", "sql", "--data", shop.data, "--purpose", "marketing"],
+        input=typed,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "two" in done.stdout
+    assert "three" in done.stdout
+    assert "not understood" in done.stderr
+    assert "leaked" not in done.stderr
 
 
 def test_an_unknown_purpose_is_refused(shop: Served) -> None:

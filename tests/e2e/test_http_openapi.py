@@ -19,6 +19,7 @@ from kept.web.endpoints import Endpoint
 from kept.web.openapi import statuses_of
 from kept.web.problems import HttpProblem
 from kept.web.routes import ENDPOINTS
+from tests.e2e.history_calls import HISTORY_CALLS
 from tests.e2e.matters import answers
 from tests.e2e.people import PASSWORD, Browser, invite, signed_in
 from tests.e2e.rights_calls import RIGHTS
@@ -342,6 +343,7 @@ CALLS: dict[str, Make] = {
     "regulate": regulate,
     "showRegulation": show_regulation,
     "showEpochs": admin("GET", "/vault"),
+    "listNodes": admin("GET", "/nodes"),
     "rotateMasterKey": admin("POST", "/vault/rotate"),
     "readSettings": get(f"/v1/projects/{SITE_KEY}/settings"),
     "readSourceConfig": get(f"/sourceConfig?writeKey={SITE_KEY}"),
@@ -415,7 +417,7 @@ CALLS: dict[str, Make] = {
         "POST", "/customers/data-use-link", known(server, because="they asked")
     ),
     "showDataUsePage": data_use_page,
-    "readHistory": admin("POST", "/history/read", {"purpose": "service", "entity": "shop"}),
+    **HISTORY_CALLS,
     "giveReceipts": give_receipts,
     "auditLog": admin("POST", "/log/audit", {}),
     "renewLogKey": admin("POST", "/log/key"),

@@ -7,7 +7,7 @@ its engine being dropped between two steps of a hand-over.
 
 import random  # noqa: TID251 - every world is made of a given seed
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -110,7 +110,7 @@ class World:
         self.providers = dict.fromkeys(CHANNELS, "up")
         self.pending: list[tuple[Message, Outgoing]] = []
         """Hand-overs that were committed as leaving and have not reached their provider yet."""
-        self.called: list[tuple[str, SendResult]] = []
+        self.called: list[tuple[Message, SendResult]] = []
         """Calls whose result was not told to the writer yet."""
         self.log: list[Received] = []
         self.left: list[Left] = []
@@ -163,6 +163,9 @@ class World:
             return None
         return result
 
+    def take_turn(self) -> None:
+        """Let another process do what comes next, where there are several."""
+
     # -- what happens
 
     def run(self, steps: int) -> None:
@@ -177,6 +180,7 @@ class World:
         for _ in range(steps):
             self.step += 1
             (doing,) = self.random.choices([each for _, each in doings], weights)
+            self.take_turn()
             doing()
         self.come_to_rest()
 
@@ -199,38 +203,40 @@ class World:
 
     def work(self) -> None:
         """Do what the writer does a few times a second."""
+        self.take_turn()
         engine = self.engine
 
-        def job() -> list[tuple[Message, Outgoing]]:
+        def job() -> list[tuple[Message, Outgoing, Left]]:
             tick(engine, self.now)
             begun = deliver.take_due(engine, channels=[*CHANNELS], limit=5, now=self.now)
+            left = [(*one, self._left_of(engine, one[0])) for one in begun]
             if self.random.random() < 0.05:
                 housekeep(engine, self.now)
-            return begun
+            return left
 
-        begun = self.commit(job) or []
-        for message, _ in begun:
-            customer = deliver.customer_of(engine, message)
-            zone = customer.total(engine.plan).traits.get("zone")
-            self.left.append(
-                Left(
-                    step=self.step,
-                    at=self.now,
-                    message=message,
-                    part_ids=frozenset(customer.parts),
-                    sequence=self.store.last_sequence(),
-                    zone_told=None if zone is None else zone.value,
-                    silent=tuple(engine.stale_sources),
-                    brakes=tuple(one.brake for one in engine.controls.brakes),
-                )
-            )
-        self.pending += begun
+        for message, outgoing, left in self.commit(job) or []:
+            self.left.append(msgspec.structs.replace(left, step=self.step))
+            self.pending.append((message, outgoing))
+
+    def _left_of(self, engine: Engine, message: Message) -> Left:
+        customer = deliver.customer_of(engine, message)
+        zone = customer.total(engine.plan).traits.get("zone")
+        return Left(
+            step=self.step,
+            at=self.now,
+            message=message,
+            part_ids=frozenset(customer.parts),
+            sequence=engine.store.last_sequence(),
+            zone_told=None if zone is None else zone.value,
+            silent=tuple(engine.stale_sources),
+            brakes=tuple(one.brake for one in engine.controls.brakes),
+        )
 
     def call_provider(self) -> None:
         """Let one waiting hand-over reach its provider, in any order."""
         if self.pending:
             message, outgoing = self.pending.pop(self.random.randrange(len(self.pending)))
-            self.called.append((message.message_id, self._call(message, outgoing)))
+            self.called.append((message, self._call(message, outgoing)))
 
     def _call(self, message: Message, outgoing: Outgoing) -> SendResult:
         result, arrived = self._result_of(message)
@@ -254,8 +260,13 @@ class World:
     def report_result(self) -> None:
         """Tell the writer how one call went."""
         if self.called:
-            message_id, result = self.called.pop(self.random.randrange(len(self.called)))
-            self.commit(lambda: deliver.settle(self.engine, message_id, result, self.now))
+            message, result = self.called.pop(self.random.randrange(len(self.called)))
+            number = message.attempt_count
+            self.commit(
+                lambda: deliver.settle(
+                    self.engine, message.message_id, result, self.now, attempt=number
+                )
+            )
 
     def pass_time(self) -> None:
         """Let seconds, hours or days go by."""
@@ -380,42 +391,39 @@ class World:
             source, item = self.random.choice(self._sent[-30:])
             before = self.store.read_counts()["events"] if self.random.random() < 0.2 else None
             done = self.hear(source, item, note=False)
-            if done is not None and before is not None and done.duplicates:
+            if before is not None and done.duplicates:
                 assert done.accepted == 0
 
-    def hear(self, source: str, item: WireItem, *, note: bool = True) -> Ingested | None:
+    def hear(self, source: str, item: WireItem, *, note: bool = True) -> Ingested:
         """Take one item as the web layer would, and note what was answered."""
         event = self.engine.bundle.touchpoints[source].read(item, received_at=self.now)
         assert not isinstance(event, Rejected), (event, format_instant(self.now))
-        done: Ingested | None = self.commit(
-            lambda: ingest(self.engine, [event], [], source=source, now=self.now)
-        )
-        if done is None:
-            # It was not acknowledged, so the touchpoint says it again.
-            done = self.commit(
-                lambda: ingest(self.engine, [event], [], source=source, now=self.now),
-                may_die=False,
-            )
-            assert done is not None
+
+        def job() -> tuple[Ingested, frozenset[int]]:
+            done = ingest(self.engine, [event], [], source=source, now=self.now)
+            anchor = (event.identifiers[0], event.vouched_count == 0)
+            part = self.store.find_parts([anchor])[0] if done.accepted else None
+            customer = self.engine.customers.home_of(part) if part is not None else None
+            return done, frozenset(customer.parts if customer is not None else ())
+
+        # If it was not acknowledged, the touchpoint says it again.
+        done, part_ids = self.commit(job) or self.commit(job, may_die=False)
         if note:
             self._sent.append((source, item))
         if done.accepted:
-            part = self.store.find_parts([(event.identifiers[0], event.vouched_count == 0)])[0]
-            assert part is not None
-            customer = self.engine.customers.home_of(part)
             self.answered.append(
                 Answered(
                     step=self.step,
                     at=self.now,
                     event_key=event.event_key,
                     name=event.name,
-                    part_ids=frozenset(customer.parts),
+                    part_ids=part_ids,
                     stops_marketing=_stops(item),
                     entity=(item.properties or {}).get("entity", ""),
                     in_flight=frozenset(one.message_id for one in done.in_flight),
                 )
             )
-        return done
+        return cast("Ingested", done)
 
     def invent(self) -> tuple[str, WireItem]:
         """Return something that a touchpoint may say."""

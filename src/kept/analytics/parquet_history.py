@@ -22,7 +22,14 @@ from kept.analytics.engine import (
     selected,
 )
 from kept.clock import random_bytes
-from kept.core.history_columns import COLUMNS, ID_COLUMNS, PART_COLUMNS, SCHEMA_VERSION, HistoryKind
+from kept.core.history_columns import (
+    COLUMNS,
+    ID_COLUMNS,
+    PART_COLUMNS,
+    SCHEMA_VERSION,
+    Column,
+    HistoryKind,
+)
 from kept.core.history_files import PARTS_FILE, is_name
 from kept.core.history_rows import Place
 from kept.errors import StoreError
@@ -30,11 +37,17 @@ from kept.history_port import Draft, Grouped, Trim, Written
 
 FILES_A_QUERY: Final = 500
 LINES_A_WRITE: Final = 2_000
+GROUP_BYTES: Final = 8 << 20
+GROUP_ROWS_MIN: Final = 2_048
+"""DuckDB makes no smaller groups."""
+GROUP_ROWS_MAX: Final = 10_240
 _TEMPORARY: Final = ".kept-"
 """Readers pass over names that begin with a dot."""
 _LINES: Final = ".jsonl"
 _ENCODER: Final = msgspec.json.Encoder()
 _CHUNK_BYTES: Final = 1 << 20
+_LINE_MAX: Final = 100_000_000
+"""No row is longer in a draft: an event is limited when it is taken."""
 _EXPIRED_BY: Final[dict[HistoryKind, str]] = {
     "events": "occurred_at",
     "decisions": "decided_at",
@@ -64,6 +77,10 @@ class ParquetHistory:
                     _sync(above)
             (self.folder / temporary).replace(target)
             _sync(target.parent)
+        except FileNotFoundError as error:
+            # Another node may have done it a moment ago.
+            if not target.is_file():
+                raise self._broken(error) from error
         except OSError as error:
             raise self._broken(error) from error
 
@@ -170,14 +187,20 @@ class ParquetHistory:
                     f"AND {number} NOT IN (SELECT id FROM ids_gone)"
                 )
                 if trim.rows:
-                    kept += f" UNION ALL BY NAME {draft.select()}"
-                return self.write(connection, kind, kept, version=version)
+                    kept += f" UNION ALL BY NAME {draft.select()} ORDER BY {number}"
+                size = (self.folder / name).stat().st_size
+                ((rows,),) = fetch(connection, f"SELECT count(*) FROM {source}")
+                return self.write(
+                    connection, kind, kept, version=version, row_bytes=size // max(rows, 1)
+                )
+        except OSError as error:
+            raise self._broken(error) from error
         finally:
             draft.drop()
 
     def write_grouping(self, rows: Iterable[Grouped]) -> bool:
         """Write which customer each part belongs to; return whether it changed."""
-        draft = _LinesDraft(self, "events", columns=PART_COLUMNS)
+        draft = _Lines(self.begin_lines(), PART_COLUMNS)
         try:
             lines: list[dict[str, Any]] = []
             for row in rows:
@@ -210,15 +233,27 @@ class ParquetHistory:
     # -- what drafts need
 
     def write(
-        self, connection: duckdb.DuckDBPyConnection, kind: HistoryKind, select: str, *, version: int
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        kind: HistoryKind,
+        select: str,
+        *,
+        version: int,
+        row_bytes: int,
     ) -> Written | None:
-        """Write what a query returns under a temporary name; None where it returns nothing."""
+        """Write what a query returns under a temporary name; None where it returns nothing.
+
+        Rows of about so many bytes are held in memory a group at a time.
+        """
+        group = min(max(GROUP_BYTES // max(row_bytes, 1), GROUP_ROWS_MIN), GROUP_ROWS_MAX)
         number = ID_COLUMNS[kind]
         temporary = self._name_temporary(".parquet")
         path = self.folder / temporary
         metadata = f"{{kept_schema: '{version}', kept_kind: '{kind}'}}"
-        options = f"FORMAT parquet, COMPRESSION zstd, KV_METADATA {metadata}"
-        connection.execute(f"COPY ({select} ORDER BY {number}) TO {quoted(str(path))} ({options})")
+        options = (
+            f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {group}, KV_METADATA {metadata}"
+        )
+        connection.execute(f"COPY ({select}) TO {quoted(str(path))} ({options})")
         rows, first, last = fetch(
             connection,
             f"SELECT count(*), min({number}), max({number}) FROM read_parquet(?)",
@@ -262,62 +297,66 @@ class ParquetHistory:
         return StoreError(f"the folder of history {self.folder} cannot be used: {error.strerror}")
 
 
-class _LinesDraft:
-    """A file that is being written: lines of JSON first, which DuckDB makes Parquet of.
+class _Lines:
+    """Rows on their way into a file: lines of JSON, which DuckDB makes columns of.
 
     Rows need not fit into memory, and no library of arrays is needed to hand them over.
     """
 
-    def __init__(
-        self,
-        history: ParquetHistory,
-        kind: HistoryKind,
-        *,
-        columns: Any = None,
-    ) -> None:
-        self._history = history
-        self._kind = kind
-        self._columns = columns or COLUMNS[kind]
-        self._path = history.begin_lines()
-        self._count = 0
-        try:
-            self._path.touch()
-        except OSError as error:
-            raise StoreError(f"{self._path.parent} cannot be written: {error.strerror}") from error
+    def __init__(self, path: Path, columns: Sequence[Column]) -> None:
+        self._path = path
+        self._columns = columns
+        self.count = 0
+        self.size = 0
+        self.add(())
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows in order of their ids."""
-        if not rows:
-            return
         try:
             with self._path.open("ab") as file:
-                file.write(_ENCODER.encode_lines(rows))
+                self.size += file.write(_ENCODER.encode_lines(rows))
         except OSError as error:
             raise StoreError(f"{self._path.parent} cannot be written: {error.strerror}") from error
-        self._count += len(rows)
+        self.count += len(rows)
 
     def select(self) -> str:
         """Return the query that reads what was added."""
         columns = json_columns(self._columns)
-        source = f"read_json({quoted(str(self._path))}, columns = {columns}, format = 'newline_delimited'"
-        return f"SELECT {selected(self._columns)} FROM {source}, maximum_object_size = 100000000)"
+        options = f"columns = {columns}, format = 'newline_delimited'"
+        source = (
+            f"read_json({quoted(str(self._path))}, {options}, maximum_object_size = {_LINE_MAX})"
+        )
+        return f"SELECT {selected(self._columns)} FROM {source}"
+
+    def drop(self) -> None:
+        """Give it up."""
+        self._path.unlink(missing_ok=True)
+
+
+class _LinesDraft(_Lines):
+    """A file of history that is being written."""
+
+    def __init__(self, history: ParquetHistory, kind: HistoryKind) -> None:
+        super().__init__(history.begin_lines(), COLUMNS[kind])
+        self._history = history
+        self._kind: HistoryKind = kind
 
     def finish(self) -> Written:
         """Write the file under a temporary name, down to the disk."""
         try:
             with self._history.engine.open() as connection:
                 written = self._history.write(
-                    connection, self._kind, self.select(), version=SCHEMA_VERSION
+                    connection,
+                    self._kind,
+                    self.select(),
+                    version=SCHEMA_VERSION,
+                    row_bytes=self.size // max(self.count, 1),
                 )
         finally:
             self.drop()
-        if written is None or written.rows != self._count:
-            raise StoreError(f"a file of history came out with other than {self._count} rows")
+        if written is None or written.rows != self.count:
+            raise StoreError(f"a file of history came out with other than {self.count} rows")
         return written
-
-    def drop(self) -> None:
-        """Give it up."""
-        self._path.unlink(missing_ok=True)
 
 
 def _take_ids(connection: duckdb.DuckDBPyConnection, table: str, ids: Collection[int]) -> None:

@@ -78,7 +78,13 @@ class SqlSession:
     """One reading of history; whoever is not named as readable is absent from every view."""
 
     def __init__(self, folder: Path, readable: Iterable[tuple[int, int]]) -> None:
-        """Open views over a folder of history, for these pairs of (part, customer)."""
+        """Open views over a folder of history, for these pairs of (part, customer).
+
+        Raises:
+            InputError: the folder's path holds what stands for other paths.
+        """
+        if set("*?[") & set(str(folder.resolve())):
+            raise InputError(f"{folder} cannot be read in SQL: give it a path without *, ? and [")
         self._connection = connection = duckdb.connect(config=_SETTINGS)
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("CREATE TABLE customers (customer BIGINT, part BIGINT)")
@@ -198,11 +204,11 @@ def _select(folder: Path, kind: HistoryKind) -> str:
     selects = [f"SELECT customer, part, {nothing}, {partition} FROM customers WHERE false"]
     for version in sorted(versions):
         shown = ", ".join(_shown(one, version) for one in columns)
-        files = folder.resolve() / kind / "date=*" / "hour=*" / f"part-v{version}-*.parquet"
+        files = f"{folder.resolve()}/{kind}/date=*/hour=*/part-v{version}-*.parquet"
         options = "hive_partitioning = true, hive_types = {date: DATE, hour: BIGINT}"
         selects.append(
             f"SELECT customer, part, {shown}, rows.date, rows.hour "
-            f"FROM read_parquet({quoted(str(files))}, {options}) AS rows JOIN customers USING (part)"
+            f"FROM read_parquet({quoted(files)}, {options}) AS rows JOIN customers USING (part)"
         )
     return " UNION ALL ".join(selects)
 

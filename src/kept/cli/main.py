@@ -17,6 +17,7 @@ from kept.cli import (
     data_map,
     demo,
     everybody,
+    nodes,
     operate,
     privacy,
     read_history,
@@ -43,6 +44,7 @@ demo.add_to(app)
 operate.add_to(app)
 everybody.add_to(app)
 campaign.add_to(app)
+nodes.add_to(app)
 approvals.add_to(app)
 breach.add_to(app)
 data.add_to(app)

@@ -64,7 +64,8 @@ SparkFolder = Annotated[
 History = Annotated[
     str,
     typer.Option(
-        help="Where closed hours go as Parquet; by default `history` in the data folder.",
+        help="Where closed hours go as Parquet, by default `history` in the data folder; "
+        "nodes share one.",
         envvar="KEPT_HISTORY",
     ),
 ]

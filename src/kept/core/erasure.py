@@ -72,6 +72,8 @@ class ErasureRecord(msgspec.Struct, frozen=True, kw_only=True):
     log_index: int = -1
     """The leaf of the consent log that records it."""
     are_files_erased: bool = False
+    files_erased_by: tuple[int, ...] = ()
+    """Which nodes have erased their own files; each has files of its own."""
     """Whether what was written into files of ours is gone: messages, and what tools were told."""
 
     @property

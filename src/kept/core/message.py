@@ -40,6 +40,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     """Not before this instant: quiet hours wait, retries back off."""
     expires_at: int
     leased_until: int = 0
+    """Until when whoever hands it over may be waited for, where others could do it as well."""
+    node: int = 0
+    """Which node handed it over last, where several share the store."""
     attempt_count: int = 0
     failed_count: int = 0
     """How many attempts the provider failed, each of which makes the next one wait longer; one that

@@ -1,6 +1,6 @@
 """Answer those who ask before they act: sites, tills, desks, billing, and tools outside Kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -22,6 +22,7 @@ from kept.flows.customers import Customer
 from kept.flows.engine import Engine, open_messages_of
 from kept.flows.forget import refusals_of
 from kept.flows.resolve import find_customer
+from kept.flows.together import Wants
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -156,6 +157,13 @@ def recognise(
             return customer, wanted is proofs
     customer = find_customer(engine.customers, _claims(named))
     return customer or _begin_empty(engine, named), False
+
+
+def wants_of(engine: Engine, asked: Iterable[Mapping[str, str]], *, source: str) -> Wants:
+    """Return whom answering questions about people named in these ways will touch."""
+    touchpoint = engine.bundle.touchpoints[source]
+    named = [one for identifiers in asked for one in touchpoint.name_identifiers(identifiers)]
+    return Wants(identifiers=_claims(named))
 
 
 def _begin_empty(engine: Engine, named: Sequence[Identifier]) -> Customer:

@@ -85,6 +85,7 @@ def _check_known(engine: Engine, scope: str, name: str) -> None:
 
 
 def _put(engine: Engine, brakes: tuple[Brake, ...]) -> None:
+    engine.store.change_control()
     engine.controls = msgspec.structs.replace(engine.controls, brakes=brakes)
     engine.store.save_setting(SETTING, msgspec.json.encode(brakes))
     engine.customers.forget_standing()
@@ -93,5 +94,5 @@ def _put(engine: Engine, brakes: tuple[Brake, ...]) -> None:
 def load_brakes(engine: Engine) -> None:
     """Put the brakes on that were on when the process ended."""
     stored = engine.store.load_setting(SETTING)
-    if stored:
-        engine.controls = msgspec.structs.replace(engine.controls, brakes=_decode_brakes(stored))
+    brakes = _decode_brakes(stored) if stored else ()
+    engine.controls = msgspec.structs.replace(engine.controls, brakes=brakes)

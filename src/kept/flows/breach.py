@@ -199,6 +199,8 @@ def close_breach(engine: Engine, number: int, *, because: str, actor: str, now: 
 
 def work_on_breaches(engine: Engine, now: int) -> bool:
     """Do the next piece of what is to be done for breaches; return whether there was anything."""
+    if not engine.store.try_duty("breaches"):
+        return False
     found = engine.store.load_dossiers("breach", states=WORKING, limit=BREACHES_MAX)
     for dossier in found:
         if dossier.state == "searching":

@@ -55,7 +55,10 @@ def save_breach(
         body=_encode(record),
     )
     engine.store.save_dossier(dossier)
+    before = engine.controls.breaches
     load_open_breaches(engine)
+    if engine.controls.breaches != before:
+        engine.store.change_control()
     return dossier
 
 

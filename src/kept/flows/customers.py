@@ -185,6 +185,8 @@ class Customers:
         """Customers whose history came in and is not settled yet, by id."""
         self.returned_at = 0
         """Until when somebody was forgotten who begins anew; whoever takes it up sets it back to 0."""
+        self.reloaded_count = 0
+        """How often a customer in memory had been changed by another node."""
         self.regrouped_count = 0
         """How often customers were made anew, so that one that was looked up may be gone."""
         self.regrouped: list[Customer] = []
@@ -248,14 +250,11 @@ class Customers:
 
     def _load(self, customer_id: int, parts: dict[int, Part]) -> Customer:
         part_ids = list(parts)
-        states = {part_id: decode_state(_EMPTY_STATE) for part_id in part_ids}
-        applied = dict.fromkeys(part_ids, 0)
-        for row in self._store.load_states(part_ids):
-            states[row.part_id] = decode_state(row.state)
-            applied[row.part_id] = row.applied_sequence
-        links = _first_seen(self._store.load_links(part_ids)) if len(part_ids) > 1 else {}
-        messages = {m.message_id: m for m in self._store.load_open_messages(part_ids)}
-        return Customer(customer_id, parts, states, applied, links, messages)
+        rows = self._store.load_states(part_ids)
+        links = self._store.load_links(part_ids) if len(part_ids) > 1 else []
+        return make_customer(
+            customer_id, parts, rows, links, self._store.load_open_messages(part_ids)
+        )
 
     def _keep(self, customer: Customer) -> None:
         self._by_id[customer.customer_id] = customer
@@ -274,6 +273,17 @@ class Customers:
     def mark_dirty(self, part_id: int, sequence: int) -> None:
         """Note that a part's state holds an event that the stored state does not."""
         self._dirty.setdefault(part_id, sequence)
+
+    def note_changed(self, customer: Customer) -> None:
+        """Note that something of a customer changed that others may hold in memory: here, nobody does."""
+
+    def own_parts(self, part_ids: Collection[int]) -> bool:
+        """Lock everybody whom parts belong to; return whether anybody was not locked before."""
+        return False
+
+    def hold(self, customer_ids: Iterable[int]) -> set[int]:
+        """Return which of these customers are nobody else's just now: all of them, where nobody else is."""
+        return set(customer_ids)
 
     def regroup(self, groups: Iterable[frozenset[int]], links: Iterable[Link]) -> list[Customer]:
         """Take up a new grouping of parts; return the customers that changed."""
@@ -371,14 +381,19 @@ class Customers:
 
     def forget(self, customer: Customer) -> None:
         """Let go of a customer without storing anything: the parts are being erased, or moved."""
-        self._by_id.pop(customer.customer_id, None)
         self.touched.pop(customer.customer_id, None)
         self.imported.pop(customer.customer_id, None)
         self.named.clear()
+        for part_id in customer.parts:
+            self._dirty.pop(part_id, None)
+        self._drop(customer)
+
+    def _drop(self, customer: Customer) -> None:
+        self._by_id.pop(customer.customer_id, None)
         for part in customer.parts.values():
-            self._homes.pop(part.part_id, None)
+            if self._homes.get(part.part_id) is customer:
+                del self._homes[part.part_id]
             self._parts.pop((part.identifier, part.claimed), None)
-            self._dirty.pop(part.part_id, None)
 
     def evict(self) -> None:
         """Let go of the least recently used customers that are stored in full."""
@@ -392,10 +407,7 @@ class Customers:
                 or any(part_id in self._dirty for part_id in customer.parts)
             ):
                 continue
-            del self._by_id[customer.customer_id]
-            for part in customer.parts.values():
-                self._homes.pop(part.part_id, None)
-                self._parts.pop((part.identifier, part.claimed), None)
+            self._drop(customer)
 
     def take_plan(self, plan: FoldPlan) -> None:
         """Fold by another plan from now on; sums are computed anew."""
@@ -407,6 +419,23 @@ class Customers:
         """Forget every standing answer, because the brand or a control changed."""
         for customer in self._by_id.values():
             customer.standing = customer.findings = None
+
+
+def make_customer(
+    customer_id: int,
+    parts: dict[int, Part],
+    rows: Iterable[StateRow],
+    links: Iterable[Link],
+    messages: Iterable[Message],
+) -> Customer:
+    """Return a customer made of what was loaded of them."""
+    states = {part_id: decode_state(_EMPTY_STATE) for part_id in parts}
+    applied = dict.fromkeys(parts, 0)
+    for row in rows:
+        states[row.part_id] = decode_state(row.state)
+        applied[row.part_id] = row.applied_sequence
+    waiting = {message.message_id: message for message in messages}
+    return Customer(customer_id, parts, states, applied, _first_seen(links), waiting)
 
 
 def _joined_at(parts: Collection[int], links: Mapping[tuple[int, int, str], int]) -> int:

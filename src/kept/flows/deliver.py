@@ -6,6 +6,7 @@ may be reported in flight without having left, and never the other way round (gu
 """
 
 import hashlib
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -33,6 +34,11 @@ from kept.flows.react import judge, note_settled, react, told_of, withdraw
 
 RETRY_FIRST: Final = 30 * SECOND
 RETRY_LONGEST: Final = 60 * MINUTE
+CALLED_WITHIN: Final = 5 * SECOND
+"""How long after `leaving` was committed its provider may still be called, where others may retry."""
+LEASE: Final = MINUTE
+"""After how long another node may try a service message again, though nobody knows of its sender."""
+LEAVING_LOOKED_AT: Final = 10_000
 UNCLEAR_SETTLES_AFTER: Final = DAY
 """How long a promotion whose outcome nobody knows stays listed before it is settled as unknown."""
 
@@ -42,9 +48,23 @@ def take_due(
 ) -> list[tuple[Message, Outgoing]]:
     """Begin the hand-over of what is due; what is returned is `leaving` once this is committed."""
     due = engine.store.load_due_messages(now=now, channels=channels, limit=limit)
-    begun = [outgoing for message in due if (outgoing := begin(engine, message, now)) is not None]
+    begun = [
+        outgoing
+        for message in held_of(engine, due)
+        if (outgoing := begin(engine, message, now, lease=LEASE)) is not None
+    ]
     engine.may_be_due = len(due) == limit
     return begun
+
+
+def held_of(engine: Engine, messages: Sequence[Message]) -> list[Message]:
+    """Return the messages of those on whom no other node works just now; they are locked."""
+    if not engine.store.is_shared:
+        return list(messages)
+    parts = engine.store.load_parts(sorted({message.part_id for message in messages}))
+    held = engine.customers.hold({part.customer_id for part in parts})
+    ours = {part.part_id for part in parts if part.customer_id in held}
+    return [message for message in messages if message.part_id in ours]
 
 
 def customer_of(engine: Engine, message: Message) -> Customer:
@@ -53,12 +73,31 @@ def customer_of(engine: Engine, message: Message) -> Customer:
     return engine.customers.home_of(part)
 
 
-def begin(engine: Engine, message: Message, now: int) -> tuple[Message, Outgoing] | None:
-    """Decide again about a due message; return it rendered and leaving, or None if it stays."""
-    customer = customer_of(engine, message)
-    message = customer.messages.get(message.message_id, message)
-    if message.state not in WITHDRAWABLE_STATES:
+def look_up(engine: Engine, message: Message) -> tuple[Customer, Message | None]:
+    """Return whose a message is, and the message as it is now; None where it is gone."""
+    parts = engine.store.load_parts([message.part_id])
+    if not parts:
+        return Customer(0, {}, {}, {}, {}, {}), None
+    customer = engine.customers.home_of(parts[0])
+    newest = customer.messages.get(message.message_id)
+    return customer, newest or engine.store.load_message(message.message_id)
+
+
+def begin(
+    engine: Engine, message: Message, now: int, *, lease: int = 0
+) -> tuple[Message, Outgoing] | None:
+    """Decide again about a due message; return it rendered and leaving, or None if it stays.
+
+    Args:
+        engine: the engine.
+        message: the message, as it was due.
+        now: the present instant.
+        lease: for how long (µs) to wait for its outcome, where another node could hand it over too.
+    """
+    customer, current = look_up(engine, message)
+    if current is None or current.state not in WITHDRAWABLE_STATES:
         return None
+    message = current
     if now >= message.expires_at:
         withdraw(engine, customer, message, Expired(at=message.expires_at), now)
         return None
@@ -79,35 +118,49 @@ def begin(engine: Engine, message: Message, now: int) -> tuple[Message, Outgoing
         withdraw(engine, customer, message, MissingValue(names=outgoing.names), now)
         engine.tell("gap", action=message.action, names=list(outgoing.names))
         return None
-    return _leave(engine, customer, message, outgoing, now)
+    leaving = msgspec.structs.replace(
+        message,
+        state="leaving",
+        attempted_at=now,
+        attempt_count=message.attempt_count + 1,
+        leased_until=now + lease if lease else 0,
+        node=engine.node_id,
+    )
+    return _leave(engine, customer, leaving, outgoing, now)
 
 
 def _leave(
-    engine: Engine, customer: Customer, message: Message, outgoing: Outgoing, now: int
+    engine: Engine, customer: Customer, leaving: Message, outgoing: Outgoing, now: int
 ) -> tuple[Message, Outgoing] | None:
-    leaving = msgspec.structs.replace(
-        message, state="leaving", attempted_at=now, attempt_count=message.attempt_count + 1
-    )
     engine.save_message(customer, leaving)
     told = told_of(leaving) | ({"sets": leaving.sets} if leaving.sets else {})
-    engine.append_own(customer, message.part_id, MESSAGE_LEAVING, told, now)
-    if engine.bundle.policy.by_name[message.action].needs_approval:
+    engine.append_own(customer, leaving.part_id, MESSAGE_LEAVING, told, now)
+    if engine.bundle.policy.by_name[leaving.action].needs_approval:
         use_approval(
-            engine, customer, message.action, message.about, now, message_id=message.message_id
+            engine, customer, leaving.action, leaving.about, now, message_id=leaving.message_id
         )
     if engine.shadow:
         _end(engine, customer, leaving, "withdrawn", "shadow", Shadowed(), now)
         return None
-    engine.counts["leaving", message.channel] += 1
+    engine.counts["leaving", leaving.channel] += 1
     return leaving, outgoing
 
 
-def settle(engine: Engine, message_id: str, result: SendResult, now: int) -> None:
-    """Record what the provider said; retry what may be retried, and raise what may not."""
-    message = engine.store.load_message(message_id)
+def settle(
+    engine: Engine, message_id: str, result: SendResult, now: int, *, attempt: int = 0
+) -> None:
+    """Record what the provider said; retry what may be retried, and raise what may not.
+
+    With `attempt`, only what came of that one counts: another node may have made a later one.
+    """
+    known = engine.store.load_message(message_id)
+    if known is None:
+        return
+    customer, message = look_up(engine, known)
     if message is None or message.state != "leaving":
         return
-    customer = customer_of(engine, message)
+    if attempt and message.attempt_count != attempt:
+        return
     match result:
         case Accepted(provider_id=provider_id):
             accepted = msgspec.structs.replace(message, provider_id=provider_id)
@@ -183,7 +236,9 @@ def _end(
 
 def settle_as(engine: Engine, message: Message, state: Any, outcome: str, now: int) -> None:
     """Settle a message by what was learnt of it later: a callback, or time that has passed."""
-    _end(engine, customer_of(engine, message), message, state, outcome, None, now)
+    customer, newest = look_up(engine, message)
+    if newest is not None and newest.is_open:
+        _end(engine, customer, newest, state, outcome, None, now)
 
 
 def close_address(
@@ -204,15 +259,42 @@ def resume_interrupted(engine: Engine, now: int) -> None:
     """
     for message in engine.store.load_messages_in(["leaving"], limit=1_000_000):
         if not message.promotional:
-            customer = customer_of(engine, message)
-            queued = msgspec.structs.replace(
-                message, state="queued", due_at=now, may_have_arrived=True
-            )
-            engine.save_message(customer, queued)
+            _try_again(engine, message, now)
+
+
+def _try_again(engine: Engine, message: Message, now: int) -> None:
+    """Queue a service message again of which nobody will say any more how its attempt ended."""
+    customer, newest = look_up(engine, message)
+    if newest is not None and newest.state == "leaving":
+        queued = msgspec.structs.replace(newest, state="queued", due_at=now, may_have_arrived=True)
+        engine.save_message(customer, queued)
 
 
 def settle_unclear(engine: Engine, now: int) -> None:
     """Settle as unknown what has been in flight for so long that nobody will say any more."""
-    for message in engine.store.load_messages_in(["leaving"], limit=100):
-        if message.attempted_at <= now - UNCLEAR_SETTLES_AFTER:
-            settle_as(engine, message, "unknown", "unknown", now)
+    leaving = engine.store.load_messages_in(["leaving"], limit=100)
+    old = [one for one in leaving if one.attempted_at <= now - UNCLEAR_SETTLES_AFTER]
+    for message in held_of(engine, old):
+        settle_as(engine, message, "unknown", "unknown", now)
+
+
+def resume_from_others(engine: Engine, gone: Collection[int], now: int) -> int:
+    """Take up what other nodes were handing over: of those gone at once, else when its lease ended.
+
+    Only service messages are tried again, under the same key. Return how many wait for a lock.
+    """
+    leaving = engine.store.load_messages_in(["leaving"], limit=LEAVING_LOOKED_AT)
+    # What was pulled (a call list) has no lease: its outcome comes through whichever node it comes.
+    left = [
+        one
+        for one in leaving
+        if not one.promotional
+        and one.leased_until
+        and (one.node in gone or one.leased_until <= now)
+    ]
+    held = held_of(engine, left)
+    for message in held:
+        _try_again(engine, message, now)
+        engine.counts["resumed", message.channel] += 1
+    engine.may_be_due |= bool(held)
+    return len(left) - len(held)

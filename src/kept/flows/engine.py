@@ -5,6 +5,7 @@ bookkeeping that several flows share: ids, counters, and what changed since the 
 """
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -32,13 +33,38 @@ from kept.flows.customers import Customer, Customers, Standing
 from kept.flows.guard import keep_stop
 from kept.flows.note_in_log import note_consent
 from kept.flows.note_regrouped import note_regrouped
+from kept.flows.preparation import Preparation
+from kept.flows.shared_customers import SharedCustomers
 from kept.ports import Store
+from kept.shared_port import NO_NODE, Node
 
 NEWS_MAX: Final = 2_000
+NOTHING_KNOWN: Final = -1
 ALERTS_MAX: Final = 200
 
 _encode_trace = msgspec.msgpack.Encoder().encode
 _decode_trace = msgspec.msgpack.Decoder(Decision).decode
+
+
+class Noted(msgspec.Struct, frozen=True):
+    """What an engine noted in memory alone, as of the last commit."""
+
+    counts: Counter[tuple[str, ...]]
+    alerts: list[dict[str, Any]]
+    news: list[dict[str, Any]]
+    heard_at: dict[str, int]
+    outgrown: set[str]
+
+
+class Watched(msgspec.Struct):
+    """What a node did last, and when, of what it does now and then."""
+
+    written: dict[str, int] = {}
+    """When each source was heard, as this node last wrote it down."""
+    written_at: int = 0
+    compared_at: int = 0
+    attended_at: int = 0
+    """When it last looked after other nodes."""
 
 
 class Engine:
@@ -58,7 +84,8 @@ class Engine:
         self.secret = secret
         self.public_url = public_url
         self.bundle = bundle
-        self.customers = Customers(store, bundle.fold_plan)
+        kind = SharedCustomers if store.is_shared else Customers
+        self.customers: Customers = kind(store, bundle.fold_plan)
         self.controls = Controls()
         self.shadow = shadow
         self.is_live = True
@@ -74,6 +101,7 @@ class Engine:
         self.stale_sources: list[str] = []
         self.campaign: tuple[Any, list[int]] | None = None
         """The newest campaign and whom it wakes, in order (see `flows.campaign`)."""
+        self.watched = Watched()
         self.alerts: list[dict[str, Any]] = []
         """What an operator must hear of, newest last."""
         self.outgrown: set[str] = set()
@@ -82,6 +110,40 @@ class Engine:
         """What happened since the start: ("events", source), ("reasons", code) …; never a customer's data."""
         self.news: list[dict[str, Any]] = []
         """What the terminal and the status page show live, newest last; bounded by the reader."""
+        self.preparation: Preparation | None = None
+        """The brand that is on its way into force at all nodes, where there are several."""
+        self.node_id = NO_NODE
+        self.nodes: list[Node] = []
+        """Who shares the store, as this node last saw it."""
+        self.control_version = NOTHING_KNOWN
+        """By which version of what all nodes must know this engine works."""
+        self.also_takes_up: list[Callable[[Engine], None]] = []
+        """What else works by what all nodes must know, and is told when it changed."""
+        self.noted = Noted(self.counts, self.alerts, self.news, self.heard_at, self.outgrown)
+        """What people are shown of the above: as of the last commit, where work may be done again."""
+
+    def keep_noted(self) -> None:
+        """Let what was noted in memory count: what it tells of is durable."""
+        if not self.store.is_shared:
+            # Work is never done again: it is shown as it is.
+            return
+        self.noted = Noted(
+            Counter(self.counts),
+            list(self.alerts),
+            list(self.news),
+            dict(self.heard_at),
+            set(self.outgrown),
+        )
+
+    def drop_noted(self) -> None:
+        """Forget what was noted in memory since the last commit: it did not happen."""
+        noted = self.noted
+        self.counts = Counter(noted.counts)
+        self.alerts, self.news = list(noted.alerts), list(noted.news)
+        self.heard_at, self.outgrown = dict(noted.heard_at), set(noted.outgrown)
+        self.unforgotten.clear()
+        self.watched = Watched()
+        self.may_be_due = True
 
     @property
     def plan(self) -> FoldPlan:
@@ -280,6 +342,7 @@ class Engine:
         else:
             customer.messages.pop(message.message_id, None)
         self.store.save_messages([message])
+        self.customers.note_changed(customer)
 
     def alert(self, code: str, **detail: Any) -> None:
         """Raise something that an operator must hear of."""

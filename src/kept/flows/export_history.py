@@ -23,6 +23,7 @@ from kept.core.history_export import (
 )
 from kept.core.history_files import HistoryFile, first_open_hour, hour_of_row, name_of
 from kept.core.values import HOUR, NEVER
+from kept.errors import StoreError
 from kept.flows.engine import Engine, decode_trace
 from kept.flows.history_list import (
     DUTY,
@@ -35,6 +36,7 @@ from kept.flows.history_list import (
     list_file,
     load_progress,
     save_progress,
+    take_duty,
     touches,
     unlist_files,
 )
@@ -44,7 +46,9 @@ from kept.ports import Store
 T = TypeVar("T")
 Do = Callable[[Callable[[Engine, int], T]], T]
 ROWS_A_READ: Final = 500
-ROWS_A_FILE: Final = 500_000
+ROWS_A_FILE: Final = 100_000
+BYTES_A_FILE: Final = 128 << 20
+"""Before it is packed; a file of long events has fewer rows."""
 GROUPED_A_READ: Final = 5_000
 
 
@@ -69,6 +73,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     places: OpenPlaces
     gone: int
     """What was noted last of what must go."""
+    newest: str
+    """A file that must be there."""
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +99,12 @@ class _Collected:
         self.parts: set[int] = set()
         self.draft: Draft | None = None
         self.count = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether a file has as much as it may have."""
+        size = self.draft.size if self.draft is not None else 0
+        return self.count >= ROWS_A_FILE or size >= BYTES_A_FILE
 
 
 class HistoryWriter:
@@ -124,14 +136,25 @@ class HistoryWriter:
 
         Args:
             is_all: take the hours that are not over as well; they stay open for what follows.
+
+        Raises:
+            StoreError: the folder cannot be used, or is not the one that it was.
         """
         plan: Plan | None = self.do(lambda engine, now: plan_export(engine, now, is_all=is_all))
         if plan is None:
             return 0
+        if plan.newest and not self.history.exists(plan.newest):
+            raise StoreError(
+                f"the folder of history lacks {plan.newest}, which was there; is it mounted?"
+            )
         return sum(self._export(plan, kind) for kind in KINDS)
 
     def settle(self) -> None:
-        """Bring files in line with the list: what a crash left between a commit and a renaming."""
+        """Bring files in line with the list: what a crash left between a commit and a renaming.
+
+        Raises:
+            StoreError: the folder is empty, and so not the one that it was.
+        """
         waiting: list[HistoryFile] = self.do(_load_unsettled)
         lost = []
         for file in waiting:
@@ -141,6 +164,8 @@ class HistoryWriter:
                 self.history.place(file.placing, file.name)
             elif not self.history.exists(file.name):
                 lost.append(file.name)
+        if lost and not self.history.list_names()[0]:
+            raise StoreError(f"the folder of history is empty, and {lost[0]} is to be there")
         if waiting:
             self.do(lambda engine, now: _note_settled(engine, waiting, lost, now))
 
@@ -191,7 +216,7 @@ class HistoryWriter:
     def _collect(self, plan: Plan, kind: HistoryKind, collected: _Collected) -> None:
         """Read on as long as rows are of one closed hour."""
         until, limit, opener = plan.until[kind], 1, Opener(plan.places)
-        while collected.after < until and collected.count < ROWS_A_FILE:
+        while collected.after < until and not collected.is_full:
             rows: list[Row] = []
             found = list(_READERS[kind](self.store_of(), opener, collected.after, limit))
             is_end = _take(plan, collected, found, rows, until=until)
@@ -291,10 +316,11 @@ def plan_export(engine: Engine, now: int, *, is_all: bool) -> Plan | None:
         until={
             "events": settled.sequence,
             "decisions": settled.decision_id,
-            "outcomes": store.last_ended(),
+            "outcomes": store.number_ended(),
         },
         places=open_places(engine.bundle.brand),
         gone=last_gone(store),
+        newest="" if progress.newest in progress.unsettled else progress.newest,
     )
 
 
@@ -307,7 +333,7 @@ def note_exported(
         return False
     progress = load_progress(store)
     start = progress.position(kind)
-    if start != plan.positions[kind]:
+    if start != plan.positions[kind] or open_places(engine.bundle.brand) != plan.places:
         return False
     if written is not None:
         # Swept away by another node, or somebody in it was forgotten meanwhile.
@@ -369,6 +395,7 @@ def _load_unsettled(engine: Engine, now: int) -> list[HistoryFile]:
 def _note_settled(engine: Engine, files: Iterable[HistoryFile], lost: list[str], now: int) -> None:
     """Note that files are as the list says, unless the list says something else by now."""
     store = engine.store
+    take_duty(store)
     progress = load_progress(store)
     gone = list(lost)
     for file in files:

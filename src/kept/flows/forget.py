@@ -116,6 +116,8 @@ def _erase(
     withdrawn = sum(one.is_open for one in messages) - len(leaving)
     engine.customers.forget(customer)
     neighbours = _neighbours(engine.store, part_ids) | (set(customer.parts) - set(part_ids))
+    # Nobody may work with keys that are destroyed, or take up who was forgotten.
+    engine.store.change_control()
     counts = engine.store.erase_parts(part_ids)
     note_gone(engine.store, parts=part_ids, request_id=wish.request_id)
     _erase_quarantined(engine, identifiers)
@@ -182,6 +184,7 @@ def bury(
 
 
 def _keep_stone(engine: Engine, erased: Erased) -> None:
+    engine.store.change_control()
     engine.store.save_tombstone(erased.key, until=erased.until, is_suppressed=erased.is_suppressed)
     keep_erasure(engine.store, erased)
     engine.unforgotten.clear()

@@ -4,7 +4,7 @@ The list is kept by day, so that an hour which closes writes little. What was er
 with the erasure itself, and struck off once no file holds it any more.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -14,11 +14,13 @@ from kept.core.history_export import OpenPlaces, places_from
 from kept.core.history_files import HistoryFile, day_in
 from kept.core.history_rows import Place
 from kept.core.values import HOUR
+from kept.errors import ContendedError
 from kept.ports import Store
 
 PROGRESS_SETTING: Final = "history"
 GONE_SETTING: Final = "history.gone"
 DUTY: Final = "history"
+PARTS_A_PAGE: Final = 2_000
 REMEMBERED_FOR: Final = HOUR
 """How long it is remembered what was struck off: whoever writes a file for longer begins anew."""
 
@@ -40,6 +42,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     files: int = 0
     size: int = 0
     """How many files are listed, and their length in bytes."""
+    newest: str = ""
+    """The file that was listed last; where it is not there, the folder is not the one that it was."""
     unsettled: tuple[str, ...] = ()
     """Files that are listed and not yet as the list says."""
     places: dict[str, tuple[list[Place], list[Place]]] = {}
@@ -70,9 +74,24 @@ class Gone(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     done_at: int = 0
     """When no file held it any more (µs)."""
 
+    @property
+    def is_urgent(self) -> bool:
+        """Return whether somebody waits for it; what was let go by its age waits for company."""
+        return not self.done_at and bool(self.request_id or self.sequences)
 
-class _Journal(msgspec.Struct, frozen=True, kw_only=True):
+
+class _Head(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the pages of what must go begin and end, so that a note reads and writes one of them."""
+
     last: int = 0
+    """The number given last."""
+    first_page: int = 0
+    last_page: int = 0
+    urgent: int = 0
+    """How many entries somebody waits for."""
+
+
+class _Page(msgspec.Struct, frozen=True, kw_only=True):
     entries: tuple[Gone, ...] = ()
 
 
@@ -82,8 +101,19 @@ class _Day(msgspec.Struct, frozen=True, kw_only=True):
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode_progress: Final = msgspec.json.Decoder(Progress).decode
-_decode_journal: Final = msgspec.json.Decoder(_Journal).decode
+_decode_head: Final = msgspec.json.Decoder(_Head).decode
+_decode_page: Final = msgspec.json.Decoder(_Page).decode
 _decode_day: Final = msgspec.json.Decoder(_Day).decode
+
+
+def take_duty(store: Store) -> None:
+    """Have the lists of history for oneself until the transaction ends.
+
+    Raises:
+        ContendedError: another node has them.
+    """
+    if not store.try_duty(DUTY):
+        raise ContendedError("another node is at work on history")
 
 
 def load_progress(store: Store) -> Progress:
@@ -126,6 +156,7 @@ def list_file(store: Store, progress: Progress, file: HistoryFile) -> Progress:
         last_day=max(day, progress.last_day),
         files=progress.files + 1 + len(others) - len(listed),
         size=progress.size + file.size + _size_of(others) - _size_of(listed),
+        newest=file.name,
         unsettled=tuple(left if is_settled else [*left, file.name]),
     )
 
@@ -140,7 +171,8 @@ def unlist_files(store: Store, progress: Progress, names: Collection[str]) -> Pr
         count += len(others) - len(listed)
         size += _size_of(others) - _size_of(listed)
     left = tuple(name for name in progress.unsettled if name not in names)
-    return msgspec.structs.replace(progress, files=count, size=size, unsettled=left)
+    newest = "" if progress.newest in names else progress.newest
+    return msgspec.structs.replace(progress, files=count, size=size, newest=newest, unsettled=left)
 
 
 def _size_of(files: Iterable[HistoryFile]) -> int:
@@ -168,58 +200,109 @@ def note_gone(
     if store.load_setting(PROGRESS_SETTING) is None:
         # Nothing was ever read for a file.
         return
-    journal = _load_journal(store)
+    _take_notes(store)
+    head = _load_head(store)
+    entries = list(_load_page(store, head.last_page))
+    if sum(len(one.parts) for one in entries) >= PARTS_A_PAGE:
+        head = msgspec.structs.replace(head, last_page=head.last_page + 1)
+        entries = []
     entry = Gone(
-        number=journal.last + 1,
+        number=head.last + 1,
         parts=tuple(parts),
         sequences=tuple(sequences),
         request_id=request_id,
     )
-    _save_journal(store, _Journal(last=entry.number, entries=(*journal.entries, entry)))
+    before = entries[-1] if entries else entry
+    if entries and not (entry.is_urgent or before.is_urgent or before.done_at):
+        # Those whom nobody waits for go together.
+        entry = msgspec.structs.replace(entry, parts=(*before.parts, *entry.parts))
+        entries.pop()
+    _save_page(store, head.last_page, (*entries, entry))
+    urgent = head.urgent + entry.is_urgent
+    _save_head(store, msgspec.structs.replace(head, last=entry.number, urgent=urgent))
 
 
 def is_gone(store: Store, request_id: str) -> bool:
     """Return whether no file of history holds what an erasure is about."""
-    return not any(
-        one.request_id == request_id and not one.done_at for one in _load_journal(store).entries
-    )
+    if not _load_head(store).urgent:
+        return True
+    return not any(one.request_id == request_id and one.is_urgent for one in _entries(store))
 
 
-def load_gone(store: Store) -> tuple[Gone, ...]:
-    """Return what files may still hold and must not."""
-    return tuple(one for one in _load_journal(store).entries if not one.done_at)
+def load_gone(store: Store, *, is_all: bool = True) -> tuple[Gone, ...]:
+    """Return what files may still hold and must not; without `is_all` nothing while nobody waits for it."""
+    if not is_all and not _load_head(store).urgent:
+        return ()
+    return tuple(one for one in _entries(store) if not one.done_at)
 
 
 def strike_off(store: Store, numbers: Collection[int], now: int) -> None:
     """Note that no file holds these any more."""
-    journal = _load_journal(store)
-    entries = (
-        msgspec.structs.replace(one, done_at=now) if one.number in numbers else one
-        for one in journal.entries
-    )
-    kept = (one for one in entries if not one.done_at or now - one.done_at < REMEMBERED_FOR)
-    _save_journal(store, _Journal(last=journal.last, entries=tuple(kept)))
+    _take_notes(store)
+    head = _load_head(store)
+    first, urgent = head.first_page, 0
+    for number in range(head.first_page, head.last_page + 1):
+        before = _load_page(store, number)
+        entries = (
+            msgspec.structs.replace(one, done_at=now) if one.number in numbers else one
+            for one in before
+        )
+        kept = tuple(
+            one for one in entries if not one.done_at or now - one.done_at < REMEMBERED_FOR
+        )
+        urgent += sum(one.is_urgent for one in kept)
+        if kept != before:
+            _save_page(store, number, kept)
+        if not kept and number == first < head.last_page:
+            first += 1
+    _save_head(store, msgspec.structs.replace(head, first_page=first, urgent=urgent))
 
 
 def last_gone(store: Store) -> int:
     """Return the number of what was noted last."""
-    return _load_journal(store).last
+    return _load_head(store).last
 
 
 def touches(store: Store, *, since: int, parts: Collection[int], first: int, last: int) -> bool:
     """Return whether anything noted since a number is about these parts or this range of events."""
-    return any(
-        not set(one.parts).isdisjoint(parts)
-        or any(first <= sequence <= last for sequence in one.sequences)
-        for one in _load_journal(store).entries
-        if one.number > since
-    )
+    head = _load_head(store)
+    for number in range(head.last_page, head.first_page - 1, -1):
+        newer = [one for one in _load_page(store, number) if one.number > since]
+        if not newer:
+            return False
+        for one in newer:
+            if not set(one.parts).isdisjoint(parts):
+                return True
+            if any(first <= sequence <= last for sequence in one.sequences):
+                return True
+    return False
 
 
-def _load_journal(store: Store) -> _Journal:
+def _take_notes(store: Store) -> None:
+    """Two erasures of two nodes must not write over each other's notes."""
+    if not store.try_duty(GONE_SETTING):
+        raise ContendedError("another node notes just now what must go from history")
+
+
+def _entries(store: Store) -> Iterator[Gone]:
+    head = _load_head(store)
+    for number in range(head.first_page, head.last_page + 1):
+        yield from _load_page(store, number)
+
+
+def _load_head(store: Store) -> _Head:
     stored = store.load_setting(GONE_SETTING)
-    return _decode_journal(stored) if stored else _Journal()
+    return _decode_head(stored) if stored else _Head()
 
 
-def _save_journal(store: Store, journal: _Journal) -> None:
-    store.save_setting(GONE_SETTING, _encode(journal))
+def _save_head(store: Store, head: _Head) -> None:
+    store.save_setting(GONE_SETTING, _encode(head))
+
+
+def _load_page(store: Store, number: int) -> tuple[Gone, ...]:
+    stored = store.load_setting(f"{GONE_SETTING}.{number}")
+    return _decode_page(stored).entries if stored else ()
+
+
+def _save_page(store: Store, number: int, entries: tuple[Gone, ...]) -> None:
+    store.save_setting(f"{GONE_SETTING}.{number}", _encode(_Page(entries=entries)))

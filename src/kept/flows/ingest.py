@@ -16,6 +16,7 @@ from kept.flows.import_events import settle_before
 from kept.flows.overrule import overrule
 from kept.flows.react import react
 from kept.flows.resolve import resolve
+from kept.flows.together import Wants
 
 PROMPT_HOURS: Final = 24
 """An event that arrives within this of its own time is de-duplicated under that time."""
@@ -121,19 +122,36 @@ def claim(engine: Engine, event: Event) -> bool:
     by nobody) is kept under the week in which it arrives; a retry may arrive in the next one, so
     that both are asked.
     """
-    store = engine.store
+    is_new = True
+    for hour in _hours_of(event):
+        is_new = engine.store.claim(event.event_key, hour=hour) and is_new
+    return is_new
+
+
+def _hours_of(event: Event) -> tuple[int, ...]:
+    """Return the hours under which an event is known again."""
     arrived = event.received_at // HOUR
     age = arrived - event.claim_hour
     if event.claim_hour and age <= PROMPT_HOURS:
-        return store.claim(event.event_key, hour=event.claim_hour)
+        return (event.claim_hour,)
     # A period is named by its end, so that it is dropped only when all of it is old.
     period = (arrived // PERIOD_HOURS + 1) * PERIOD_HOURS
-    is_new = store.claim(event.event_key, hour=period)
-    is_new = store.claim(event.event_key, hour=period - PERIOD_HOURS) and is_new
     if event.claim_hour and age <= PERIOD_HOURS:
         # It may have come promptly the first time.
-        is_new = store.claim(event.event_key, hour=event.claim_hour) and is_new
-    return is_new
+        return (period, period - PERIOD_HOURS, event.claim_hour)
+    return (period, period - PERIOD_HOURS)
+
+
+def wants_of(events: Sequence[Event]) -> Wants:
+    """Return what taking events will touch, as far as they say so themselves."""
+    return Wants(
+        identifiers=[
+            (identifier, position >= event.vouched_count)
+            for event in events
+            for position, identifier in enumerate(event.identifiers)
+        ],
+        claims=[(event.event_key, hour) for event in events for hour in _hours_of(event)],
+    )
 
 
 def _follow(

@@ -16,7 +16,7 @@ from kept.core.feedback import Feedback
 from kept.core.message import Message
 from kept.core.unsubscribe import Unsubscribe
 from kept.core.values import HOUR
-from kept.flows.deliver import close_address, customer_of, settle_as
+from kept.flows.deliver import close_address, look_up, settle_as
 from kept.flows.engine import Engine
 from kept.flows.react import react
 
@@ -41,7 +41,10 @@ def learn(engine: Engine, feedback: Feedback, *, channel: str, now: int) -> bool
         return False
     if not _is_new(engine, message, feedback, now):
         return True
-    customer = customer_of(engine, message)
+    customer, newest = look_up(engine, message)
+    if newest is None:
+        return True
+    message = newest
     told: dict[str, Any] = {
         "message_id": message.message_id,
         "action": message.action,

@@ -119,7 +119,7 @@ class _Player:
         if step.history:
             for signal in step.history:
                 self._hear(signal, silent=True)
-            with self.stage.store.transaction():
+            with self.stage.transaction():
                 settle_import(self.stage.engine, self.stage.now)
             self.stage.work()
         for signal in (*((step.signal,) if step.signal else ()), *step.signals):
@@ -341,7 +341,7 @@ class _Player:
             self._differ("profile", f"that {who} is known", "nobody")
             return
         engine = self.stage.engine
-        with self.stage.store.transaction():
+        with self.stage.transaction():
             decision = engine.look(customer, Request(), self.stage.now)
         plan = engine.bundle.fact_plan
         facts = read_facts(

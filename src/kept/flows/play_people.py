@@ -21,7 +21,7 @@ def approve(stage: Stage, told: st.Approve, who: str) -> None:
     """Let a person decide what waits for them."""
     who = told.customer or who
     number, _ = _find(stage, told.action, told.about, who, states=(*WAITING, "approved"))
-    with stage.store.transaction():
+    with stage.transaction():
         decide_approval(
             stage.engine,
             number,
@@ -39,7 +39,7 @@ def contest_decision(stage: Stage, told: st.ContestStep, who: str) -> None:
     who = told.customer or who
     states = ("approved", "used", "lapsed")
     number, part_id = _find(stage, told.action, told.about, who, states=states)
-    with stage.store.transaction():
+    with stage.transaction():
         contest(stage.engine, Contest(approval=number, part_id=part_id), stage.now)
     stage.work()
 
@@ -54,16 +54,16 @@ def do_breach(stage: Stage, told: st.BreachStep, since: int) -> None:
             since=since,
             because="It was found in the open.",
         )
-        with stage.store.transaction():
+        with stage.transaction():
             declare_breach(engine, wanted, declared_keys={}, actor=_ACTOR, now=stage.now)
         stage.work()
     number = stage.store.last_dossier_number("breach")
     if told.notify:
-        with stage.store.transaction():
+        with stage.transaction():
             say_what_we_did(engine, number, told.notify)
             release_notices(engine, number, actor=_ACTOR, now=stage.now)
     if told.close:
-        with stage.store.transaction():
+        with stage.transaction():
             close_breach(engine, number, because=told.close, actor=_ACTOR, now=stage.now)
     stage.work()
 

@@ -22,7 +22,7 @@ from kept.core.values import format_instant
 from kept.errors import ConflictError, NotFoundError
 from kept.flows.compose import compose, situation_of
 from kept.flows.customers import Customer
-from kept.flows.deliver import begin, customer_of, settle
+from kept.flows.deliver import begin, customer_of, held_of, look_up, settle
 from kept.flows.disclosures import Disclosure, note_disclosure
 from kept.flows.engine import Engine, decode_trace
 from kept.flows.learn import learn, unsubscribe
@@ -192,7 +192,7 @@ def _decline(engine: Engine, customer: Customer, message: Message, now: int) -> 
 def next_call(engine: Engine, now: int, *, channels: Collection[str], source: str) -> Card | None:
     """Return the call that waited longest and may still be made; from here on it is in flight."""
     due = engine.store.load_due_messages(now=now, channels=sorted(channels), limit=CARDS_TRIED_MAX)
-    for message in due:
+    for message in held_of(engine, due):
         begun = begin(engine, message, now)
         if begun is not None:
             shown = ((message.action, message.channel),)
@@ -250,6 +250,8 @@ def settle_call(
         ConflictError: the call was not handed out, or its outcome is known already.
     """
     message = engine.store.load_message(message_id)
+    if message is not None:
+        _, message = look_up(engine, message)
     if message is None or message.channel not in channels:
         raise NotFoundError(f"there is no call {message_id[:100]!r}")
     if message.state != "leaving":

@@ -15,7 +15,8 @@ from kept.core.erasure import (
     note_untaken,
 )
 from kept.core.message import Accepted, SendResult
-from kept.errors import ConflictError, NotFoundError
+from kept.errors import ConflictError, ContendedError, NotFoundError
+from kept.flows.duties import hold_duty
 from kept.flows.engine import Engine
 from kept.flows.erasure_records import ERASURE, read_record, save_record
 from kept.flows.note_in_log import note_operator
@@ -45,14 +46,23 @@ def find_due(engine: Engine, now: int) -> Due:
     """Go on with regulations, and return whom to ask now; alert about who does not confirm."""
     due: list[Asking] = []
     is_more = False
+    is_ours = hold_duty(engine, "erasures", now)
+    there = {node.node_id for node in engine.nodes if not node.is_gone}
     for row in engine.store.load_due_requests(now=now, limit=REQUESTS_A_LOOK):
         if row.kind == REGULATION:
-            continue_regulation(engine, row, now)
-            is_more = True
+            if is_ours:
+                continue_regulation(engine, row, now)
+                is_more = True
             continue
-        record = _alarm(engine, row, now)
-        if not record.are_files_erased:
+        record = _alarm(engine, row, now) if is_ours else read_record(row)
+        is_left = engine.node_id not in record.files_erased_by or there <= set(
+            record.files_erased_by
+        )
+        if not record.are_files_erased and is_left:
+            # Every node has files of its own; those of one that is gone nobody waits for.
             due.append(Asking(record=record, recipient=OWN_FILES))
+        if not is_ours:
+            continue
         due += [
             Asking(record=record, recipient=one.recipient)
             for one in record.recipients
@@ -62,11 +72,21 @@ def find_due(engine: Engine, now: int) -> Due:
 
 
 def note_files_erased(engine: Engine, request_id: str) -> None:
-    """Note that files of ours hold nothing of a customer any more."""
-    row = engine.store.load_request(request_id)
-    if row is not None:
-        record = msgspec.structs.replace(read_record(row), are_files_erased=True)
-        save_record(engine.store, record, number=row.number)
+    """Note that files of this node hold nothing of a customer any more."""
+    store = engine.store
+    # Two nodes that note it at once would each forget the other.
+    if store.is_shared and not store.try_duty("erased_files"):
+        raise ContendedError("another node notes that its files are erased")
+    row = store.load_request(request_id)
+    if row is None:
+        return
+    record = read_record(row)
+    done = (*record.files_erased_by, engine.node_id)
+    there = {node.node_id for node in store.list_nodes() if not node.is_gone}
+    record = msgspec.structs.replace(
+        record, files_erased_by=done, are_files_erased=there <= set(done)
+    )
+    save_record(store, record, number=row.number)
 
 
 def note_answer(

@@ -2,8 +2,6 @@
 
 from typing import Final
 
-import msgspec
-
 from kept.flows.brake import load_brakes, pause
 from kept.flows.breach_records import load_open_breaches
 from kept.flows.campaign import load_campaign
@@ -12,12 +10,11 @@ from kept.flows.disclosures import begin_disclosures
 from kept.flows.engine import Engine
 from kept.flows.forget import forget_again
 from kept.flows.guard import find_missing_erasures, find_missing_stops
-from kept.flows.tick import HEARD_SETTING
+from kept.flows.sources import load_heard, load_silent
 from kept.ports import RESTORED_SETTING
 
 CHUNK: Final = 5_000
 FLUSHED: Final = 2_000
-_decode_heard: Final = msgspec.json.Decoder(dict[str, int]).decode
 
 
 def recover(engine: Engine, now: int, *, is_start: bool = True) -> int:
@@ -32,6 +29,29 @@ def recover(engine: Engine, now: int, *, is_start: bool = True) -> int:
     load_open_breaches(engine)
     begin_disclosures(engine.store, now)
     engine.heard_at.update(load_heard(engine))
+    store, customers = engine.store, engine.customers
+    if store.is_shared:
+        # Nothing was left for later, and what a node was about to send is another's to take up.
+        load_silent(engine)
+    folded = 0 if store.is_shared else _fold_missing(engine, now)
+    erasures = list(find_missing_erasures(store))
+    while erasures and customers.dirty_count:
+        # What is forgotten leaves memory as a whole, and what stays must be stored before.
+        customers.flush(FLUSHED)
+    forget_again(engine, erasures, now)
+    for record, part, event in list(find_missing_stops(store, now)):
+        engine.fold(customers.home_of(part), part.part_id, event)
+        # From now on it is one that this store contains.
+        store.append_guard(record)
+    _heed_restore(engine, now)
+    if is_start and not store.is_shared:
+        # Not where the store was only opened again: senders of this process may still be calling.
+        resume_interrupted(engine, now)
+    return folded
+
+
+def _fold_missing(engine: Engine, now: int) -> int:
+    """Fold again what stored states do not hold yet; return how many events it was."""
     store, customers = engine.store, engine.customers
     folded = 0
     after = store.load_mark()
@@ -58,26 +78,7 @@ def recover(engine: Engine, now: int, *, is_start: bool = True) -> int:
         while customers.dirty_count > FLUSHED:
             customers.flush(FLUSHED)
         customers.evict()
-    erasures = list(find_missing_erasures(store))
-    while erasures and customers.dirty_count:
-        # What is forgotten leaves memory as a whole, and what stays must be stored before.
-        customers.flush(FLUSHED)
-    forget_again(engine, erasures, now)
-    for record, part, event in list(find_missing_stops(store, now)):
-        engine.fold(customers.home_of(part), part.part_id, event)
-        # From now on it is one that this store contains.
-        store.append_guard(record)
-    _heed_restore(engine, now)
-    if is_start:
-        # Not where the store was only opened again: senders of this process may still be calling.
-        resume_interrupted(engine, now)
     return folded
-
-
-def load_heard(engine: Engine) -> dict[str, int]:
-    """Return when each source was last heard, as it was last written down."""
-    stored = engine.store.load_setting(HEARD_SETTING)
-    return _decode_heard(stored) if stored else {}
 
 
 def _heed_restore(engine: Engine, now: int) -> None:

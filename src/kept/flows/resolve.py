@@ -102,6 +102,7 @@ def take_evidence(
     Returns the customers that changed.
     """
     seeds: set[int] = set(begun)
+    customers.own_parts(seeds.union(*((link.part_a, link.part_b) for link in links)))
     for link in links:
         if link.part_a == link.part_b or _is_full(store, link, rules):
             continue
@@ -110,6 +111,9 @@ def take_evidence(
     if not seeds:
         return []
     parts, evidence = _load_component(store, seeds, rules)
+    while customers.own_parts(parts):
+        # Evidence counts as it is under the locks of all whom it is about.
+        parts, evidence = _load_component(store, seeds, rules)
     # Everybody concerned must be in memory, for their states move with them.
     for customer_id in {part.customer_id for part in parts.values()}:
         for part in customers.get(customer_id).parts.values():

@@ -30,7 +30,9 @@ from kept.core.retention import (
 )
 from kept.core.state import State
 from kept.core.values import DAY, format_instant
+from kept.errors import ContendedError
 from kept.flows.customers import Customer
+from kept.flows.duties import hold_duty
 from kept.flows.engine import Engine
 from kept.flows.forget import bury
 from kept.flows.history_list import note_gone
@@ -103,6 +105,10 @@ def retain(engine: Engine, retaining: Retaining, now: int) -> bool:
     if limits.version != engine.bundle.policy.version or engine.plan is not engine.bundle.fold_plan:
         # A brand is on its way into force: its limits are not known yet, or slots are being filled.
         return False
+    if not hold_duty(engine, "retention", now):
+        # Another node goes on where the store says that it is.
+        retaining.folding = None
+        return False
     before = load_progress(engine.store)
     progress = _agree(engine, before, limits, now)
     limits = limits_in_force(progress.agreement, limits)
@@ -136,6 +142,8 @@ def approve_retention(engine: Engine, *, actor: str, because: str, now: int) -> 
     """Apply shorter limits without waiting any longer; return whether any waited."""
     progress = load_progress(engine.store)
     agreement = progress.agreement
+    if engine.store.is_shared and not engine.store.try_duty("retention"):
+        raise ContendedError("another node is keeping to the limits just now")
     if not agreement.waiting:
         return False
     detail = {
@@ -183,6 +191,7 @@ def _look_at_some(
         folding = _begin(engine, progress.again)
         folding.removed = True
     ids = engine.store.list_customers(after=progress.after, limit=CUSTOMERS_A_PIECE)
+    engine.customers.hold(ids)
     for customer_id in ids if folding is None else (0, *ids):
         if room <= 0:
             break
@@ -286,6 +295,7 @@ def take_states(engine: Engine, parts: list[Part], states: dict[int, State], now
         )
         # What was decided by what is gone is decided anew, at the next tick.
         home.wake_at = now + 1
+        customers.note_changed(home)
         engine.store.save_wakes([(home.customer_id, now + 1)])
     engine.store.save_states(rows, mark=engine.store.load_mark())
 
@@ -340,6 +350,7 @@ def _drop_parts(engine: Engine, customer: Customer, part_ids: list[int], now: in
     # The customer leaves memory as a whole, and what stays must be stored before.
     engine.store.save_states(rows, mark=mark)
     engine.customers.forget(customer)
+    engine.store.change_control()
     engine.store.erase_parts(part_ids)
     note_gone(engine.store, parts=part_ids)
     note_in_log(engine.store, "erasure", now=now, detail={"parts": part_ids})
@@ -359,6 +370,7 @@ def _erase_all(engine: Engine, customer: Customer, now: int) -> None:
         bury(engine, refusing, until=until, is_suppressed=False, is_forwarded=False)
     engine.customers.forget(customer)
     part_ids = sorted(customer.parts)
+    engine.store.change_control()
     engine.store.erase_parts(part_ids)
     note_gone(engine.store, parts=part_ids)
     note_in_log(engine.store, "erasure", now=now, detail={"parts": part_ids})

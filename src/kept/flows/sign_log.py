@@ -213,6 +213,7 @@ def _add_key(engine: Engine, keys: LogKeys | None, name: str, now: int) -> LogKe
         *before, last = keys.periods
         ended = (*before, msgspec.structs.replace(last, until=now))
     added = LogKeys(seed=seed, periods=(*ended, KeyPeriod(key=key_of(name, seed).text, since=now)))
+    engine.store.change_control()
     engine.store.save_setting(_SETTING, _encode(added))
     engine.log_periods = added.periods
     return added

@@ -5,6 +5,7 @@ and what would go to a provider is kept in a list instead.
 """
 
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -27,6 +28,7 @@ from kept.flows.ingest import Ingested, ingest
 from kept.flows.learn import learn, unsubscribe
 from kept.flows.resolve import find_customer, separate
 from kept.flows.tick import tick
+from kept.flows.together import First, together
 from kept.ports import Store
 
 _SECRET: Final = b"a story is played by nobody outside"
@@ -72,6 +74,7 @@ class Stage:
         self.engine = Engine(
             store, bundle, secret=_SECRET, public_url="https://kept.example", shadow=shadow
         )
+        self.engine.node_id = store.join("story")
         self.store = store
         self.now = now
         for source in bundle.stale_after:
@@ -81,6 +84,10 @@ class Stage:
         # In a story the dialler and the app fetch at once whatever waits for them.
         self._channels = list(bundle.policy.channels)
         self._message_count = 0
+
+    def transaction(self) -> AbstractContextManager[int]:
+        """Open the one write transaction; on a store that others could share, nobody else is there."""
+        return together(self.engine, lambda _: self.now, first=First(alone=True))
 
     # -- time
 
@@ -116,7 +123,7 @@ class Stage:
     def work(self) -> None:
         """Do what is due now, until nothing is."""
         for _ in range(STEPS_MAX):
-            with self.store.transaction():
+            with self.transaction():
                 is_busy = work_on_breaches(self.engine, self.now)
                 woken = tick(self.engine, self.now)
                 begun = deliver.take_due(
@@ -130,7 +137,8 @@ class Stage:
     def _send(self, message: Message, outgoing: Outgoing) -> None:
         result = self._answer_of(message.channel, message.message_id)
         if isinstance(result, Accepted):
-            customer = deliver.customer_of(self.engine, message)
+            with self.transaction():
+                customer = deliver.customer_of(self.engine, message)
             self.handed_over.append(
                 HandedOver(
                     message=message,
@@ -139,7 +147,7 @@ class Stage:
                     customer_id=customer.customer_id,
                 )
             )
-        with self.store.transaction():
+        with self.transaction():
             deliver.settle(self.engine, message.message_id, result, self.now)
 
     def _answer_of(self, channel: str, message_id: str) -> SendResult:
@@ -158,7 +166,7 @@ class Stage:
         if isinstance(event, Rejected):
             message = f"{source}: {event.detail}"
             raise InputError(message)
-        with self.store.transaction():
+        with self.transaction():
             done = ingest(self.engine, [event], [], source=source, now=self.now)
         if source not in self.engine.plan.imports:
             self.work()
@@ -185,29 +193,29 @@ class Stage:
 
     def ask(self, question: Question, *, source: str) -> Answer:
         """Ask at a placement."""
-        with self.store.transaction():
+        with self.transaction():
             return ask(self.engine, question, source=source, now=self.now)
 
     def ask_contact(self, question: ContactQuestion, *, source: str) -> ContactAnswer:
         """Ask as a tool outside Kept."""
-        with self.store.transaction():
+        with self.transaction():
             return ask_contact(self.engine, question, source=source, now=self.now)
 
     def pause(self, scope: str) -> None:
         """Put a brake on."""
-        with self.store.transaction():
+        with self.transaction():
             brake.pause(self.engine, scope, actor="story", because="", now=self.now)
 
     def resume(self, scope: str) -> None:
         """Lift a brake."""
-        with self.store.transaction():
+        with self.transaction():
             brake.resume(self.engine, scope, actor="story", now=self.now)
         self.work()
 
     def unmerge(self, one: Identifier, other: Identifier) -> None:
         """Say that two identifiers are different people."""
         customers = self.engine.customers
-        with self.store.transaction():
+        with self.transaction():
             parts = [customers.find_part(each, claimed=False) for each in (one, other)]
             first, second = parts
             if first is None or second is None:
@@ -224,7 +232,7 @@ class Stage:
             message = f"there is no message of {action} to report on"
             raise InputError(message)
         message_of = found[-1].message
-        with self.store.transaction():
+        with self.transaction():
             if outcome == "unsubscribed":
                 told = Unsubscribe(
                     part_id=message_of.part_id,
@@ -251,5 +259,5 @@ class Stage:
 
     def find(self, identifier: Identifier) -> Customer | None:
         """Return the customer that an identifier leads to."""
-        with self.store.transaction():
+        with self.transaction():
             return find_customer(self.engine.customers, [(identifier, False), (identifier, True)])

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from kept.clock import random_bytes
 from kept.core.brand.model import FactsFile
 from kept.core.bundle import Bundle
 from kept.core.facts import stale_fact_indexes
@@ -18,30 +19,13 @@ from kept.core.fold.compile import definition_of
 from kept.core.fold.fold import FoldPlan, fold_event
 from kept.flows.engine import Engine
 from kept.flows.note_in_log import note_operator
+from kept.flows.preparation import Preparation
 from kept.ports import BrandRow, Store
 
 SLOTS_SETTING: Final = "slots"
 _FACTS: Final = "facts.yaml"
+_MARK_BYTES: Final = 6
 _decode_slots = msgspec.json.Decoder(dict[str, str]).decode
-
-
-class Preparation(msgspec.Struct):
-    """A brand on its way into force."""
-
-    bundle: Bundle
-    texts: dict[str, str]
-    slots: dict[str, str]
-    """Fingerprint -> the slot that it is folded into."""
-    plan: FoldPlan
-    """What is folded again from the stream."""
-    until: int
-    """Events after this one are folded live."""
-    done: int = 0
-
-    @property
-    def is_filled(self) -> bool:
-        """Return whether every stored event has been folded again."""
-        return self.done >= self.until
 
 
 def load_slots(stored: bytes | None) -> dict[str, str]:
@@ -53,6 +37,13 @@ def choose_slots(facts: FactsFile, store: Store) -> dict[str, str]:
     """Return where each feature is kept; a new one gets a slot that no one ever wrote to."""
     known = load_slots(store.load_setting(SLOTS_SETTING))
     sequence = store.last_sequence()
+    if store.is_shared:
+        # Another node may have prepared the same at this sequence, and been cut short.
+        mark = random_bytes(_MARK_BYTES).hex()
+        return {
+            definition: known.get(definition) or f"{definition}@{sequence}.{mark}"
+            for definition in (definition_of(*one) for one in facts.features.items())
+        }
     definitions = (definition_of(name, feature) for name, feature in facts.features.items())
     return {
         definition: known.get(definition)
@@ -66,22 +57,28 @@ def begin(
 ) -> Preparation:
     """Begin to fold what arrives into the new slots as well; return what is left to do."""
     known = load_slots(engine.store.load_setting(SLOTS_SETTING))
-    fresh = {slot for definition, slot in slots.items() if definition not in known}
+    fresh = fresh_slots(slots, known)
     was = engine.store.load_brand()
     facts_changed = was is None or was.texts.get(_FACTS) != texts.get(_FACTS)
     until = engine.store.last_sequence() if fresh or facts_changed else 0
     if until:
-        engine.customers.plan = _union(engine.customers.plan, bundle.fold_plan)
+        engine.customers.plan = fold_both(engine.customers.plan, bundle.fold_plan)
     return Preparation(
         bundle=bundle,
         texts=texts,
         slots=dict(slots),
-        plan=_only(bundle.fold_plan, fresh),
+        plan=only_slots(bundle.fold_plan, fresh),
         until=until,
     )
 
 
-def _union(old: FoldPlan, new: FoldPlan) -> FoldPlan:
+def fresh_slots(slots: Mapping[str, str], known: Mapping[str, str]) -> set[str]:
+    """Return the slots that the brand in force does not fold into."""
+    return {slot for definition, slot in slots.items() if definition not in known}
+
+
+def fold_both(old: FoldPlan, new: FoldPlan) -> FoldPlan:
+    """Return the plan that folds what either of two folds."""
     by_event = dict(old.by_event)
     for name, plans in new.by_event.items():
         mine = by_event.get(name, ())
@@ -96,7 +93,7 @@ def _union(old: FoldPlan, new: FoldPlan) -> FoldPlan:
     )
 
 
-def _only(plan: FoldPlan, keys: set[str]) -> FoldPlan:
+def only_slots(plan: FoldPlan, keys: set[str]) -> FoldPlan:
     """Return the plan that folds these features, and all objects and traits."""
     return msgspec.structs.replace(
         plan,
@@ -111,20 +108,20 @@ def _only(plan: FoldPlan, keys: set[str]) -> FoldPlan:
 def fill(engine: Engine, preparation: Preparation, *, limit: int) -> None:
     """Fold some more stored events into the new slots."""
     events = engine.store.load_events(after=preparation.done, limit=limit)
-    for stored in events:
-        if stored.sequence > preparation.until:
-            break
-        (part,) = engine.store.load_parts([stored.part_id])
-        customer = engine.customers.home_of(part)
+    wanted = [stored for stored in events if stored.sequence <= preparation.until]
+    parts = engine.store.load_parts(sorted({stored.part_id for stored in wanted}))
+    engine.customers.own_parts([part.part_id for part in parts])
+    known = {part.part_id: part for part in parts}
+    for stored in wanted:
+        customer = engine.customers.home_of(known[stored.part_id])
         fold_event(preparation.plan, customer.states[stored.part_id], stored.event)
         customer.forget_sum()
         engine.customers.mark_dirty(stored.part_id, engine.store.next_sequence())
     preparation.done = min(events[-1].sequence, preparation.until) if events else preparation.until
 
 
-def take(engine: Engine, preparation: Preparation, now: int) -> None:
-    """Let the new brand decide from now on; every filled state must have been written before."""
-    bundle = preparation.bundle
+def work_by(engine: Engine, bundle: Bundle) -> None:
+    """Decide and fold by a brand from now on."""
     engine.bundle = bundle
     engine.customers.take_plan(bundle.fold_plan)
     engine.customers.forget_standing()
@@ -134,6 +131,13 @@ def take(engine: Engine, preparation: Preparation, now: int) -> None:
     engine.controls = msgspec.structs.replace(
         engine.controls, stale_facts=stale_fact_indexes(bundle.fact_plan, stale)
     )
+
+
+def take(engine: Engine, preparation: Preparation, now: int) -> None:
+    """Let the new brand decide from now on; every filled state must have been written before."""
+    bundle = preparation.bundle
+    engine.store.change_control()
+    work_by(engine, bundle)
     engine.store.save_setting(SLOTS_SETTING, msgspec.json.encode(preparation.slots))
     row = BrandRow(version=bundle.policy.version, in_force_at=now, texts=preparation.texts)
     engine.store.save_brand(row)

@@ -52,7 +52,10 @@ def read_page(engine: Engine, tool: str, *, after: int, limit: int) -> Page:
             f"sources.yaml does not say that {tool} is told of suppressions; "
             "give it `suppressions:` with its `identifiers`"
         )
-    notices = engine.store.load_notices(after=after, limit=limit + 1)
+    # Where several nodes note, one of a lower number may still be on its way.
+    settled = engine.store.read_settled().notice_id
+    found = engine.store.load_notices(after=after, limit=limit + 1)
+    notices = [notice for notice in found if notice.notice_id <= settled]
     told: list[Suppression] = []
     covered = []
     for notice in notices[:limit]:

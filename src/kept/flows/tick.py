@@ -6,11 +6,9 @@ is the same function. Nobody is scanned: the wake table says who is next.
 
 from typing import Final
 
-import msgspec
-
 from kept.core.decide import next_change_of_facts
 from kept.core.decision import Request
-from kept.core.facts import next_slide, stale_fact_indexes
+from kept.core.facts import next_slide
 from kept.core.layers import DRAWS
 from kept.core.values import DAY, HOUR, NEVER
 from kept.flows.campaign import advance_campaign
@@ -18,14 +16,17 @@ from kept.flows.customers import Customer
 from kept.flows.deliver import settle_unclear
 from kept.flows.engine import Engine, open_messages_of, standing_of
 from kept.flows.import_events import settle_import
+from kept.flows.nodes import attend
 from kept.flows.react import react
 from kept.flows.sign_log import sign_if_due
+from kept.flows.sources import save_heard, watch_sources
 
 WAKES_A_TICK: Final = 500
+SHARED_WAKES_A_TICK: Final = 100
+"""The same where several nodes share the store, and others wait for what a tick has locked."""
 FLUSHED_A_TICK: Final = 500
 IMPORTED_A_TICK: Final = 1_000
 CLAIMS_KEPT: Final = 8 * DAY
-HEARD_SETTING: Final = "heard_at"
 CLAIMS_DROPPED: Final = 50_000
 """How many old de-duplication keys one round of housekeeping drops."""
 
@@ -35,15 +36,17 @@ HELD_DROPPED: Final = 100
 
 def tick(engine: Engine, now: int) -> int:
     """Do what has fallen due; return how many customers were woken."""
-    _watch_sources(engine, now)
+    attend(engine, now)
+    watch_sources(engine, now)
     settle_import(engine, now, limit=IMPORTED_A_TICK)
     schedule(engine, now)
     woken = _wake(engine, now)
     advance_campaign(engine, now)
     settle_unclear(engine, now)
     schedule(engine, now)
-    engine.customers.flush(FLUSHED_A_TICK)
-    engine.customers.evict()
+    if not engine.store.is_shared:
+        engine.customers.flush(FLUSHED_A_TICK)
+        engine.customers.evict()
     return woken
 
 
@@ -97,51 +100,38 @@ def next_wake(engine: Engine, customer: Customer, now: int) -> int:
 
 
 def _wake(engine: Engine, now: int) -> int:
-    due = engine.store.load_due_wakes(now=now, limit=WAKES_A_TICK)
+    store, customers = engine.store, engine.customers
+    limit = SHARED_WAKES_A_TICK if store.is_shared else WAKES_A_TICK
+    due = [customer_id for customer_id, _ in store.load_due_wakes(now=now, limit=limit)]
     if not due:
         return 0
-    engine.store.save_wakes([(customer_id, 0) for customer_id, _ in due])
+    parts = {part.part_id: part for part in store.load_parts(due)}
+    # Whom another node works on just now stays due, and whoever is gone is not woken any more.
+    held = customers.hold({part.customer_id for part in parts.values()})
+    due = [each for each in due if each not in parts or parts[each].customer_id in held]
+    store.save_wakes([(customer_id, 0) for customer_id in due])
     done: set[int] = set()
-    for customer_id, _ in due:
-        parts = engine.store.load_parts([customer_id])
-        if not parts:
+    for customer_id in due:
+        if customer_id not in parts:
             continue
         # It may have been merged into another customer since.
-        customer = engine.customers.home_of(parts[0])
+        customer = customers.home_of(parts[customer_id])
         if customer.customer_id in done:
             continue
         done.add(customer.customer_id)
         customer.wake_at = 0
+        customers.note_changed(customer)
         react(engine, customer, now)
         engine.customers.touched[customer.customer_id] = customer
     engine.counts["wakes", ""] += len(done)
     return len(done)
 
 
-def _watch_sources(engine: Engine, now: int) -> None:
-    """Notice which sources fell silent; what rests on them is unknown until they are heard again."""
-    stale = sorted(
-        source
-        for source, after in engine.bundle.stale_after.items()
-        if source in engine.heard_at and now - engine.heard_at[source] > after
-    )
-    if stale == engine.stale_sources:
-        return
-    for source in set(stale) - set(engine.stale_sources):
-        engine.alert("source_silent", source=source, at=now)
-    for source in set(engine.stale_sources) - set(stale):
-        engine.alert("source_back", source=source, at=now)
-    engine.stale_sources = stale
-    events = [name for source in stale for name in engine.bundle.events_of_source[source]]
-    engine.controls = msgspec.structs.replace(
-        engine.controls, stale_facts=stale_fact_indexes(engine.bundle.fact_plan, events)
-    )
-    engine.customers.forget_standing()
-
-
 def housekeep(engine: Engine, now: int) -> None:
     """Do what need not be done often: note who was heard when, drop old keys, sign the log."""
-    engine.store.save_setting(HEARD_SETTING, msgspec.json.encode(engine.heard_at))
+    save_heard(engine)
+    if not engine.store.try_duty("housekeeping"):
+        return
     engine.store.forget_claims(before_hour=(now - CLAIMS_KEPT) // HOUR, limit=CLAIMS_DROPPED)
     engine.store.drop_held_records(now=now, limit=HELD_DROPPED)
     engine.store.drop_emptied_events()

@@ -27,6 +27,7 @@ from kept.flows.history_list import (
     load_progress,
     save_progress,
     strike_off,
+    take_duty,
     unlist_files,
 )
 from kept.flows.retain import load_progress as load_retention
@@ -53,8 +54,10 @@ class HistoryTrimmer:
         What was let go by its age waits for the daily look (`is_all`), or for company: it touches
         many files, each of which is written anew.
         """
-        gone: tuple[Gone, ...] = self._do(lambda engine, now: load_gone(engine.store))
-        if not any(one.request_id or one.sequences or is_all for one in gone):
+        gone: tuple[Gone, ...] = self._do(
+            lambda engine, now: load_gone(engine.store, is_all=is_all)
+        )
+        if not gone:
             return False
         parts = frozenset(part_id for one in gone for part_id in one.parts)
         sequences = frozenset(sequence for one in gone for sequence in one.sequences)
@@ -107,16 +110,28 @@ class HistoryTrimmer:
         for file in self.list_files():
             if lost.get(file.plain):
                 left = known[file.plain].narrowed_to(places)
-                self.rewrite(file, Trim(places=lost[file.plain]), left=left)
+                if not self.rewrite(file, Trim(places=lost[file.plain]), left=left):
+                    # Another node was at this file; the next look sees to it.
+                    return True
         used = {one.plain for one in self.list_files()}
         self._do(lambda engine, now: _note_closed(engine, places, used))
         return True
 
     def sweep(self) -> None:
-        """Remove files that nothing names, and strike off those that are not there any more."""
+        """Remove files that nothing names, and strike off those that are not there any more.
+
+        Raises:
+            StoreError: the folder has none of the files that there are: it is another one.
+        """
         self._writer.settle()
         found, temporary = self._history.list_names()
         listed = {one.name for one in self.list_files()}
+        if listed and listed.isdisjoint(found):
+            self._do(lambda engine, now: engine.alert("history_missing", at=now))
+            raise StoreError(
+                f"the folder of history has none of the {len(listed)} file(s) that were there; "
+                "is it mounted? Where it was changed, move the files along"
+            )
         unknown = [name for name in found if name not in listed]
         missing = sorted(listed - set(found))
         error: StoreError | None = self._do(
@@ -218,6 +233,7 @@ def _limits_due(engine: Engine, limits: Limits, now: int) -> tuple[Limits, int] 
 
 
 def _note_trimmed(engine: Engine, now: int) -> None:
+    take_duty(engine.store)
     progress = load_progress(engine.store)
     save_progress(engine.store, msgspec.structs.replace(progress, trimmed_at=now))
 
@@ -238,6 +254,7 @@ def _places_in(engine: Engine, file: HistoryFile) -> OpenPlaces:
 
 
 def _note_closed(engine: Engine, places: OpenPlaces, used: Collection[str]) -> None:
+    take_duty(engine.store)
     progress = load_progress(engine.store)
     kept = {
         digest: listed

@@ -13,7 +13,7 @@ from kept.core.values import HOUR, MINUTE
 from kept.errors import NotAllowedError
 from kept.flows.keys import note_used
 from kept.flows.revoke_compromised import Barred, load_barred
-from kept.flows.staff import ADMIN_SETTING, REVOKED
+from kept.flows.staff import ADMIN_SETTING, REVOKED, forget_over
 from kept.ports import Store
 
 _SEEN_EVERY: Final = MINUTE
@@ -26,7 +26,7 @@ class Directory:
     It is read by the event loop, and replaced as a whole by the writer.
     """
 
-    def __init__(self, *, declared: dict[str, str], idle: int, whole: int) -> None:
+    def __init__(self, *, declared: dict[str, str] | None = None, idle: int, whole: int) -> None:
         """Begin empty.
 
         Args:
@@ -34,7 +34,7 @@ class Directory:
             idle: after how long without use a session ends (µs).
             whole: after how long a session ends however it was used (µs).
         """
-        self.declared = declared
+        self.declared = declared or {}
         self.barred = Barred()
         """What a breach took away of what the brand folder names."""
         self._idle = idle
@@ -67,6 +67,10 @@ class Directory:
             )
         )
         self.keys.used |= used
+
+    def forget_over(self, store: Store, now: int) -> None:
+        """Drop sessions that ended by themselves."""
+        forget_over(store, now, idle=self._idle, whole=self._whole)
 
     def find_session(self, cookie: str, *, now: int) -> tuple[Session, Staff] | None:
         """Return whose session a cookie names, None where it is nobody's any more."""

@@ -6,9 +6,7 @@ once more, under the same id.
 """
 
 import logging
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +20,6 @@ from kept.core.bundle import Bundle
 from kept.core.erasure import write_request
 from kept.core.message import Postponed, SendResult
 from kept.errors import KeptError, SettingsError
-from kept.flows.engine import Engine
 from kept.flows.pursue_erasures import (
     OWN_FILES,
     Asking,
@@ -33,19 +30,19 @@ from kept.flows.pursue_erasures import (
 )
 from kept.ports import Notifier
 from kept.runtime.channels import read_setting
+from kept.runtime.rounds import Rounds, Submit
 from kept.settings import Settings
 
 _log = logging.getLogger("kept.erasures")
 LOOK_SECONDS: Final = 2.0
 
-Submit = Callable[[Callable[[Engine, int], Any]], "Future[Any]"]
 MakeNotifier = Callable[[str], Notifier | None]
 Wait = Callable[[float], bool]
 """Waits so many seconds for calls that have begun; tells whether all of them have ended."""
 
 
-class Erasures:
-    """The thread that erases files and chases recipients."""
+class Erasures(Rounds):
+    """Erases files and chases recipients."""
 
     def __init__(
         self,
@@ -68,30 +65,13 @@ class Erasures:
         self._waits = waits
         self._notifier_of = notifier_of
         self._is_clean = is_clean
-        self._stopping = threading.Event()
-        self._woken = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="kept-erasures", daemon=True)
-
-    def start(self) -> None:
-        """Begin to look."""
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Look at once."""
-        self._woken.set()
-
-    def stop(self) -> None:
-        """End after what is under way."""
-        self._stopping.set()
-        self._woken.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        super().__init__("erasures", self.look, every=LOOK_SECONDS)
 
     def look(self) -> bool:
         """Do what is due; return whether more is."""
         due: Due = self._submit(find_due).result()
         for asking in due.askings:
-            if self._stopping.is_set():
+            if self.is_stopping:
                 break
             try:
                 self._do(asking)
@@ -132,18 +112,6 @@ class Erasures:
             return notifier.post(post_id, write_request(asking.record, asking.recipient))
         finally:
             notifier.close()
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                if self.look():
-                    continue
-            except KeptError as error:
-                _log.warning("an erasure goes on later: %s", error)
-            except Exception:  # noqa: BLE001 - the outer edge: a bug must not end the chasing
-                _log.exception("an erasure goes on later")
-            self._woken.wait(LOOK_SECONDS)
-            self._woken.clear()
 
 
 def find_notifier(

@@ -4,10 +4,8 @@ Rows are read and written beside the writer, which is only asked to plan and to 
 piece of work this thread rests several times as long, so that it never takes much of a core.
 """
 
-import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Any, Final
 
 import msgspec
@@ -22,16 +20,14 @@ from kept.flows.history_list import Progress, is_gone, load_progress
 from kept.flows.trim_history import HistoryTrimmer
 from kept.history_port import History
 from kept.ports import Store
+from kept.runtime.rounds import Rounds, Submit
 
-_log = logging.getLogger("kept.history")
 LOOK_SECONDS: Final = 60.0
 FIRST_SECONDS: Final = 10.0
 REST_SHARE: Final = 3
 """How many times as long as it worked this thread rests."""
 REST_SECONDS_MAX: Final = 0.5
 SWEEP_SECONDS: Final = 86_400.0
-
-Submit = Callable[[Callable[[Engine, int], Any]], "Future[Any]"]
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +40,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Their length in bytes, together."""
 
 
-class Histories:
+class Histories(Rounds):
     """Exports, forgets and sweeps while the server works."""
 
     def __init__(
@@ -61,30 +57,18 @@ class Histories:
         self._limits_of = limits_of
         self._writer = HistoryWriter(self._do, store_of, history, rest=self._rest)
         self._trimmer = HistoryTrimmer(self._writer)
-        self._stopping = threading.Event()
-        self._woken = threading.Event()
         self._working = threading.Lock()
         self._rested_at = 0
         self._is_hasty = False
         self._sweep_at = 0
         self.standing = Standing()
-        self._thread = threading.Thread(target=self._run, name="kept-history", daemon=True)
-
-    def start(self) -> None:
-        """Begin to look."""
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Look at once: somebody was forgotten."""
-        self._woken.set()
+        super().__init__("history", self.look, every=LOOK_SECONDS, first=FIRST_SECONDS)
 
     def stop(self) -> None:
         """End after the piece that is under way; a file that is not finished is begun anew later."""
-        self._stopping.set()
-        self._woken.set()
-        if self._thread.is_alive():
-            self._thread.join()
-        self._history.close()
+        super().stop()
+        with self._working:
+            self._history.close()
 
     def is_clean(self, request_id: str) -> bool:
         """Return whether no file holds what an erasure is about; if one does, see to it now."""
@@ -98,19 +82,27 @@ class Histories:
         with self._working:
             self._is_hasty = True
             try:
-                self._look(is_all=True)
+                self._do_all(is_all=True)
             except _StoppedError as error:
                 raise StoreError("the server stops; history goes on with its next start") from error
             finally:
                 self._is_hasty = False
             return self.standing
 
-    def look(self) -> None:
-        """Do what is due."""
+    def look(self) -> bool:
+        """Do what is due; whatever is left waits for the next look."""
         with self._working:
-            self._look(is_all=False)
+            try:
+                self._do_all(is_all=False)
+            except _StoppedError:
+                return False
+            except KeptError:
+                # Whatever it was, the next look begins as a start does.
+                self._sweep_at = 0
+                raise
+        return False
 
-    def _look(self, *, is_all: bool) -> None:
+    def _do_all(self, *, is_all: bool) -> None:
         self._rested_at = read_monotonic()
         if self._rested_at >= self._sweep_at:
             self._trimmer.sweep()
@@ -140,27 +132,12 @@ class Histories:
 
     def _rest(self) -> None:
         """Let others work: as long as this thread worked since the last rest, and more."""
-        if self._stopping.is_set():
+        if self.is_stopping:
             raise _StoppedError
         if not self._is_hasty:
             worked = (read_monotonic() - self._rested_at) / SECOND
             self._stopping.wait(min(worked * REST_SHARE, REST_SECONDS_MAX))
         self._rested_at = read_monotonic()
-
-    def _run(self) -> None:
-        # A start has better things to do first.
-        self._woken.wait(FIRST_SECONDS)
-        while not self._stopping.is_set():
-            self._woken.clear()
-            try:
-                self.look()
-            except _StoppedError:
-                return
-            except KeptError as error:
-                _log.warning("history goes on later: %s", error)
-            except Exception:  # noqa: BLE001 - the outer edge: a bug must not end the export
-                _log.exception("history goes on later")
-            self._woken.wait(LOOK_SECONDS)
 
 
 def _stand(behind: int, progress: Progress) -> Standing:

@@ -6,14 +6,13 @@ whatever was copied within the last two thirds of them can.
 """
 
 import logging
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Any, Final
 
 from kept.core.values import DAY
-from kept.errors import KeptError
+from kept.errors import ContendedError, KeptError
 from kept.flows.engine import Engine
+from kept.runtime.rounds import Rounds, Submit
 from kept.stores.vault.epochs import EpochStatus, UpkeptKeys
 
 _log = logging.getLogger("kept.runtime")
@@ -21,10 +20,8 @@ _LOOK_SECONDS: Final = 60.0
 _KEYS_A_PIECE: Final = 500
 _SHARES: Final = 3
 
-Submit = Callable[[Callable[[Engine, int], Any]], "Future[Any]"]
 
-
-class KeyUpkeep:
+class KeyUpkeep(Rounds):
     """Rotates, wraps anew and destroys, a piece at a time between other work of the writer."""
 
     def __init__(self, submit: Submit, find_keys: Callable[[], UpkeptKeys], *, days: int) -> None:
@@ -32,18 +29,7 @@ class KeyUpkeep:
         self._submit = submit
         self._find_keys = find_keys
         self._share = days * DAY // _SHARES
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="kept-keys", daemon=True)
-
-    def start(self) -> None:
-        """Begin to look once a minute."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the piece that is under way."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        super().__init__("keys", self.look, every=_LOOK_SECONDS)
 
     def list_epochs(self) -> list[EpochStatus]:
         """Return the epochs in use."""
@@ -63,8 +49,8 @@ class KeyUpkeep:
         self._rewrap()
         return epoch
 
-    def look(self) -> None:
-        """Do what is due."""
+    def look(self) -> bool:
+        """Do what is due; nothing more is right away."""
         self._rewrap()
         newest = self.list_epochs()[-1]
         age: int = self._do(lambda now: now - newest.begun_at)
@@ -76,6 +62,7 @@ class KeyUpkeep:
         left: list[int] = self._do(self._destroy)
         for epoch in left:
             self._alert("master_key_to_destroy", epoch=epoch)
+        return False
 
     def _do(self, work: Callable[[int], Any]) -> Any:
         """Do work on the writer, and raise here what goes wrong: no customer's event has a part in it.
@@ -84,6 +71,8 @@ class KeyUpkeep:
         """
 
         def job(engine: Engine, now: int) -> tuple[Any, KeptError | None]:
+            if not engine.store.try_duty("keys"):
+                raise ContendedError("another node looks after the keys")
             try:
                 return work(now), None
             except KeptError as error:
@@ -98,7 +87,7 @@ class KeyUpkeep:
         return self._find_keys().destroy_epochs(retired_before=now - (_SHARES - 1) * self._share)
 
     def _rewrap(self) -> None:
-        while not self._stopping.is_set() and self._do(self._rewrap_piece):
+        while not self.is_stopping and self._do(self._rewrap_piece):
             continue
 
     def _rewrap_piece(self, now: int) -> int:
@@ -106,13 +95,3 @@ class KeyUpkeep:
 
     def _alert(self, code: str, *, epoch: int) -> None:
         self._submit(lambda engine, now: engine.alert(code, at=now, epoch=epoch)).result()
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self.look()
-            except KeptError as error:
-                _log.warning("the keys could not be looked after: %s", error)
-            except Exception:  # noqa: BLE001 - the outer edge: a bug must not keep old backups open
-                _log.exception("the keys could not be looked after")
-            self._stopping.wait(_LOOK_SECONDS)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Final
 
+from kept.clock import read_uptime
 from kept.core.message import Accepted, Message, Outgoing, Postponed, SendResult, Unclear
 from kept.core.values import SECOND
 from kept.ports import Channel
@@ -14,7 +15,7 @@ _log = logging.getLogger("kept.senders")
 FAILURES_TO_REST: Final = 5
 """So many failures in a row make a channel rest."""
 REST: Final = 10 * SECOND
-Report = Callable[[str, SendResult], None]
+Report = Callable[[Message, SendResult], None]
 
 
 class Senders:
@@ -49,15 +50,22 @@ class Senders:
         with self._lock:
             return sum(self._threads - busy for busy in self._busy.values())
 
-    def send(self, message: Message, outgoing: Outgoing, now: int) -> None:
-        """Call the provider on a thread of the channel's own."""
+    def send(self, message: Message, outgoing: Outgoing, now: int, *, until: int = 0) -> None:
+        """Call the provider on a thread of the channel's own, until an uptime if one is given."""
         with self._lock:
             self._busy[message.channel] += 1
-        future = self._pools[message.channel].submit(self._call, message, outgoing, now)
+        future = self._pools[message.channel].submit(self._call, message, outgoing, now, until)
         self._running.add(future)
         future.add_done_callback(self._running.discard)
 
-    def _call(self, message: Message, outgoing: Outgoing, now: int) -> None:
+    def _call(self, message: Message, outgoing: Outgoing, now: int, until: int) -> None:
+        if until and read_uptime() >= until:
+            # This process was stopped for so long that others may have taken the message up. It
+            # surely did not leave from here.
+            with self._lock:
+                self._busy[message.channel] -= 1
+            self._report(message, Postponed(detail="this node was stopped before it could send"))
+            return
         try:
             result = self._channels[message.channel].send(outgoing)
         except Exception:  # noqa: BLE001 - the outer edge: an adapter's bug must not lose the message
@@ -71,7 +79,7 @@ class Senders:
                     self._rests_until[message.channel] = now + REST
             elif isinstance(result, Accepted):
                 self._failures[message.channel] = 0
-        self._report(message.message_id, result)
+        self._report(message, result)
 
     def wait(self, seconds: float) -> bool:
         """Wait for the calls that have begun; return whether all of them have ended."""

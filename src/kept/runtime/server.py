@@ -4,42 +4,43 @@ import asyncio
 import gc
 import logging
 import os
-import threading
+import socket
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Final, TypeVar
 
 from kept import settings as limits
 from kept.analytics import ParquetHistory
 from kept.channels.files import FilesChannel
-from kept.clock import Clock, SystemClock, random_token
-from kept.core.brand.model import Brand
+from kept.clock import Clock, SharedClock, SystemClock, random_token, read_uptime
 from kept.core.bundle import Bundle
-from kept.core.compile import compile_brand
 from kept.core.keys import KeyRing, hash_key
 from kept.core.message import Message, Outgoing, SendResult
 from kept.core.unsubscribe import make_link
 from kept.core.values import HOUR, MINUTE
-from kept.errors import InvalidBrandError, KeptError, Problem, SettingsError
-from kept.flows import deliver, take_brand
+from kept.errors import KeptError, OutdatedError, Problem, SettingsError
+from kept.flows import deliver
 from kept.flows.engine import Engine
 from kept.flows.keys import migrate_keys
 from kept.flows.recover import recover
 from kept.flows.sign_log import open_log
-from kept.flows.staff import ADMIN_SETTING, forget_over
-from kept.ports import Channel, Notifier
+from kept.flows.staff import ADMIN_SETTING
+from kept.flows.together import WantsOf, do_together
+from kept.ports import Channel, Notifier, Store
 from kept.runtime.bases import Bases
-from kept.runtime.breaches import Breaches
+from kept.runtime.brands import Brands
+from kept.runtime.breaches import work_on_breaches_of
 from kept.runtime.channels import OUTBOX, build_channels
 from kept.runtime.collector import spare_collector
 from kept.runtime.directory import Directory
 from kept.runtime.erasures import Erasures, find_missing_secrets, find_notifier
-from kept.runtime.folder import load_checked, read_folder, stamp_of
 from kept.runtime.histories import Histories
 from kept.runtime.keeping import Keeping
 from kept.runtime.key_upkeep import KeyUpkeep
 from kept.runtime.references import find_missing
 from kept.runtime.senders import Senders
+from kept.runtime.shared_writer import SharedWriter
 from kept.runtime.stores import open_store
 from kept.runtime.tools import Tools, build_notifiers, is_live
 from kept.runtime.writer import Writer
@@ -47,8 +48,6 @@ from kept.settings import Settings, read_secret
 
 T = TypeVar("T")
 _log = logging.getLogger("kept.runtime")
-_WATCH_SECONDS: Final = 0.5
-_FILL: Final = 2_000
 _SECRET_SETTING: Final = "link_secret"
 ADMIN_TOKEN_FILE: Final = "admin-token"
 ADDRESS_FILE: Final = "server-address"
@@ -66,21 +65,22 @@ class Runtime:
             StoreError: the store cannot be opened.
         """
         self.settings = settings
-        self.clock = clock or SystemClock()
-        self.problems: tuple[Problem, ...] = ()
-        """Why the folder as it is now was not taken up; empty while it is in force."""
-        self._texts = read_folder(settings.brand)
-        self._brand = load_checked(self._texts, settings=settings)
+        self.clock: Clock = clock or SystemClock()
+        if clock is None:
+            self.clock = SharedClock() if settings.database else SystemClock()
+        self.brands = Brands(settings, self.submit)
         self.is_ready = False
         self._was_open = False
         self._begun: list[tuple[Message, Outgoing]] = []
+        self._began_at = 0
         settings.data.mkdir(parents=True, exist_ok=True)
-        self.writer = Writer(
-            self._open_engine,
-            clock=self.clock,
-            before_commit=self._begin_due,
-            after_commit=self._send_begun,
+        staff = settings.staff
+        self.directory = Directory(
+            idle=staff.session_idle_minutes * MINUTE, whole=staff.session_hours * HOUR
         )
+        self.also_takes_up: list[Callable[[Store], None]] = []
+        """What else is told, within a transaction, when what all nodes must know changed."""
+        self.writer = self._make_writer()
         self._files = FilesChannel(folder=settings.data / OUTBOX, clock=self.clock)
         channels, notifiers = self._open_outside()
         self._prepare_secrets()
@@ -111,11 +111,9 @@ class Runtime:
             ),
             is_clean=self.histories.is_clean,
         )
-        self.breaches = Breaches(self.submit)
+        self.breaches = work_on_breaches_of(self.submit)
         self.bases = Bases(self.submit, settings, clock=self.clock)
         self.key_upkeep = KeyUpkeep(self.submit, lambda: self._keys, days=settings.backup_days)
-        self._stopping = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, name="kept-brand", daemon=True)
 
     def announce(self, url: str) -> None:
         """Write down where this server is reached, for the command line on this machine."""
@@ -130,15 +128,14 @@ class Runtime:
         self.keeping.start()
         self.histories.start()
         self.breaches.start()
-        if self.settings.watch:
-            self._watcher.start()
+        self.brands.start()
         self.is_ready = True
 
     def stop(self) -> None:
         """Drain hand-overs that have begun, make everything durable, and end."""
         self.is_ready = False
         gc.unfreeze()
-        self._stopping.set()
+        self.brands.stop()
         self.key_upkeep.stop()
         self.erasures.stop()
         self.keeping.stop()
@@ -148,12 +145,15 @@ class Runtime:
         self.senders.drain(limits.DRAIN_SECONDS)
         self.tools.drain(limits.DRAIN_SECONDS)
         self.writer.stop()
-        if self._watcher.is_alive():
-            self._watcher.join()
 
-    def ask(self, job: Callable[[Engine, int], T]) -> "asyncio.Future[T]":
-        """Run a job on the writer from an event loop; done when its changes are durable."""
-        return self.writer.ask(job)
+    def ask(
+        self, job: Callable[[Engine, int], T], wants: WantsOf | None = None
+    ) -> "asyncio.Future[T]":
+        """Run a job on the writer from an event loop; done when its changes are durable.
+
+        Where other nodes share the store, `wants` says what it will touch.
+        """
+        return self.writer.ask(job, wants)
 
     def submit(self, job: Callable[[Engine, int], T]) -> "Future[T]":
         """Run a job on the writer from any other thread."""
@@ -161,54 +161,94 @@ class Runtime:
 
     # -- opening
 
+    def _make_writer(self) -> Writer:
+        if not self.settings.database:
+            return Writer(
+                self._open_engine,
+                clock=self.clock,
+                before_commit=self._begin_due,
+                after_commit=self._send_begun,
+            )
+        return SharedWriter(
+            self._open_engine,
+            clock=self.clock,
+            before_commit=self._begin_due,
+            after_commit=self._send_begun,
+            renew=self.brands.renew,
+        )
+
     def _open_engine(self) -> Engine:
         # An address that no link can begin with is found now, not with the first message.
         make_link(self.settings.own_url, "")
-        store, self._keys = open_store(self.settings)
+        store, self._keys, vault = open_store(self.settings)
         try:
-            slots = take_brand.choose_slots(self._brand.facts, store)
-            self.bundle = compile_brand(self._brand, slots=slots)
-            secret = store.load_setting(_SECRET_SETTING)
-            if secret is None:
-                secret = random_token().encode()
-                with store.transaction():
-                    store.save_setting(_SECRET_SETTING, secret)
+            bundle, slots = self.brands.open(store)
             engine = Engine(
                 store,
-                self.bundle,
-                secret=secret,
+                bundle,
+                secret=b"",
                 public_url=self.settings.own_url,
                 shadow=self.settings.shadow,
             )
             engine.is_live = is_live(self.settings)
-            now = self.clock.now()
-            with store.transaction():
-                open_log(engine, now)
-                recover(engine, now, is_start=not self._was_open)
-            for source in self.bundle.stale_after:
-                # A source that was never heard is given its time from now on.
-                engine.heard_at.setdefault(source, now)
-            in_force = store.load_brand()
-            if in_force is None or in_force.version != self.bundle.policy.version:
-                self._take_at_start(engine, slots)
+            engine.node_id = store.join(f"{socket.gethostname()}:{os.getpid()}")
+
+            def take_up(engine: Engine) -> None:
+                # Another node may have destroyed keys that were used here.
+                vault.let_go()
+                self.directory.load(engine.store)
+                for also in self.also_takes_up:
+                    also(engine.store)
+
+            engine.also_takes_up.append(take_up)
+            engine.secret = self._commit(engine, _link_secret)
+            self._bring_up(engine)
+            self.brands.take_at_start(engine, slots, self._commit)
         except BaseException:
             store.close()
             raise
         self._was_open = True
         return engine
 
-    def _take_at_start(self, engine: Engine, slots: dict[str, str]) -> None:
-        """Bring a folder that changed while nothing ran into force before anything is decided."""
-        store = engine.store
-        preparation = take_brand.begin(engine, self.bundle, self._texts, slots)
-        while not preparation.is_filled:
-            with store.transaction():
-                take_brand.fill(engine, preparation, limit=_FILL)
-                engine.customers.flush(_FILL)
-        with store.transaction():
-            while engine.customers.dirty_count:
-                engine.customers.flush(_FILL)
-            take_brand.take(engine, preparation, self.clock.now())
+    def _bring_up(self, engine: Engine) -> None:
+        """Let an engine take up what is durable."""
+
+        def bring_up(engine: Engine, now: int) -> int:
+            open_log(engine, now)
+            recover(engine, now, is_start=not self._was_open)
+            return now
+
+        now = self._commit(engine, bring_up)
+        for source in engine.bundle.stale_after:
+            # A source that was never heard is given its time from now on.
+            engine.heard_at.setdefault(source, now)
+        engine.keep_noted()
+
+    def _commit(self, engine: Engine, job: Callable[[Engine, int], T]) -> T:
+        """Run a job before the writer does, or while it is opened again."""
+        while True:
+            try:
+                return do_together(engine, job, self._tell_time)
+            except OutdatedError:
+                self.brands.renew(engine)
+
+    def _tell_time(self, shared: int) -> int:
+        clock = self.clock
+        return clock.follow(shared) if isinstance(clock, SharedClock) else clock.now()
+
+    @property
+    def bundle(self) -> Bundle:
+        """Return the brand in force."""
+        return self.writer.engine.bundle
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Return why the folder as it is now was not taken up; empty while it is in force."""
+        return self.brands.problems
+
+    def reload(self) -> tuple[Problem, ...]:
+        """Take up the folder as it is now, or refuse it as a whole and say why."""
+        return self.brands.reload()
 
     def _open_outside(self) -> tuple[dict[str, Channel], dict[str, Notifier]]:
         """Return what sends and what tells tools; raises with all that is missing for any of it."""
@@ -233,31 +273,25 @@ class Runtime:
 
     def _prepare_secrets(self) -> None:
         engine = self.writer.engine
-        store = engine.store
         self.link_secret = engine.secret
-        stored = store.load_setting(ADMIN_SETTING)
-        if not stored:
-            token = f"kept_{random_token()}"
-            path = self.settings.data / ADMIN_TOKEN_FILE
-            with os.fdopen(
-                os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w"
-            ) as file:
-                file.write(token + "\n")
-            stored = hash_key(token).encode()
-            with store.transaction():
-                store.save_setting(ADMIN_SETTING, stored)
-        declared = {
+        self.directory.declared = {
             hash_key(read_secret(source.key)): name
             for name, source in self.bundle.brand.sources.sources.items()
             if source.key
         }
-        staff = self.settings.staff
-        idle, whole = staff.session_idle_minutes * MINUTE, staff.session_hours * HOUR
-        with store.transaction():
+
+        def prepare(engine: Engine, now: int) -> None:
+            store = engine.store
+            if not store.load_setting(ADMIN_SETTING):
+                store.change_control()
+                token = f"kept_{random_token()}"
+                _write_token(self.settings.data / ADMIN_TOKEN_FILE, token)
+                store.save_setting(ADMIN_SETTING, hash_key(token).encode())
             migrate_keys(store)
-            forget_over(store, self.clock.now(), idle=idle, whole=whole)
-        self.directory = Directory(declared=declared, idle=idle, whole=whole)
-        self.directory.load(store)
+            self.directory.forget_over(store, now)
+            self.directory.load(store)
+
+        self._commit(engine, prepare)
 
     @property
     def keys(self) -> KeyRing:
@@ -266,7 +300,12 @@ class Runtime:
 
     async def change_access(self, job: Callable[[Engine, int], T]) -> T:
         """Run a job that changes who may ask, and take it up once it is durable."""
-        changed = await self.ask(job)
+
+        def change(engine: Engine, now: int) -> T:
+            engine.store.change_control()
+            return job(engine, now)
+
+        changed = await self.ask(change)
         # A job of its own: what is not durable is not in force.
         await self.ask(lambda engine, now: self.directory.load(engine.store))
         return changed
@@ -296,6 +335,9 @@ class Runtime:
     def _begin_due(self, engine: Engine, now: int) -> None:
         room = self.senders.room()
         channels = self.senders.ready_channels(now)
+        # What was begun in a transaction that failed is not on its way.
+        self._begun = []
+        self._began_at = read_uptime()
         if room and channels:
             self._begun = deliver.take_due(engine, channels=channels, limit=room, now=now)
         self.tools.begin_due(engine, now)
@@ -303,13 +345,15 @@ class Runtime:
 
     def _send_begun(self, engine: Engine, now: int) -> None:
         begun, self._begun = self._begun, []
+        # Where others take up what a node leaves behind, one that was stopped must not go on sending.
+        until = self._began_at + deliver.CALLED_WITHIN if engine.store.is_shared else 0
         for message, outgoing in begun:
-            self.senders.send(message, outgoing, now)
+            self.senders.send(message, outgoing, now, until=until)
         self.tools.send_begun()
 
-    def _report(self, message_id: str, result: SendResult) -> None:
+    def _report(self, message: Message, result: SendResult) -> None:
         def settle(engine: Engine, now: int) -> None:
-            deliver.settle(engine, message_id, result, now)
+            deliver.settle(engine, message.message_id, result, now, attempt=message.attempt_count)
 
         try:
             self.writer.submit(settle)
@@ -317,60 +361,19 @@ class Runtime:
             # The message stays `leaving`; after a restart it is taken up as interrupted.
             _log.warning("a result could not be recorded: %s", error)
 
-    # -- a changed brand folder
 
-    def _watch(self) -> None:
-        seen = stamp_of(self.settings.brand)
-        while not self._stopping.wait(_WATCH_SECONDS):
-            try:
-                stamp = stamp_of(self.settings.brand)
-                if stamp != seen:
-                    seen = stamp
-                    self.reload()
-            except OSError as error:
-                # A file vanished while it was looked at: the next look finds the folder whole.
-                _log.info("the brand folder changes: %s", error)
+def _link_secret(engine: Engine, now: int) -> bytes:
+    """Return the secret that signs links, made at the first start; all nodes have the same."""
+    store = engine.store
+    secret = store.load_setting(_SECRET_SETTING)
+    if secret is None:
+        store.change_control()
+        secret = random_token().encode()
+        store.save_setting(_SECRET_SETTING, secret)
+    return secret
 
-    def reload(self) -> tuple[Problem, ...]:
-        """Take up the folder as it is now, or refuse it as a whole and say why."""
-        try:
-            texts = read_folder(self.settings.brand)
-            brand = load_checked(texts, settings=self.settings)
-        except InvalidBrandError as error:
-            self.problems = error.problems
-            _log.warning("the changed brand folder is refused: %d problem(s)", len(error.problems))
-            self.submit(lambda engine, now: engine.alert("brand_refused", at=now)).result()
-            return self.problems
-        self.problems = ()
-        if brand.version != self.bundle.policy.version:
-            self._prepare(brand, texts)
-        return ()
 
-    def _prepare(self, brand: Brand, texts: dict[str, str]) -> None:
-        slots = self.submit(
-            lambda engine, now: take_brand.choose_slots(brand.facts, engine.store)
-        ).result()
-        bundle: Bundle = compile_brand(brand, slots=slots)
-        preparation = self.submit(
-            lambda engine, now: take_brand.begin(engine, bundle, texts, slots)
-        ).result()
-
-        def fill(engine: Engine, now: int) -> None:
-            take_brand.fill(engine, preparation, limit=_FILL)
-            engine.customers.flush(_FILL)
-
-        def write(engine: Engine, now: int) -> int:
-            engine.customers.flush(_FILL)
-            return engine.customers.dirty_count
-
-        while not preparation.is_filled:
-            self.submit(fill).result()
-        if preparation.until:
-            while self.submit(write).result():
-                pass
-
-        def take(engine: Engine, now: int) -> None:
-            take_brand.take(engine, preparation, now)
-
-        self.submit(take).result()
-        self.bundle, self._brand, self._texts = bundle, brand, texts
+def _write_token(path: Path, token: str) -> None:
+    """Write a token down for its owner alone."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(token + "\n")

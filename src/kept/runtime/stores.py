@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from kept.ports import Store
+from kept.ports import Store, Vault
 from kept.runtime.master_key import open_keys, open_master_key
 from kept.settings import Settings, is_reference, read_secret
 from kept.stores.postgres import (
@@ -18,10 +18,11 @@ from kept.stores.vault.epochs import UpkeptKeys
 
 
 class Opened(NamedTuple):
-    """A store that is open, and its keys."""
+    """A store that is open, its keys, and the vault that stands on them."""
 
     store: Store
     keys: UpkeptKeys
+    vault: Vault
 
 
 def open_store(settings: Settings) -> Opened:
@@ -34,7 +35,8 @@ def open_store(settings: Settings) -> Opened:
     if settings.database:
         return _open_database(settings)
     keys = open_keys(settings.data, settings.master_key, token=settings.master_key_token)
-    return Opened(SqliteStore(settings.data, vault=SealingVault(keys)), keys)
+    vault = SealingVault(keys)
+    return Opened(SqliteStore(settings.data, vault=vault), keys, vault)
 
 
 def _open_database(settings: Settings) -> Opened:
@@ -53,11 +55,12 @@ def _open_database(settings: Settings) -> Opened:
             sealed=address.place if database.has_keys() else "",
         )
         keys = KeyDatabase(database, service)
-        store = PostgresStore(address, vault=SealingVault(keys), database=database)
+        vault = SealingVault(keys)
+        store = PostgresStore(address, vault=vault, database=database)
     except BaseException:
         database.close()
         raise
-    return Opened(store, keys)
+    return Opened(store, keys, vault)
 
 
 def _resolve(text: str) -> str:

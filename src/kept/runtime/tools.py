@@ -15,12 +15,13 @@ from typing import Final
 from kept import settings as limits
 from kept.channels.posted import PostedFiles
 from kept.channels.webhook import WebhookChannel
-from kept.clock import Clock
+from kept.clock import Clock, read_uptime
 from kept.core.bundle import Bundle
 from kept.core.message import Accepted, Postponed, SendResult, Unclear
 from kept.core.values import SECOND
 from kept.errors import KeptError, SettingsError
 from kept.flows.disclosures import note_suppressions_told
+from kept.flows.duties import KEPT_FOR, hold_duty
 from kept.flows.engine import Engine
 from kept.flows.tell_tools import (
     Page,
@@ -111,6 +112,8 @@ class Tools:
             else None
         )
         self._begun: list[tuple[_Tool, Page]] = []
+        self._until = 0
+        """Until which uptime what was read may be told; 0 for as long as it takes."""
         self._running: set[Future[None]] = set()
 
     def begin_due(self, engine: Engine, now: int) -> None:
@@ -128,12 +131,16 @@ class Tools:
             after = load_told(engine.store, tool.told_as)
             if after >= newest:
                 continue
+            if not hold_duty(engine, f"tool.{tool.told_as}", now):
+                # Another node tells this tool, one call after the other.
+                continue
             page = read_page(engine, tool.name, after=after, limit=limits.NOTICES_A_POST)
             if page.suppressions:
                 tool.is_busy = True
                 self._begun.append((tool, page))
             else:
                 save_told(engine, tool.name, page, told_as=tool.told_as)
+        self._until = read_uptime() + KEPT_FOR // 4 if engine.store.is_shared else 0
 
     def send_begun(self) -> None:
         """Call the tools, each on a thread of its own; what was read is durable by now."""
@@ -141,7 +148,7 @@ class Tools:
         for tool, page in begun:
             if self._pool is None:
                 raise AssertionError("there is a page and no tool")
-            future = self._pool.submit(self._call, tool, page)
+            future = self._pool.submit(self._call, tool, page, self._until)
             self._running.add(future)
             future.add_done_callback(self._running.discard)
 
@@ -166,7 +173,11 @@ class Tools:
         for tool in self._tools.values():
             tool.notifier.close()
 
-    def _call(self, tool: _Tool, page: Page) -> None:
+    def _call(self, tool: _Tool, page: Page, until: int) -> None:
+        if until and read_uptime() >= until:
+            # This process was stopped for so long that another node may tell the tool by now.
+            tool.is_busy = False
+            return
         try:
             result = tool.notifier.post(*write_post(page))
         except Exception:  # noqa: BLE001 - the outer edge: an adapter's bug must not end the telling
@@ -189,6 +200,9 @@ class Tools:
 
 def _settle(engine: Engine, tool: _Tool, page: Page, result: SendResult, now: int) -> None:
     """Note what became of a call; whatever is no clear yes is told again, in the same order."""
+    if load_told(engine.store, tool.told_as) != page.after:
+        # Another node went on with it meanwhile.
+        return
     if not isinstance(result, Postponed):
         note_suppressions_told(engine, tool.name, after=page.after, upto=page.upto, now=now)
     if isinstance(result, Accepted):

@@ -16,33 +16,38 @@ from typing import Any, Final, TypeVar
 from kept import settings
 from kept.clock import Clock, read_monotonic
 from kept.core.values import SECOND
-from kept.errors import InputError, KeptError, OverloadedError, StoreError
+from kept.errors import InputError, KeptError, OutdatedError, OverloadedError, StoreError
 from kept.flows.engine import Engine
 from kept.flows.tick import housekeep, tick
+from kept.flows.together import WantsOf
 
 T = TypeVar("T")
 Job = Callable[[Engine, int], Any]
 _log = logging.getLogger("kept.writer")
-_TICK: Final = int(settings.TICK_SECONDS * SECOND)
-_HOUSEKEEPING: Final = int(settings.HOUSEKEEPING_SECONDS * SECOND)
+TICK: Final = int(settings.TICK_SECONDS * SECOND)
+HOUSEKEEPING: Final = int(settings.HOUSEKEEPING_SECONDS * SECOND)
 _REOPEN_SECONDS: Final = 1.0
 
 
-class _Asked:
+class Asked:
     """A job and where its result goes: a future of a thread, or one of an event loop."""
 
-    __slots__ = ("future", "job", "loop", "outcome")
+    __slots__ = ("future", "is_answered", "job", "loop", "outcome", "wants")
 
     def __init__(
         self,
         job: Job,
         future: "Future[Any] | asyncio.Future[Any]",
         loop: asyncio.AbstractEventLoop | None,
+        wants: WantsOf | None = None,
     ) -> None:
+        """Take the job, and what it will touch as far as that is known."""
         self.job = job
+        self.wants = wants
         self.future = future
         self.loop = loop
         self.outcome: Any = None
+        self.is_answered = False
 
 
 class Writer:
@@ -66,14 +71,20 @@ class Writer:
         self._clock = clock
         self._before_commit = before_commit
         self._after_commit = after_commit
-        self._jobs: queue.SimpleQueue[_Asked] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Asked] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kept-writer", daemon=True)
         self._next_tick = 0
         self._next_housekeeping = 0
         self.engine = open_engine()
+        self.refusal: OutdatedError | None = None
+        """Why nothing is decided here: another brand is in force, which this node cannot work by."""
         self.is_well = True
         """False while the store cannot be written; callers are refused clearly meanwhile."""
+        self.contended_count = 0
+        """Transactions that were undone because another node came in the way."""
+        self.alone_count = 0
+        """Transactions that had to be the only one."""
         self.commit_seconds: list[float] = []
         """How long the last commits took, for the metrics; bounded."""
 
@@ -84,22 +95,24 @@ class Writer:
     def stop(self) -> None:
         """Finish what was asked, make it durable, write every state, and end."""
         self._stopping.set()
-        self._jobs.put(_Asked(lambda engine, now: None, Future(), None))
+        self._jobs.put(Asked(lambda engine, now: None, Future(), None))
         self._thread.join()
 
-    def submit(self, job: Callable[[Engine, int], T]) -> "Future[T]":
+    def submit(self, job: Callable[[Engine, int], T], wants: WantsOf | None = None) -> "Future[T]":
         """Ask from any thread; the future is done when the job's changes are durable."""
         future: Future[T] = Future()
         self._check_room()
-        self._jobs.put(_Asked(job, future, None))
+        self._jobs.put(Asked(job, future, None, wants))
         return future
 
-    def ask(self, job: Callable[[Engine, int], T]) -> "asyncio.Future[T]":
+    def ask(
+        self, job: Callable[[Engine, int], T], wants: WantsOf | None = None
+    ) -> "asyncio.Future[T]":
         """Ask from an event loop; many answers of one commit reach the loop in one call."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._check_room()
-        self._jobs.put(_Asked(job, future, loop))
+        self._jobs.put(Asked(job, future, loop, wants))
         return future
 
     def _check_room(self) -> None:
@@ -125,7 +138,7 @@ class Writer:
                 self._isolate(asked, error)
         self._finish()
 
-    def _take(self) -> list[_Asked]:
+    def _take(self) -> list[Asked]:
         wait = max(0.0, (self._next_tick - self._clock.now()) / SECOND)
         try:
             asked = [self._jobs.get(timeout=wait) if wait else self._jobs.get_nowait()]
@@ -138,7 +151,7 @@ class Writer:
                 break
         return asked
 
-    def _commit(self, asked: list[_Asked]) -> None:
+    def _commit(self, asked: list[Asked]) -> None:
         engine = self.engine
         started = read_monotonic()
         now = self._clock.now()
@@ -150,7 +163,7 @@ class Writer:
                 tick(engine, now)
                 if now >= self._next_housekeeping:
                     housekeep(engine, now)
-                    self._next_housekeeping = now + _HOUSEKEEPING
+                    self._next_housekeeping = now + HOUSEKEEPING
             _write_behind(engine)
             # What was queued just now need not wait for the clock.
             hands_over = is_tick or engine.may_be_due
@@ -159,22 +172,24 @@ class Writer:
         if hands_over:
             self._after_commit(engine, now)
         if is_tick:
-            self._next_tick = now + _TICK
-        self.commit_seconds.append((read_monotonic() - started) / SECOND)
-        del self.commit_seconds[:-1000]
+            self._next_tick = now + TICK
+        self._note_seconds(started)
         self._answer(asked)
 
+    def _note_seconds(self, started: int) -> None:
+        self.commit_seconds.append((read_monotonic() - started) / SECOND)
+        del self.commit_seconds[:-1000]
+
     @staticmethod
-    def _try(one: _Asked, engine: Engine, now: int) -> Any:
+    def _try(one: Asked, engine: Engine, now: int) -> Any:
         try:
             return one.job(engine, now)
         except InputError as error:
             # Flows refuse bad input before they change anything.
-            return _Refused(error)
+            return Refused(error)
 
-    @staticmethod
-    def _answer(asked: list[_Asked]) -> None:
-        by_loop: dict[asyncio.AbstractEventLoop, list[_Asked]] = {}
+    def _answer(self, asked: list[Asked]) -> None:
+        by_loop: dict[asyncio.AbstractEventLoop, list[Asked]] = {}
         for one in asked:
             if one.loop is None:
                 _settle(one)
@@ -184,12 +199,12 @@ class Writer:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_settle_all, ones)
 
-    def _refuse(self, asked: list[_Asked], error: Exception) -> None:
+    def _refuse(self, asked: list[Asked], error: Exception) -> None:
         for one in asked:
-            one.outcome = _Refused(error)
+            one.outcome = Refused(error)
         self._answer(asked)
 
-    def _isolate(self, asked: list[_Asked], error: Exception) -> None:
+    def _isolate(self, asked: list[Asked], error: Exception) -> None:
         _log.exception("a job failed; its neighbours are done again one by one")
         self._reopen()
         if len(asked) <= 1:
@@ -239,24 +254,25 @@ def _write_behind(engine: Engine) -> None:
         engine.customers.flush(count)
 
 
-class _Refused:
+class Refused:
     """An outcome that is an exception."""
 
     __slots__ = ("error",)
 
     def __init__(self, error: Exception) -> None:
+        """Take what the caller is told."""
         self.error = error
 
 
-def _settle(one: _Asked) -> None:
+def _settle(one: Asked) -> None:
     if one.future.cancelled() or one.future.done():
         return
-    if isinstance(one.outcome, _Refused):
+    if isinstance(one.outcome, Refused):
         one.future.set_exception(one.outcome.error)
     else:
         one.future.set_result(one.outcome)
 
 
-def _settle_all(asked: list[_Asked]) -> None:
+def _settle_all(asked: list[Asked]) -> None:
     for one in asked:
         _settle(one)

@@ -8,7 +8,15 @@ from starlette.types import Receive, Scope
 
 from kept.clock import read_monotonic
 from kept.errors import InputError, NotAllowedError, NotFoundError
-from kept.flows.ask import Answer, ContactAnswer, ContactQuestion, Question, ask, ask_contact
+from kept.flows.ask import (
+    Answer,
+    ContactAnswer,
+    ContactQuestion,
+    Question,
+    ask,
+    ask_contact,
+    wants_of,
+)
 from kept.web.asgi import JSON, read_body
 from kept.web.callers import Caller, find_source
 from kept.web.front import Front
@@ -56,7 +64,8 @@ async def decide(front: Front, scope: Scope, receive: Receive) -> tuple[bytes, b
     answers = await front.runtime.ask(
         lambda engine, now: [
             ask(engine, question, source=caller.source, now=now) for question in questions
-        ]
+        ],
+        lambda engine: wants_of(engine, [q.identifiers for q in questions], source=caller.source),
     )
     if caller.is_public:
         answers = [_without_reasons(answer) for answer in answers]
@@ -73,7 +82,8 @@ async def may_i(front: Front, scope: Scope, receive: Receive) -> tuple[bytes, by
         return None
     question = decode(_CONTACT, body)
     answer: ContactAnswer = await front.runtime.ask(
-        lambda engine, now: ask_contact(engine, question, source=caller.source, now=now)
+        lambda engine, now: ask_contact(engine, question, source=caller.source, now=now),
+        lambda engine: wants_of(engine, [question.identifiers], source=caller.source),
     )
     front.meters.decision.observe(seconds(read_monotonic() - started))
     return JSON, _encode(answer)

@@ -39,6 +39,7 @@ class Front:
         self.lock_out = LockOut(
             runtime.writer.engine.store.load_failures(), secret=runtime.link_secret
         )
+        runtime.also_takes_up.append(lambda store: self.lock_out.take(store.load_failures()))
         self.guard = Guard(runtime, proxies=self.proxies)
         self.is_private = is_loopback(runtime.settings)
         """Whether only people on this machine reach the server: then all of them may watch."""

@@ -37,9 +37,12 @@ async def show_health(call: Call) -> Health:
 
 async def show_ready(call: Call) -> Ready:
     """Say whether events are taken; if not, with 503 and when to ask again."""
+    writer = call.front.runtime.writer
     match state_of(call.front):
         case "stopping":
             raise OutsideError("the server is being stopped, and takes nothing more")
+        case "refusing" if writer.refusal is not None:
+            raise writer.refusal
         case "refusing":
             raise StoreError("the store cannot be written just now (is the disk full?)")
     return Ready()

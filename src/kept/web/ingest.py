@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope
 
 from kept.clock import read_monotonic
 from kept.errors import NotAllowedError, NotFoundError, UnknownCallerError
-from kept.flows.ingest import InFlight, Ingested, ingest
+from kept.flows.ingest import InFlight, Ingested, ingest, wants_of
 from kept.web.asgi import JSON, header_of, query_of, read_body
 from kept.web.front import Front
 from kept.web.metrics import seconds
@@ -97,7 +97,8 @@ async def hand_over(front: Front, parsed: Parsed, *, started: int) -> Ingested |
     taken = await front.runtime.ask(
         lambda engine, now: ingest(
             engine, parsed.events, parsed.rejected, source=parsed.source, now=now
-        )
+        ),
+        lambda _: wants_of(parsed.events),
     )
     took = seconds(read_monotonic() - started)
     front.meters.durable.observe(took)

@@ -27,6 +27,15 @@ class LockOut:
         """Return how many accounts and addresses are remembered."""
         return len(self._failures)
 
+    def take(self, known: Mapping[str, Failures]) -> None:
+        """Take up what other nodes have kept; of two, the later counts."""
+        newest = OrderedDict(known)
+        for name, own in self._failures.copy().items():
+            other = newest.get(name)
+            if other is not None and own.last_at > other.last_at:
+                newest[name] = own
+        self._failures = newest
+
     def begin(self, account: str, address: str, *, now: int) -> tuple[int, dict[str, Failures]]:
         """Count a try as failed until it succeeds, or say how long to wait (µs) before one.
 

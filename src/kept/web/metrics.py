@@ -66,6 +66,11 @@ _COUNTED: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
         "Files of history written anew without what had to go.",
         ("kind",),
     ),
+    "resumed": (
+        "kept_messages_resumed",
+        "Messages taken up that another node was handing over.",
+        ("channel",),
+    ),
     "wakes": ("kept_wakes", "Customers looked at again because time passed.", ()),
 }
 
@@ -151,11 +156,27 @@ class _EngineCollector(Collector):
             for kind, (name, text, labels) in _COUNTED.items()
         }
         # A copy in one step: the writer goes on counting meanwhile.
-        for (kind, *labels), count in dict.copy(self._runtime.writer.engine.counts).items():
+        for (kind, *labels), count in dict.copy(self._runtime.writer.engine.noted.counts).items():
             if kind in families:
                 wanted = len(_COUNTED[kind][2])
                 families[kind].add_metric(labels[:wanted], count)
         yield from families.values()
+        writer = self._runtime.writer
+        yield CounterMetricFamily(
+            "kept_contended_transactions",
+            "Transactions done again because another node came in the way.",
+            value=writer.contended_count,
+        )
+        yield CounterMetricFamily(
+            "kept_lone_transactions",
+            "Transactions during which no other node worked.",
+            value=writer.alone_count,
+        )
+        yield CounterMetricFamily(
+            "kept_customers_reloaded",
+            "Customers in memory whom another node had changed.",
+            value=writer.engine.customers.reloaded_count,
+        )
 
     def _gauges(self) -> Iterator[Metric]:
         writer, engine = self._runtime.writer, self._runtime.writer.engine
@@ -166,6 +187,11 @@ class _EngineCollector(Collector):
             "kept_writer_well", "Whether the store can be written.", value=writer.is_well
         )
         yield from _history_gauges(self._runtime)
+        yield GaugeMetricFamily(
+            "kept_nodes",
+            "Nodes that share the store and are there.",
+            value=sum(not node.is_gone for node in engine.nodes) or 1,
+        )
         yield GaugeMetricFamily(
             "kept_brakes", "Brakes that are on.", value=len(engine.controls.brakes)
         )

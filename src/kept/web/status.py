@@ -10,7 +10,9 @@ from starlette.responses import Response
 from kept.core.values import SECOND, format_instant, moment_of
 from kept.errors import Problem, StoreError
 from kept.flows.engine import Engine
+from kept.shared_port import Node
 from kept.web.admin.brakes import BrakeView, view_brake
+from kept.web.admin.nodes import SILENT_AFTER
 from kept.web.endpoints import Call, Endpoint
 from kept.web.front import Front
 
@@ -70,6 +72,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...]
     """Why the brand folder as it is now was not taken up."""
     news: tuple[News, ...]
+    nodes: tuple[str, ...]
+    """Who else shares the store, in words; none where it has only one writer."""
     stored: dict[str, int]
     """Events, customers, parts and messages by state, as they are stored."""
     commit_ms: float
@@ -96,7 +100,7 @@ async def read_status(front: Front, now: int) -> Status:
     """Gather everything that people watch."""
     runtime = front.runtime
     engine = runtime.writer.engine
-    counts = dict.copy(engine.counts)
+    counts = dict.copy(engine.noted.counts)
     stored = await _read_stored(engine)
     commits = sorted(runtime.writer.commit_seconds.copy())
     said = _by(counts, "leaving")
@@ -117,12 +121,13 @@ async def read_status(front: Front, now: int) -> Status:
         said_by_channel=_ranked(said),
         held_by_reason=_ranked(_add(_by(counts, "reasons"), _by(counts, "withdrawn"))),
         brakes=tuple(view_brake(brake) for brake in engine.controls.brakes),
-        alerts=tuple(_alert(alert) for alert in reversed(engine.alerts[-ALERTS_SHOWN:])),
+        alerts=tuple(_alert(alert) for alert in reversed(engine.noted.alerts[-ALERTS_SHOWN:])),
         problems=runtime.problems[:PROBLEMS_SHOWN],
         news=tuple(
             News(kind=str(item["kind"]), sentence=tell(item))
-            for item in reversed(engine.news[-NEWS_SHOWN:])
+            for item in reversed(engine.noted.news[-NEWS_SHOWN:])
         ),
+        nodes=tuple(_node(node, now) for node in engine.nodes),
         stored=stored,
         commit_ms=round(commits[len(commits) // 2] * 1000, 2) if commits else 0.0,
     )
@@ -132,7 +137,8 @@ def state_of(front: Front) -> str:
     """Return in one word whether events are taken."""
     if front.is_draining or not front.runtime.is_ready:
         return "stopping"
-    return "ready" if front.runtime.writer.is_well else "refusing"
+    writer = front.runtime.writer
+    return "ready" if writer.is_well and writer.refusal is None else "refusing"
 
 
 async def _read_stored(engine: Engine) -> dict[str, int]:
@@ -161,11 +167,20 @@ def _ranked(counts: dict[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
+def _node(node: Node, now: int) -> str:
+    """Return a node in words."""
+    if node.is_gone:
+        return f"{node.name} is gone"
+    if now - node.seen_at > SILENT_AFTER:
+        return f"{node.name} has been silent since {format_instant(node.seen_at)}"
+    return f"{node.name} works"
+
+
 def _sources(
     front: Front, engine: Engine, counts: Mapping[tuple[str, ...], int], now: int
 ) -> tuple[SourceView, ...]:
     events = _by(counts, "events")
-    heard_at = dict.copy(engine.heard_at)
+    heard_at = dict.copy(engine.noted.heard_at)
     return tuple(
         SourceView(
             source=name,
@@ -250,6 +265,9 @@ _ALERTS: Final = {
     "restored": "The store was restored; promotions are paused until you resume their purposes.",
     "tool_unreachable": "{source} cannot be told of suppressions; it is tried again until it can.",
     "tool_back": "{source} is told of suppressions again.",
+    "brand_not_taken": "The brand that is in force cannot be taken up here; this node decides nothing until "
+    "it can.",
+    "node_gone": "Node {node} is gone; others do what it did.",
     "brand_refused": "The changed brand folder was refused; the old one stays in force.",
 }
 

@@ -15,6 +15,7 @@ from kept.stores.postgres.derived import Derived
 from kept.stores.postgres.dossiers import DossierTable
 from kept.stores.postgres.erasure import Erasure
 from kept.stores.postgres.guards import Guards
+from kept.stores.postgres.history import HistoryReader
 from kept.stores.postgres.identity import Identity
 from kept.stores.postgres.lookups import Lookups
 from kept.stores.postgres.messages import Messages
@@ -43,6 +44,7 @@ _FILES: Final = (
     "consent_log",
     "staff",
     "dossiers",
+    "history",
 )
 
 
@@ -92,6 +94,7 @@ class PostgresStore:
             witness = Witness(database)
             log = ConsentLog(session, witness, vault=vault, queries=queries)
             records = Records(session, batch, vault=vault, queries=queries)
+            history = HistoryReader(session, readers, batch, vault=vault, queries=queries)
             self._opened = opened.pop_all()
         # An identifier is locked before it is written.
         session.participants += (identity, batch, lookups, derived, claims, locks, control, log)
@@ -112,6 +115,7 @@ class PostgresStore:
         self._take_access(Access(session, records, vault=vault, queries=queries))
         self._take_dossiers(DossierTable(session, vault, queries))
         self._take_guards(guards)
+        self._take_history(history)
 
     def close(self) -> None:
         """Release the store; what was acknowledged is durable already."""
@@ -191,6 +195,15 @@ class PostgresStore:
         self.read_quarantine = records.read_quarantine
         self.read_audit = records.read_audit
         self.read_counts = records.read_counts
+
+    def _take_history(self, history: HistoryReader) -> None:
+        self.read_sealed_events = history.read_sealed_events
+        self.read_known_events = history.read_known_events
+        self.read_sealed_decisions = history.read_sealed_decisions
+        self.number_ended = history.number_ended
+        self.read_ended_messages = history.read_ended_messages
+        self.drop_ended_messages = history.drop_ended_messages
+        self.read_grouping = history.read_grouping
 
     def _take_notices(self, notices: Notices) -> None:
         self.append_notice = notices.append_notice

@@ -62,8 +62,8 @@ class HistoryReader:
             for decision_id, part_id, trace in rows
         ]
 
-    def last_ended(self) -> int:
-        """Return the id of the message that ended last, 0 if none did."""
+    def number_ended(self) -> int:
+        """Number the messages that ended since it was asked last; return the last number, 0 for none."""
         (last,) = self._session.fetch_one(self._queries["find_last_ended"])
         return int(last)
 

@@ -280,7 +280,7 @@ class SqliteStore:
         self.read_sealed_events = history.read_sealed_events
         self.read_known_events = history.read_known_events
         self.read_sealed_decisions = history.read_sealed_decisions
-        self.last_ended = history.last_ended
+        self.number_ended = history.number_ended
         self.read_ended_messages = history.read_ended_messages
         self.drop_ended_messages = history.drop_ended_messages
         self.read_grouping = history.read_grouping

@@ -37,7 +37,8 @@ class Brakes(msgspec.Struct, frozen=True, kw_only=True):
 
 async def list_brakes(call: Call) -> Brakes:
     """Return every brake that is on."""
-    controls = call.front.runtime.writer.engine.controls
+    # Another node may have put one on a moment ago: a transaction begins by taking that up.
+    controls = await call.front.runtime.ask(lambda engine, now: engine.controls)
     return Brakes(brakes=tuple(view_brake(brake) for brake in controls.brakes))
 
 

@@ -1,0 +1,254 @@
+"""The brand in force: read from its folder, or, where several nodes share the store, from there.
+
+A folder is taken up when it changes while a node works. At a start it is taken up unless it was in
+force before and another one followed it: then this node's copy is an old one, and the store's counts.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+from kept.core.brand.model import Brand
+from kept.core.bundle import Bundle
+from kept.core.compile import compile_brand
+from kept.errors import InvalidBrandError, KeptError, Problem
+from kept.flows import take_brand
+from kept.flows.engine import Engine
+from kept.flows.preparation import Preparation
+from kept.flows.prepare_brand import (
+    announce,
+    is_superseded,
+    load_announced,
+    load_announced_texts,
+    prepare_more,
+    take_first,
+)
+from kept.flows.take_brand import fold_both, fresh_slots, load_slots, only_slots, work_by
+from kept.ports import Store
+from kept.runtime.folder import load_checked, read_folder, stamp_of
+from kept.runtime.rounds import Rounds, Submit
+from kept.settings import Settings
+
+_log = logging.getLogger("kept.runtime")
+_WATCH_SECONDS: Final = 0.5
+_LOOK_SECONDS: Final = 1.0
+_WAIT_SECONDS: Final = 0.05
+_FILL: Final = 2_000
+
+Job: TypeAlias = Callable[[Engine, int], Any]
+
+
+class Brands:
+    """Knows the folder, what is in force, and how the one becomes the other."""
+
+    def __init__(self, settings: Settings, submit: Submit) -> None:
+        """Read the folder and check it.
+
+        Raises:
+            InvalidBrandError: it cannot be used; everything that is wrong with it.
+        """
+        self._settings = settings
+        self._submit = submit
+        self.problems: tuple[Problem, ...] = ()
+        """Why the folder as it is now was not taken up; empty while it is in force."""
+        self.is_behind = False
+        """Whether this node's folder is an older one than what is in force."""
+        self._texts = read_folder(settings.brand)
+        self._brand = load_checked(self._texts, settings=settings)
+        self._is_shared = False
+        self._stopping = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="kept-brand", daemon=True)
+        self._filling = Rounds(
+            "brands", lambda: bool(submit(prepare_more).result()), every=_LOOK_SECONDS
+        )
+
+    def start(self) -> None:
+        """Begin to watch the folder, and to help other nodes to prepare theirs."""
+        if self._is_shared:
+            self._filling.start()
+        if self._settings.watch or self._is_shared:
+            self._watcher.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._stopping.set()
+        if self._watcher.is_alive():
+            self._watcher.join()
+        self._filling.stop()
+
+    # -- at a start
+
+    def open(self, store: Store) -> tuple[Bundle, dict[str, str]]:
+        """Return the brand to open an engine with, and where its features are kept.
+
+        Raises:
+            InvalidBrandError: the one in force cannot be used on this machine.
+        """
+        self._is_shared = store.is_shared
+        row = store.load_brand() if store.is_shared else None
+        brand = self._brand
+        if row is not None and row.version != brand.version:
+            brand = load_checked(row.texts, settings=self._settings)
+        slots = take_brand.choose_slots(brand.facts, store)
+        return compile_brand(brand, slots=slots), slots
+
+    def take_at_start(
+        self, engine: Engine, slots: dict[str, str], commit: Callable[[Engine, Job], Any]
+    ) -> None:
+        """Bring the folder into force that changed while nothing ran, before anything is decided."""
+        in_force = engine.store.load_brand()
+        if in_force is not None and in_force.version == engine.bundle.policy.version:
+            return
+        if engine.store.is_shared:
+            bundle, texts = engine.bundle, self._texts
+            commit(engine, lambda engine, now: take_first(engine, bundle, texts, slots, now))
+            return
+        preparation = take_brand.begin(engine, engine.bundle, self._texts, slots)
+        while not preparation.is_filled:
+            commit(engine, lambda engine, now: _fill(engine, preparation))
+
+        def take(engine: Engine, now: int) -> None:
+            while engine.customers.dirty_count:
+                engine.customers.flush(_FILL)
+            take_brand.take(engine, preparation, now)
+
+        commit(engine, take)
+
+    # -- where several nodes share the store
+
+    def renew(self, engine: Engine) -> None:
+        """Set an engine to work by what is in force, and to fold what is on its way.
+
+        Raises:
+            InvalidBrandError: it cannot be used on this machine.
+        """
+        store = engine.store
+        known = load_slots(store.load_setting(take_brand.SLOTS_SETTING))
+        row, prepared = store.load_brand(), engine.preparation
+        if row is not None and row.version != engine.bundle.policy.version:
+            if prepared is not None and prepared.bundle.policy.version == row.version:
+                bundle = prepared.bundle
+            else:
+                bundle = self._compile(row.texts, known)
+            work_by(engine, bundle)
+            self.is_behind = row.version != self._brand.version
+        announced = load_announced(store)
+        if announced is None:
+            return
+        if prepared is None or prepared.slots != announced.slots:
+            texts = load_announced_texts(store)
+            bundle = self._compile(texts, announced.slots)
+            if bundle.policy.version != announced.version:
+                # Another one was announced between two looks: the next look finds it.
+                return
+            engine.preparation = prepared = Preparation(
+                bundle=bundle,
+                texts=texts,
+                slots=announced.slots,
+                plan=only_slots(bundle.fold_plan, fresh_slots(announced.slots, known)),
+                until=announced.until,
+            )
+        engine.customers.take_plan(fold_both(engine.bundle.fold_plan, prepared.bundle.fold_plan))
+
+    def _compile(self, texts: dict[str, str], slots: dict[str, str]) -> Bundle:
+        return compile_brand(load_checked(texts, settings=self._settings), slots=slots)
+
+    # -- a changed folder
+
+    def _watch(self) -> None:
+        seen = stamp_of(self._settings.brand)
+        if self._is_shared:
+            self._look_at_start()
+        while not self._stopping.wait(_WATCH_SECONDS) and self._settings.watch:
+            try:
+                stamp = stamp_of(self._settings.brand)
+                if stamp != seen:
+                    seen = stamp
+                    self.reload()
+            except OSError as error:
+                # A file vanished while it was looked at: the next look finds the folder whole.
+                _log.info("the brand folder changes: %s", error)
+
+    def _look_at_start(self) -> None:
+        """Announce the folder that this node was started with, unless it is an old one."""
+        version = self._brand.version
+
+        def look(engine: Engine, now: int) -> bool:
+            self.is_behind = is_superseded(engine.store, version)
+            return self.is_behind or engine.bundle.policy.version == version
+
+        try:
+            if not self._submit(look).result():
+                self.reload()
+            elif self.is_behind:
+                _log.warning(
+                    "the brand folder %s was in force before, and another one followed it; "
+                    "this node works by that",
+                    self._settings.brand,
+                )
+        except KeptError as error:
+            _log.warning("the brand folder is not taken up: %s", error)
+
+    def reload(self) -> tuple[Problem, ...]:
+        """Take up the folder as it is now, or refuse it as a whole and say why."""
+        try:
+            texts = read_folder(self._settings.brand)
+            brand = load_checked(texts, settings=self._settings)
+        except InvalidBrandError as error:
+            self.problems = error.problems
+            _log.warning("the changed brand folder is refused: %d problem(s)", len(error.problems))
+            self._submit(lambda engine, now: engine.alert("brand_refused", at=now)).result()
+            return self.problems
+        self.problems = ()
+        in_force = self._submit(lambda engine, now: engine.bundle.policy.version).result()
+        if brand.version != in_force:
+            self._prepare(brand, texts)
+        self._brand, self._texts, self.is_behind = brand, texts, False
+        return ()
+
+    def _prepare(self, brand: Brand, texts: dict[str, str]) -> None:
+        slots = self._submit(
+            lambda engine, now: take_brand.choose_slots(brand.facts, engine.store)
+        ).result()
+        bundle = compile_brand(brand, slots=slots)
+        if self._is_shared:
+            self._prepare_together(bundle, texts, slots)
+        else:
+            self._prepare_alone(bundle, texts, slots)
+
+    def _prepare_together(
+        self, bundle: Bundle, texts: dict[str, str], slots: dict[str, str]
+    ) -> None:
+        """Let all nodes prepare a brand, and return once it is in force, or given up for another."""
+        self._submit(lambda engine, now: announce(engine, bundle, texts, slots)).result()
+
+        def is_on_its_way(engine: Engine, now: int) -> bool:
+            announced = load_announced(engine.store)
+            return announced is not None and announced.slots == slots
+
+        while not self._stopping.is_set() and self._submit(is_on_its_way).result():
+            if not self._submit(prepare_more).result():
+                # Another node does it.
+                self._stopping.wait(_WAIT_SECONDS)
+
+    def _prepare_alone(self, bundle: Bundle, texts: dict[str, str], slots: dict[str, str]) -> None:
+        preparation = self._submit(
+            lambda engine, now: take_brand.begin(engine, bundle, texts, slots)
+        ).result()
+
+        def write(engine: Engine, now: int) -> int:
+            engine.customers.flush(_FILL)
+            return engine.customers.dirty_count
+
+        while not preparation.is_filled:
+            self._submit(lambda engine, now: _fill(engine, preparation)).result()
+        if preparation.until:
+            while self._submit(write).result():
+                pass
+        self._submit(lambda engine, now: take_brand.take(engine, preparation, now)).result()
+
+
+def _fill(engine: Engine, preparation: Preparation) -> None:
+    take_brand.fill(engine, preparation, limit=_FILL)
+    engine.customers.flush(_FILL)
