@@ -65,10 +65,12 @@ def begin_campaign(
     """Begin to wake customers, in this order.
 
     Raises:
-        ConflictError: another campaign runs.
+        ConflictError: another campaign runs, or several nodes share the store.
         InputError: the pace is none, or there are too many members.
         NotFoundError: the brand has no such action that leaves by itself.
     """
+    if engine.store.is_shared:
+        raise ConflictError("a campaign runs on an embedded store only, so far")
     running = load_campaign(engine)
     if running is not None and running.state == "running":
         raise ConflictError(f"the campaign {running.action} runs; stop it, or wait for its end")
@@ -133,7 +135,7 @@ def view_campaign(engine: Engine, campaign: Campaign) -> CampaignView:
 
 def load_campaign(engine: Engine) -> Campaign | None:
     """Return the newest campaign."""
-    if engine.campaign is None:
+    if engine.campaign is None and not engine.store.is_shared:
         stored = engine.store.load_setting(SETTING)
         if stored:
             campaign = _decode(stored)
