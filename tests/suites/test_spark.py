@@ -19,7 +19,7 @@ from kept.core.policy.check import check_expression
 from kept.core.policy.evaluate import compile_expression
 from kept.core.policy.tree import Expression
 from kept.core.policy.where import Where
-from kept.core.policy_sql.answers import Told, read_told
+from kept.core.policy_sql.answers import Told, read_told, told_of
 from kept.core.policy_sql.lookups import drawn_table, zones_table
 from kept.core.policy_sql.query import write_query
 from kept.core.policy_sql.rows import RowWriter
@@ -34,7 +34,6 @@ from tests.history import World
 from tests.property.policies import NOW, Maker
 from tests.property.policy_language import expressions, rows_for
 from tests.property.test_decision import brakes, facts, placements
-from tests.property.test_policy_sql import told_of
 from tests.scenario.larkmead import compile_larkmead
 from tests.spark_cluster import SparkJudge, find_spark, run_cluster
 
