@@ -254,13 +254,13 @@ def decisions_unrecorded() -> None:
 
 def traces_without_contacts() -> None:
     """Keep decisions without the contacts that they rested on."""
-    encode = engine._encode_trace
+    encode = engine.encode_trace
 
     def encode_less(decision: Any) -> bytes:
         facts = msgspec.structs.replace(decision.facts, contacts=())
         return encode(msgspec.structs.replace(decision, facts=facts))
 
-    _put(engine, "_encode_trace", encode_less)
+    _put(engine, "encode_trace", encode_less)
 
 
 # -- answers

@@ -21,8 +21,8 @@ from kept.core.reason import (
     Shadowed,
     code_of,
 )
-from kept.core.values import SECOND
 from kept.core.standing import distinct_reasons
+from kept.core.values import SECOND
 from kept.flows.approval_requests import request_approvals
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine, open_messages_of, standing_of

@@ -76,7 +76,6 @@ def read_history(engine: Engine, wanted: HistoryWanted, *, actor: str, now: int)
     """
     brand = engine.bundle.brand
     entity = entity_of(brand, purpose=wanted.purpose, entity=wanted.entity)
-    entity = entity_of(brand, wanted.entity, wanted.purpose)
     if wanted.personal and not wanted.because.strip():
         raise InputError("say in `because` why personal values are needed in the clear")
     readable = _Readable(engine, entity, wanted.purpose)
@@ -179,8 +178,6 @@ def _read_decisions(engine: Engine, readable: _Readable, *, after: int) -> Histo
     return HistoryPage(decisions=tuple(rows), after=max(last, after), is_last=last >= end - 1)
 
 
-def entity_of(brand: Brand, *, purpose: str, entity: str) -> str:
-    """Return the legal entity for which history is read: the named one, or the only one.
 def entity_of(brand: Brand, entity: str, purpose: str) -> str:
     """Return the legal entity for which is read, the only one where none is named.
 
