@@ -260,7 +260,7 @@ def traces_without_contacts() -> None:
         facts = msgspec.structs.replace(decision.facts, contacts=())
         return encode(msgspec.structs.replace(decision, facts=facts))
 
-    _put(engine, "_encode_trace", encode_less)
+    _put(engine, "encode_trace", encode_less)
 
 
 # -- answers
