@@ -51,7 +51,7 @@ def list_readable(engine: Engine, wanted: ReadableWanted, *, actor: str, now: in
     Raises:
         NotFoundError: there is no such purpose or legal entity.
     """
-    entity = entity_of(engine.bundle.brand, wanted.entity, wanted.purpose)
+    entity = entity_of(engine.bundle.brand, purpose=wanted.purpose, entity=wanted.entity)
     bases = Bases(engine.bundle.brand)
     ids = engine.store.list_customers(after=wanted.after, limit=CUSTOMERS_A_PAGE)
     found: list[tuple[int, int]] = []
@@ -82,7 +82,7 @@ def list_readable(engine: Engine, wanted: ReadableWanted, *, actor: str, now: in
 
 def note_query(engine: Engine, run: QueryRun, *, actor: str, now: int) -> None:
     """Audit that a query over the files of history was answered, and with how many rows."""
-    entity = entity_of(engine.bundle.brand, run.entity, run.purpose)
+    entity = entity_of(engine.bundle.brand, purpose=run.purpose, entity=run.entity)
     detail = {"purpose": run.purpose, "entity": entity, "count": run.count}
     note_operator(
         engine.store, "staff_access", actor=actor, verb="query_history", detail=detail, now=now

@@ -75,7 +75,7 @@ def read_history(engine: Engine, wanted: HistoryWanted, *, actor: str, now: int)
         InputError: a field is none, or values are wanted in the clear and nothing says why.
     """
     brand = engine.bundle.brand
-    entity = entity_of(brand, wanted.entity, wanted.purpose)
+    entity = entity_of(brand, purpose=wanted.purpose, entity=wanted.entity)
     if wanted.personal and not wanted.because.strip():
         raise InputError("say in `because` why personal values are needed in the clear")
     readable = _Readable(engine, entity, wanted.purpose)
@@ -178,8 +178,8 @@ def _read_decisions(engine: Engine, readable: _Readable, *, after: int) -> Histo
     return HistoryPage(decisions=tuple(rows), after=max(last, after), is_last=last >= end - 1)
 
 
-def entity_of(brand: Brand, entity: str, purpose: str) -> str:
-    """Return the legal entity for which history is read, the only one where none is named.
+def entity_of(brand: Brand, *, purpose: str, entity: str) -> str:
+    """Return the legal entity for which history is read: the named one, or the only one.
 
     Raises:
         NotFoundError: there is no such purpose or legal entity.

@@ -179,7 +179,7 @@ def replay(source: Source, trial: Trial) -> Replayed:
         settings = tuple(recorded.read_settings())
     finally:
         recorded.close()
-    entity = entity_of(known, trial.entity, trial.purpose)
+    entity = entity_of(known, purpose=trial.purpose, entity=trial.entity)
     tasks = [
         _Task(
             source=source,

@@ -38,7 +38,7 @@ def note_replay(store: Store, brand: Brand, reading: ReplayReading, *, actor: st
         NotFoundError: the brand in force has no such purpose or legal entity.
         InputError: the version is none.
     """
-    entity = entity_of(brand, reading.entity, reading.purpose)
+    entity = entity_of(brand, purpose=reading.purpose, entity=reading.entity)
     if not reading.brand_version or len(reading.brand_version) > 100:
         raise InputError(
             "`brand_version` names the policy that is tried, in at most 100 characters"
