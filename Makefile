@@ -43,7 +43,7 @@ check: $(VENV)/.suites ## check format, lint, types, imports, docs and the house
 	$(BIN)/mkdocs build --strict
 	$(BIN)/python -m pytest --quiet tests/test_tidy.py tests/test_docs.py
 
-suites: $(VENV)/.suites $(VENV)/.clients ## run the slow suites (all, or SUITE=name for tests/suites/test_name.py)
+suites: $(VENV)/.suites $(VENV)/.clients $(if $(filter-out spark,$(SUITE)),,$(VENV)/.spark) ## run the slow suites (all, or SUITE=name for tests/suites/test_name.py)
 	@$(PYTEST) -m slow $(if $(SUITE),tests/suites/test_$(SUITE).py)
 
 audit: $(AUDIT)/.made ## ask for known weaknesses of what is locked, and follow requests through our own code
@@ -59,12 +59,13 @@ docs: $(VENV)/.dev ## build the documentation into site/
 lock: ## pin the newest versions that fit pyproject.toml, with hashes (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv/"; exit 1; }
 	@all=$$(mktemp) && trap 'rm -f '$$all EXIT && \
-	$(COMPILE) --upgrade --group build --group dev --group bench --group suites -o $$all >/dev/null && \
+	$(COMPILE) --upgrade --group build --group dev --group bench --group suites --extra spark -o $$all >/dev/null && \
 	lock() { $(COMPILE) --generate-hashes --constraint $$all -o requirements/$$1.txt --upgrade $$2; } && \
 	lock runtime "--group build" && \
 	lock dev "--group build --group dev" && \
 	lock bench "--group build --group bench" && \
 	lock suites "--group build --group dev --group suites" && \
+	lock spark "--group build --extra spark" && \
 	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
 	--no-emit-find-links --generate-hashes --upgrade --group audit -o requirements/audit.txt
 
@@ -94,6 +95,11 @@ $(VENV)/.suites: requirements/suites.txt $(VENV)/.dev
 	@echo "Installing the SDKs that the tests talk through (once)"
 	@$(INSTALL) requirements/suites.txt
 	@touch $@
+
+# Large, and of no use without Java, which is why only the suite that needs it installs it.
+$(VENV)/.spark: requirements/spark.txt $(VENV)/.suites
+	@if ! command -v java >/dev/null; then echo "Java is not found: the tests that need Spark will be skipped"; \
+	else echo "Installing Spark (once)" && $(INSTALL) requirements/spark.txt && touch $@; fi
 
 # Not stamped where it cannot be done, so that a Node installed later is noticed.
 $(VENV)/.clients: $(wildcard $(CLIENTS)/package-lock.json) $(VENV)/.created

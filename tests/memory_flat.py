@@ -12,7 +12,8 @@ Flat = dict[Any, Any]
 GONE: Final = object()
 """Stands for what is not there."""
 _NUMBERS: Final = (
-    "_last_sequence", "_last_part", "_last_decision_id", "_last_notice", "_mark", "_control",
+    "_last_sequence", "_last_part", "_last_decision_id", "_last_notice", "_last_ended", "_mark",
+    "_control",
 )  # fmt: skip
 _UNDER_LOCK: Final = frozenset({"_states", "_messages", "_parts", "_by_identifier", "_versions"})
 """What only the holder of a customer's lock may change."""

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from kept.core.identity import Link, Part
 from kept.core.message import Message
+from kept.core.policy.sql_targets import Dialect
 from kept.core.policy_sql.lookups import Lookup
 from kept.core.policy_sql.schema import BaseSchema
 from kept.ports import StateRow, StoredEvent
@@ -48,7 +49,14 @@ class SnapshotStore(Protocol):
 
 
 class Base(Protocol):
-    """A base: tables in memory, filled once and asked often; one thread at a time."""
+    """A base: tables of one engine, filled once and asked often; one thread at a time.
+
+    Queries are of `core.policy_sql`; their conditions are written for the engine's dialect.
+    """
+
+    @property
+    def dialect(self) -> Dialect:
+        """Return for which engine conditions are to be written."""
 
     def begin(self, schema: BaseSchema) -> None:
         """Begin anew with empty tables."""

@@ -169,6 +169,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a key service is shown, as `env:NAME` or `file:PATH`."""
     history: str = ""
     """Where closed hours go as Parquet, by default `history` in the data folder; nodes share one."""
+    spark_master: str = ""
+    """The Spark cluster that may be asked about everybody: `spark://HOST:PORT`; empty for none."""
+    spark_folder: str = ""
+    """A folder that all machines of that cluster see under the same path, for sealed bases."""
     backup_days: int = 30
     """After so many days nobody can read a backup any more; within two thirds of them it can be."""
     database: str = ""

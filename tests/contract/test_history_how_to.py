@@ -44,9 +44,8 @@ def expected(world: World) -> list[tuple[str, str, int]]:
     return sorted(rows)
 
 
-def run_python(code: str) -> Any:
+def run_python(code: str, **names: Any) -> Any:
     """Return what a block leaves as its answer."""
-    names: dict[str, Any] = {}
     exec(code, names)  # noqa: S102 - it is our own page
     return names["answer"]
 
@@ -71,19 +70,3 @@ def test_pandas_gives_the_same_answer(world: World, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(world.folder.parent)
     answer = run_python(block("pandas", "python"))
     assert sorted(answer.itertuples(index=False, name=None)) == expected(world)
-
-
-@pytest.mark.network
-@pytest.mark.slow
-def test_spark_gives_the_same_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where it is installed, with a Java that runs it."""
-    sql = pytest.importorskip("pyspark.sql")
-    monkeypatch.chdir(world.folder.parent)
-    spark = sql.SparkSession.builder.master("local[1]").getOrCreate()
-    try:
-        names: dict[str, Any] = {"spark": spark}
-        exec(block("Spark", "python"), names)  # noqa: S102 - it is our own page
-        found = [tuple(row) for row in names["answer"].collect()]
-    finally:
-        spark.stop()
-    assert sorted(found) == expected(world)

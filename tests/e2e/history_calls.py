@@ -1,4 +1,4 @@
-"""One call of each route about history, for the test that goes through all routes."""
+"""One call of each route about history and what is made of it, for the test that goes through all routes."""
 
 from collections.abc import Callable
 from typing import Final
@@ -14,5 +14,11 @@ HISTORY_CALLS: Final[dict[str, Callable[[Served], httpx.Response]]] = {
     "exportHistory": lambda server: server.admin("POST", "/history/export"),
     "listReadable": lambda server: server.admin("POST", "/history/readable", ANALYSIS),
     "noteQuery": lambda server: server.admin("POST", "/history/queries", {**ANALYSIS, "count": 1}),
+    "noteReplay": lambda server: server.admin(
+        "POST", "/replays", {**ANALYSIS, "brand_version": "tried"}
+    ),
     "readHistory": lambda server: server.admin("POST", "/history/read", ANALYSIS),
+    "noteReplay": lambda server: server.admin(
+        "POST", "/replays", {**ANALYSIS, "brand_version": "tried"}
+    ),
 }

@@ -5,7 +5,7 @@ from typing import Any
 
 import duckdb
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kept.core.bundle import Bundle
@@ -121,6 +121,11 @@ def check(
     assert found == expected
 
 
+# Each example plans two large queries and decides for everybody in them.
+FEWER = settings(max_examples=max(settings().max_examples // 4, 5))
+
+
+@FEWER
 @given(st.integers(0, 2**32))
 def test_any_brand(seed: int) -> None:
     """Brands and customers by chance: every layer, every limit, in every combination."""
@@ -130,6 +135,7 @@ def test_any_brand(seed: int) -> None:
     check(bundle, everybody, request=maker.request(bundle), controls=maker.controls(bundle))
 
 
+@FEWER
 @given(st.lists(facts(), min_size=1, max_size=6), placements, brakes)
 def test_larkmead(everybody: list[Facts], placement: str, on: tuple[Brake, ...]) -> None:
     """The brand of the scenarios, with whatever its customers may be."""

@@ -1,4 +1,4 @@
-"""Analyses beside the server, by DuckDB: history as Parquet and SQL over it; everybody at once."""
+"""Analyses beside the server: history as Parquet files, SQL over them, and questions about everybody."""
 
 from kept.analytics.parquet_history import ParquetHistory
 from kept.analytics.sql_session import SqlSession

@@ -11,6 +11,7 @@ from typing import Any, Final
 import duckdb
 import msgspec
 
+from kept.core.policy.sql_targets import Dialect
 from kept.core.policy_sql.lookups import Lookup
 from kept.core.policy_sql.schema import BaseSchema
 from kept.errors import StoreError
@@ -21,6 +22,8 @@ _encode = msgspec.json.Encoder().encode
 
 class DuckDbBase:
     """Implements `base_port.Base`."""
+
+    dialect: Final[Dialect] = "duckdb"
 
     def __init__(self, *, threads: int, memory_limit: str) -> None:
         """Open an empty base.

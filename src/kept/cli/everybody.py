@@ -13,6 +13,9 @@ from kept.errors import StoreError
 Data = Annotated[Path, typer.Option(help="The data folder of the server.", envvar="KEPT_DATA")]
 Segment = Annotated[str, typer.Option(help="Only the members of this segment.")]
 WhereOption = Annotated[str, typer.Option(help="Only those for whom this condition holds.")]
+Engine = Annotated[
+    str, typer.Option(help="What is asked: duckdb or spark; by default the base that there is.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")]
 _BASE: Final = "/v1/admin/base"
 _POLL_SECONDS: Final = 0.5
@@ -29,10 +32,11 @@ def add_to(app: typer.Typer) -> None:
 def base(
     what: Annotated[str, typer.Argument(help="prepare, show or drop.")],
     data: Data,
+    engine: Engine = "duckdb",
 ) -> None:
     """Take everybody's facts as they are now, so that questions about all of them can be asked."""
     if what == "prepare":
-        _say(_prepare(data))
+        _say(_prepare(data, engine))
     elif what == "show":
         _say(call(data, "GET", _BASE))
     elif what == "drop":
@@ -46,11 +50,12 @@ def audience(
     data: Data,
     condition: Annotated[str, typer.Argument(help="A condition, as a brand writes it.")] = "",
     segment: Segment = "",
+    engine: Engine = "",
     *,
     as_json: AsJson = False,
 ) -> None:
     """Count those for whom a condition holds now, or the members of a segment."""
-    require_base(data)
+    require_base(data, engine)
     body = {"where": condition, "segment": segment}
     told = call(data, "POST", f"{_BASE}/audience", body)
     if as_json:
@@ -75,12 +80,13 @@ def reach(
         str, typer.Option(help="Try a condition as a hold on everything promotional.")
     ] = "",
     without_hold: Annotated[str, typer.Option(help="Leave this hold out.")] = "",
+    engine: Engine = "",
     *,
     by_cohort: Annotated[bool, typer.Option("--by-cohort", help="Count by cohort, too.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Decide for everybody now, in one query: what would go out, and what stops how many."""
-    require_base(data)
+    require_base(data, engine)
     body = {
         "placement": placement,
         "actions": action or [],
@@ -115,8 +121,8 @@ def _say_action(one: dict[str, Any], *, is_tried: bool) -> None:
         _line(f"  {rest:>12,}  other reasons")
 
 
-def _prepare(data: Path) -> dict[str, Any]:
-    told = call(data, "POST", _BASE)
+def _prepare(data: Path, engine: str) -> dict[str, Any]:
+    told = call(data, "POST", _BASE, {"engine": engine})
     while told["state"] == "filling":
         time.sleep(_POLL_SECONDS)
         told = call(data, "GET", _BASE)
@@ -125,10 +131,11 @@ def _prepare(data: Path) -> dict[str, Any]:
     return dict(told)
 
 
-def require_base(data: Path) -> None:
-    """Prepare a base where there is none."""
-    if call(data, "GET", _BASE)["state"] != "ready":
-        _prepare(data)
+def require_base(data: Path, engine: str = "") -> None:
+    """Prepare a base where there is none, or where another engine is to be asked."""
+    told = call(data, "GET", _BASE)
+    if told["state"] != "ready" or engine not in ("", told["engine"]):
+        _prepare(data, engine or "duckdb")
 
 
 def _say(told: dict[str, Any]) -> None:

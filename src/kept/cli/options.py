@@ -47,6 +47,20 @@ MasterKeyToken = Annotated[
         help="What a key service is shown: env:NAME or file:PATH.", envvar="KEPT_MASTER_KEY_TOKEN"
     ),
 ]
+SparkMaster = Annotated[
+    str,
+    typer.Option(
+        help="The Spark cluster that may be asked about everybody: spark://HOST:PORT; empty for none.",
+        envvar="KEPT_SPARK_MASTER",
+    ),
+]
+SparkFolder = Annotated[
+    str,
+    typer.Option(
+        help="A folder that all machines of that cluster see under the same path, for sealed bases.",
+        envvar="KEPT_SPARK_FOLDER",
+    ),
+]
 History = Annotated[
     str,
     typer.Option(

@@ -36,9 +36,11 @@ def serve(
     master_key: options.MasterKey = "",
     master_key_token: options.MasterKeyToken = "",
     backup_days: options.BackupDays = 30,
+    history: options.History = "",
+    spark_master: options.SparkMaster = "",
+    spark_folder: options.SparkFolder = "",
     database: options.Database = "",
     vault_database: options.VaultDatabase = "",
-    history: options.History = "",
 ) -> None:
     """Serve a brand: hear its touchpoints, decide, deliver, answer."""
     if deliver not in ("files", "providers"):
@@ -58,9 +60,11 @@ def serve(
             master_key=master_key,
             master_key_token=master_key_token,
             backup_days=backup_days,
+            history=history,
+            spark_master=spark_master,
+            spark_folder=spark_folder,
             database=database,
             vault_database=vault_database,
-            history=history,
             staff=read_staff_settings(),
         )
     )

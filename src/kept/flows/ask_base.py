@@ -10,6 +10,7 @@ from kept.core.brand import model
 from kept.core.bundle import Bundle
 from kept.core.compile import compile_brand
 from kept.core.decision import OUTBOUND, Controls, Request
+from kept.core.policy.sql_targets import Dialect
 from kept.core.policy_sql.codes import read_code
 from kept.core.policy_sql.counts import (
     EVERYBODY,
@@ -110,7 +111,13 @@ def count_audience(
         InvalidBrandError: with everything that is wrong with the condition.
     """
     condition = find_condition(bundle, where=where, segment=segment)
-    query = write_audience(bundle, condition, now=extracted.instant, stale=controls.stale_facts)
+    query = write_audience(
+        bundle,
+        condition,
+        now=extracted.instant,
+        stale=controls.stale_facts,
+        dialect=base.dialect,
+    )
     rows = base.ask(query)
     return AudienceView(
         instant=format_instant(extracted.instant),
@@ -157,11 +164,17 @@ def count_reach(
 
 
 def write_reach_query(
-    bundle: Bundle, extracted: Extracted, controls: Controls, wanted: ReachWanted
+    bundle: Bundle,
+    extracted: Extracted,
+    controls: Controls,
+    wanted: ReachWanted,
+    dialect: Dialect = "duckdb",
 ) -> PolicyQuery:
     """Return the query that decides for those who are asked about."""
     condition = find_condition(bundle, where=wanted.where, segment=wanted.segment)
-    where = "" if condition is None else write_condition(bundle, condition, controls.stale_facts)[0]
+    where = ""
+    if condition is not None:
+        where, _ = write_condition(bundle, condition, controls.stale_facts, dialect)
     return write_query(
         bundle,
         now=extracted.instant,
@@ -171,6 +184,7 @@ def write_reach_query(
         has_unknown=bool(extracted.unknown),
         with_details=False,
         where=where,
+        dialect=dialect,
     )
 
 
@@ -188,7 +202,7 @@ def find_chosen(
     if len(wanted.actions) != 1:
         raise InputError("a campaign is about one action")
     everything = msgspec.structs.replace(wanted, actions=())
-    query = write_reach_query(bundle, extracted, controls, everything)
+    query = write_reach_query(bundle, extracted, controls, everything, base.dialect)
     return [row["customer"] for row in base.walk(write_chosen(query, wanted.actions[0]))]
 
 
@@ -203,7 +217,7 @@ class _Asked:
         controls: Controls,
         wanted: ReachWanted,
     ) -> None:
-        self.query = write_reach_query(bundle, extracted, controls, wanted)
+        self.query = write_reach_query(bundle, extracted, controls, wanted, base.dialect)
         self.customers = self.silent = 0
         self.chosen_of: dict[str, int] = {}
         self.channels_of: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))

@@ -28,6 +28,7 @@ def find_differences(
         has_claims=bool(extracted.claimed),
         has_unknown=bool(extracted.unknown),
         where=f'":customer" IN ({ids})',
+        dialect=base.dialect,
     )
     found: dict[int, Told] = {}
     for row in base.walk(query.text):

@@ -4,12 +4,15 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
 from kept import settings as limits
 from kept.analytics.duckdb_base import DuckDbBase
+from kept.analytics.spark_base import SparkBase
+from kept.analytics.spark_session import open_session
 from kept.base_port import Base, SnapshotStore
 from kept.clock import Clock, read_monotonic
 from kept.core.bundle import Bundle
@@ -28,6 +31,7 @@ _log = logging.getLogger("kept.bases")
 _LOOK_SECONDS: Final = 5.0
 
 BaseState = Literal["none", "filling", "ready", "failed"]
+BaseEngine = Literal["duckdb", "spark"]
 
 
 class BaseView(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,20 +45,23 @@ class BaseView(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     """How long filling it took (so far)."""
     problem: str = ""
+    engine: BaseEngine = "duckdb"
+    """Which engine is asked."""
 
 
 class Bases:
     """Holds at most one base."""
 
-    def __init__(self, submit: Submit, *, clock: Clock) -> None:
-        """Take how to ask the writer."""
+    def __init__(self, submit: Submit, settings: limits.Settings, *, clock: Clock) -> None:
+        """Take how to ask the writer, and where a cluster is."""
         self._submit = submit
+        self._settings = settings
         self._clock = clock
         self._asking = threading.Lock()
         self._changing = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._base: DuckDbBase | None = None
+        self._base: Base | None = None
         self._filled: tuple[Bundle, Extracted] | None = None
         self._asked_at = 0
         self._view = BaseView(state="none", customers=0, instant="", seconds=0.0)
@@ -63,12 +70,14 @@ class Bases:
         """Return how far the base is."""
         return self._view
 
-    def prepare(self) -> BaseView:
+    def prepare(self, engine: BaseEngine = "duckdb") -> BaseView:
         """Begin to take a base of now, unless one is being taken; the older one is let go."""
         with self._changing:
             if self._thread is None or not self._thread.is_alive():
                 self._let_go()
-                self._view = BaseView(state="filling", customers=0, instant="", seconds=0.0)
+                self._view = BaseView(
+                    state="filling", customers=0, instant="", seconds=0.0, engine=engine
+                )
                 self._thread = threading.Thread(target=self._run, name="kept-base", daemon=True)
                 self._thread.start()
         return self._view
@@ -139,7 +148,7 @@ class Bases:
         if not hasattr(store, "snapshot"):
             raise SettingsError("a base can be taken of an embedded store only, so far")
         reader: SnapshotStore = store
-        base = DuckDbBase(threads=limits.BASE_THREADS, memory_limit=limits.BASE_MEMORY)
+        base = self._open(self._view.engine)
 
         def go_on(count: int) -> bool:
             seconds = (read_monotonic() - started) / SECOND
@@ -166,10 +175,22 @@ class Bases:
         self._base, self._filled = base, (bundle, extracted)
         self._view = BaseView(
             state="ready",
+            engine=self._view.engine,
             customers=extracted.customers,
             instant=format_instant(extracted.instant),
             seconds=(read_monotonic() - started) / SECOND,
         )
+
+    def _open(self, engine: BaseEngine) -> Base:
+        if engine == "duckdb":
+            return DuckDbBase(threads=limits.BASE_THREADS, memory_limit=limits.BASE_MEMORY)
+        master, folder = self._settings.spark_master, self._settings.spark_folder
+        if not master or not folder:
+            raise SettingsError(
+                "there is no Spark cluster to ask: set KEPT_SPARK_MASTER (spark://HOST:PORT) and "
+                "KEPT_SPARK_FOLDER (a folder that all of its machines see)"
+            )
+        return SparkBase(open_session(master), Path(folder))
 
     def _let_go(self) -> None:
         with self._asking:

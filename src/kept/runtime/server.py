@@ -113,7 +113,7 @@ class Runtime:
             is_clean=self.histories.is_clean,
         )
         self.breaches = work_on_breaches_of(self.submit)
-        self.bases = Bases(self.submit, clock=self.clock)
+        self.bases = Bases(self.submit, settings, clock=self.clock)
         self.key_upkeep = KeyUpkeep(self.submit, lambda: self._keys, days=settings.backup_days)
 
     def announce(self, url: str) -> None:

@@ -14,6 +14,7 @@ class MemoryHistory(MemoryRetention):
     def __init__(self) -> None:
         """Begin empty."""
         super().__init__()
+        self._unnumbered: dict[str, bool] = {}
         self._ended: dict[int, str] = {}
         self._last_ended = 0
 
@@ -46,6 +47,12 @@ class MemoryHistory(MemoryRetention):
 
     def number_ended(self) -> int:
         """Number the messages that ended since it was asked last; return the last number, 0 for none."""
+        for message_id in list(self._unnumbered):
+            self._drop(self._unnumbered, message_id)
+            was = self._last_ended
+            self._noted(lambda was=was: setattr(self, "_last_ended", was))  # type: ignore[misc]
+            self._last_ended = was + 1
+            self._put(self._ended, was + 1, message_id)
         return self._last_ended
 
     def read_ended_messages(self, *, after: int, limit: int) -> list[EndedMessage]:
@@ -60,8 +67,7 @@ class MemoryHistory(MemoryRetention):
         """Forget the order in which messages ended, up to an id; the messages stay."""
         self._require_transaction()
         for ended_id in [ended_id for ended_id in self._ended if ended_id <= up_to]:
-            if ended_id < self._last_ended:
-                self._drop(self._ended, ended_id)
+            self._drop(self._ended, ended_id)
 
     def read_grouping(self, *, after: int, limit: int) -> list[Grouped]:
         """Return parts in order of their ids from `after` (exclusive)."""
@@ -72,11 +78,8 @@ class MemoryHistory(MemoryRetention):
         ]
 
     def _note_ended(self, message: Message) -> None:
-        """Number a message that comes to its end now."""
+        """Note that a message comes to its end now."""
         known = self._messages.get(message.message_id)
         if message.is_open or (known is not None and not known.is_open):
             return
-        was = self._last_ended
-        self._noted(lambda: setattr(self, "_last_ended", was))
-        self._last_ended = was + 1
-        self._put(self._ended, was + 1, message.message_id)
+        self._put(self._unnumbered, message.message_id, True)

@@ -21,10 +21,10 @@ from kept.core.policy.tree import (
 )
 from kept.core.policy_sql.schema import FACT
 from kept.core.policy_sql.text import FALSE, NULL, TRUE, any_of, case, constant, is_among, name
+from kept.core.policy_sql.to_spark import as_is
 from kept.core.scopes import COHORT, SEGMENT_PREFIX
 from kept.core.values import Value
 
-DIALECT: Final[Dialect] = "duckdb"
 BLIND: Final = name(":blind")
 """Whether anything at all is unknown of a customer."""
 _NO_OFFER: Final[Mapping[str, Value]] = {}
@@ -45,10 +45,18 @@ class Written(msgspec.Struct, frozen=True):
 class Conditions:
     """Writes the expressions of a policy."""
 
-    def __init__(self, code: PolicyCode, stale: Iterable[int], *, has_unknown: bool = True) -> None:
+    def __init__(
+        self,
+        code: PolicyCode,
+        stale: Iterable[int],
+        dialect: Dialect = "duckdb",
+        *,
+        has_unknown: bool = True,
+    ) -> None:
         """Take the expressions, and the indexes of what is unknown of everybody.
 
         Args:
+            dialect: the engine that conditions are written for.
             has_unknown: whether anything is unknown of anybody else in the base.
         """
         order = code.order
@@ -56,13 +64,18 @@ class Conditions:
         self._index = {fact: place for place, fact in enumerate(names)}
         self._told_count = order.told_count
         self._stale = frozenset(stale)
+        self._dialect = dialect
         self._has_unknown = has_unknown
 
     def write(self, expression: Expression, offer: Mapping[str, Value] = _NO_OFFER) -> Written:
         """Return an expression on the columns of a base; terms of the action are constants."""
         root = _rewritten(expression.root, offer)
-        sql = to_sql(Expression(text=expression.text, root=root), DIALECT)
-        return Written(sql.value.sql(DIALECT), sql.unknown.sql(DIALECT))
+        sql = to_sql(Expression(text=expression.text, root=root), self._dialect)
+        value, unknown = sql.value.sql(self._dialect), sql.unknown.sql(self._dialect)
+        if self._dialect == "spark":
+            # The rest of the query is translated once it is whole.
+            value, unknown = as_is(value), as_is(unknown)
+        return Written(value, unknown)
 
     def is_blind(self, expressions: Iterable[Expression], about: str = "") -> str:
         """Return whether something that some expressions read is unknown of the customer."""

@@ -4,6 +4,7 @@ from typing import Final
 
 from kept.core.bundle import Bundle
 from kept.core.policy.check import check_expression
+from kept.core.policy.sql_targets import Dialect
 from kept.core.policy.tree import Expression
 from kept.core.policy.types import BOOL
 from kept.core.policy.where import Where
@@ -48,12 +49,12 @@ def find_condition(bundle: Bundle, *, where: str, segment: str) -> Expression | 
 
 
 def write_condition(
-    bundle: Bundle, condition: Expression | None, stale: tuple[int, ...]
+    bundle: Bundle, condition: Expression | None, stale: tuple[int, ...], dialect: Dialect
 ) -> tuple[str, str]:
     """Return whether a condition holds, and whether that is unknown, on the columns of a base."""
     if condition is None:
         return "TRUE", "FALSE"
-    conditions = Conditions(bundle.code, stale)
+    conditions = Conditions(bundle.code, stale, dialect)
     written = conditions.write(condition)
     unknown = any_of([conditions.is_blind([condition]), written.unknown])
     holds = all_of([f"NOT ({unknown})" if unknown != "FALSE" else "TRUE", f"({written.value})"])
@@ -61,15 +62,21 @@ def write_condition(
 
 
 def write_audience(
-    bundle: Bundle, condition: Expression | None, *, now: int, stale: tuple[int, ...]
+    bundle: Bundle,
+    condition: Expression | None,
+    *,
+    now: int,
+    stale: tuple[int, ...],
+    dialect: Dialect,
 ) -> str:
     """Return a query with columns `cohort`, `members` and `unknown`."""
-    holds, unknown = write_condition(bundle, condition, stale)
+    holds, unknown = write_condition(bundle, condition, stale, dialect)
     columns = (
         f"{name(COHORT)} AS cohort, COUNT(*) FILTER (WHERE {holds}) AS members, "
         f"COUNT(*) FILTER (WHERE {unknown}) AS unknown"
     )
-    return write_facts(bundle, now=now, columns=columns, stale=stale) + " GROUP BY 1"
+    facts = write_facts(bundle, now=now, columns=columns, stale=stale, dialect=dialect)
+    return f"{facts} GROUP BY 1"
 
 
 def write_reach(query: PolicyQuery, *, by_cohort: bool) -> str:

@@ -66,6 +66,11 @@ _FIELDS: Final = ("a", "k", "is_unknown", "v", "p", "b", "e", "sets", "h", "hu",
 _KEPT: Final = ("a", "k", "is_unknown", "b", "e", "sets", "s", "instant", "hu", "hw", "hwu")
 
 
+def judged_fields(at: Setting) -> list[str]:
+    """Return the fields of a judged candidate in their order, which Spark asks to be the same everywhere."""
+    return [*dict.fromkeys((*carried(at, *_KEPT), "s", "r"))]
+
+
 class Layers:
     """Writes the reasons of every candidate."""
 
@@ -92,8 +97,7 @@ class Layers:
         stages.add(":scored", transformed(FOUND, ONE, struct(**scored | more)))
         stages.close()
         # The score is what the best is found by, also where it is told to nobody.
-        kept = {field: self.field(field) for field in (*carried(at, *_KEPT), "s")}
-        judged = kept | {"r": self.reason()}
+        judged = {field: self.field(field) for field in judged_fields(at)} | {"r": self.reason()}
         if at.has_claims:
             judged["hu"] = first_of([f"{ONE}.hu", self.claimed_until()], "BIGINT")
         stages.add(":judged_objects", transformed(name(":scored"), ONE, struct(**judged)))

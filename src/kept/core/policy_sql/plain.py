@@ -11,7 +11,7 @@ from typing import Final
 from kept.core.policy_sql.candidates import Amounts, Candidates, carried
 from kept.core.policy_sql.codes import ACTION, REASON
 from kept.core.policy_sql.held import Hushes
-from kept.core.policy_sql.judged import CONTACTED, DECLINED, ONE, Layers
+from kept.core.policy_sql.judged import CONTACTED, DECLINED, ONE, Layers, judged_fields
 from kept.core.policy_sql.permitted import Permissions
 from kept.core.policy_sql.setting import Setting
 from kept.core.policy_sql.text import (
@@ -122,6 +122,7 @@ class Plain:
         self._layers = layers
         self._rules = candidates.plain
         self._amounts = candidates.amounts
+        self._is_beside = candidates.has_found
         self.is_empty = not self._rules
         if self.is_empty:
             return
@@ -167,7 +168,7 @@ class Plain:
         packed = name(":best_plain")
         rank = f"CAST({_RANKS - 1} - {packed} % {_RANKS} AS INTEGER)"
         numbers = pick_constant([place + 1 for place in by_rank], f"{rank} + 1", "SMALLINT")
-        best = struct(n=f"-({packed} // {_RANKS})", o=rank, k="''", a=numbers)
+        best = struct(n=f"-(CAST({packed} AS HUGEINT) // {_RANKS})", o=rank, k="''", a=numbers)
         return case([(f"{packed} IS NOT NULL", best)])
 
     def passing(self, kept: str) -> str:
@@ -280,7 +281,13 @@ class Plain:
         }
         rows = transformed(codes, _CODE, struct(**first))
         # What is looked up of a candidate by its action is found once it is one.
-        kept = {field: f"{ONE}.{field}" for field in first} | {"instant": layers.contacted_at()}
+        kept = {
+            field: f"{ONE}.{field}" if field in first else "CAST(0 AS HUGEINT)"
+            for field in judged_fields(at)
+            # Beside candidates about objects all must have the same fields.
+            if field in first or field != "s" or self._is_beside
+        }
+        kept["instant"] = layers.contacted_at()
         if at.has_claims:
             kept["hu"] = layers.claimed_until()
         return transformed(rows, ONE, struct(**kept))

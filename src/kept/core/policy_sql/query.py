@@ -7,6 +7,7 @@ import msgspec
 from kept.core.bundle import Bundle
 from kept.core.decision import Controls, Request
 from kept.core.generate import expressions_of
+from kept.core.policy.sql_targets import Dialect
 from kept.core.policy.tree import reads_zone
 from kept.core.policy_sql.candidates import Candidates
 from kept.core.policy_sql.chosen import add_best, add_choice, add_judged
@@ -55,6 +56,7 @@ def write_query(
     has_unknown: bool = True,
     with_details: bool = True,
     where: str = "",
+    dialect: Dialect = "duckdb",
 ) -> PolicyQuery:
     """Return the query that decides for everybody in a base of this brand and instant.
 
@@ -64,6 +66,7 @@ def write_query(
         has_unknown: whether anything is unknown of anybody in the base.
         with_details: whether reasons come with what differs from customer to customer.
         where: a condition, as SQL on the columns of facts, of whom is decided for.
+        dialect: the engine that is to run it: for Spark, `to_spark` translates what is not a condition.
     """
     at = Setting(
         bundle=bundle,
@@ -75,7 +78,7 @@ def write_query(
         reasons=Reasons(),
     )
     stale = at.controls.stale_facts
-    conditions = Conditions(at.code, stale, has_unknown=has_unknown)
+    conditions = Conditions(at.code, stale, dialect, has_unknown=has_unknown)
     stages = Stages(_source(at, CUSTOMERS, needs_zones=bool(where)))
     _add_derived(at, conditions, stages)
     if where:
@@ -136,7 +139,14 @@ def _decided(
     return [f"{BEST}.a AS answer", f"{BEST}.k AS answer_about", told]
 
 
-def write_facts(bundle: Bundle, *, now: int, columns: str, stale: tuple[int, ...] = ()) -> str:
+def write_facts(
+    bundle: Bundle,
+    *,
+    now: int,
+    columns: str,
+    stale: tuple[int, ...] = (),
+    dialect: Dialect = "duckdb",
+) -> str:
     """Return a query of columns that rest on facts, cohorts and segments, and on nothing else."""
     at = Setting(
         bundle=bundle,
@@ -148,7 +158,7 @@ def write_facts(bundle: Bundle, *, now: int, columns: str, stale: tuple[int, ...
         reasons=Reasons(),
     )
     stages = Stages(_source(at, CUSTOMERS, needs_zones=True))
-    _add_derived(at, Conditions(at.code, stale), stages)
+    _add_derived(at, Conditions(at.code, stale, dialect), stages)
     return stages.write(columns)
 
 

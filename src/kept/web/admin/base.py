@@ -17,8 +17,14 @@ from kept.flows.ask_base import (
 )
 from kept.flows.extract_base import Extracted
 from kept.flows.note_in_log import note_operator
-from kept.runtime.bases import BaseView
+from kept.runtime.bases import BaseEngine, BaseView
 from kept.web.endpoints import BUSY, Call, Endpoint
+
+
+class PrepareWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which engine is to be asked."""
+
+    engine: BaseEngine = "duckdb"
 
 
 class AudienceWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,7 +37,8 @@ class AudienceWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 async def prepare_base(call: Call) -> BaseView:
     """Begin to take a base of now."""
     await _note(call, "base prepared")
-    return await asyncio.to_thread(call.front.runtime.bases.prepare)
+    wanted: PrepareWanted = call.body
+    return await asyncio.to_thread(call.front.runtime.bases.prepare, wanted.engine)
 
 
 async def show_base(call: Call) -> BaseView:
@@ -88,6 +95,7 @@ ENDPOINTS: Final = (
         tag="Everybody",
         who="operator",
         needs="decisions",
+        body=PrepareWanted,
         answer=BaseView,
         statuses=BUSY,
     ),

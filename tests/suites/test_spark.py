@@ -1,0 +1,263 @@
+"""Spark says what DuckDB and Python say, on a cluster of a master and two workers, and keeps nothing."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from kept.analytics.spark_base import SparkBase
+from kept.analytics.spark_session import open_session
+from kept.clock import new_id
+from kept.core.bundle import Bundle
+from kept.core.decide import decide
+from kept.core.decision import Brake, Controls, Facts, OpenMessage, Request
+from kept.core.policy.check import check_expression
+from kept.core.policy.evaluate import compile_expression
+from kept.core.policy.tree import Expression
+from kept.core.policy.where import Where
+from kept.core.policy_sql.answers import Told, read_told, told_of
+from kept.core.policy_sql.lookups import drawn_table, zones_table
+from kept.core.policy_sql.query import write_query
+from kept.core.policy_sql.rows import RowWriter
+from kept.core.policy_sql.schema import schema_of
+from kept.errors import SettingsError
+from tests.conftest import require_tool
+from tests.contract.test_history_how_to import block, expected, run_python, world
+from tests.golden.policy_corpus import read_corpus, read_outcome
+from tests.golden.policy_judge import SCOPE
+from tests.golden.test_policy_corpus import checked
+from tests.history import World
+from tests.property.policies import NOW, Maker
+from tests.property.policy_language import expressions, rows_for
+from tests.property.test_decision import brakes, facts, placements
+from tests.scenario.larkmead import compile_larkmead
+from tests.spark_cluster import SparkJudge, find_spark, run_cluster
+
+pytestmark = [
+    # One cluster for all, in one process of pytest.
+    pytest.mark.xdist_group("spark"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+_WHERE = Where(file="generated")
+few = settings(
+    max_examples=5,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink on a cluster takes hours
+    suppress_health_check=list(HealthCheck),
+)
+EverybodyOf = Sequence[tuple[Facts, tuple[OpenMessage, ...]]]
+__all__ = ["world"]
+
+
+class Cluster:
+    """A running cluster: a session on it, and where all of its files lie."""
+
+    def __init__(self, folder: Path, session: Any) -> None:
+        """Take both."""
+        self.folder = folder
+        self.session = session
+        self.shared = folder / "shared"
+        self.shared.mkdir()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A master, two workers, and a session on them that Kept opened."""
+    home = require_tool(find_spark(), name="pyspark with Java (`make suites SUITE=spark`)")
+    folder = tmp_path_factory.mktemp("spark")
+    with run_cluster(home, folder) as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPARK_CONF_DIR", str(folder / "conf"))
+        patch.setenv("SPARK_LOCAL_DIRS", str(folder / "local"))
+        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+        patch.setenv("TMPDIR", str(folder / "temporary"))
+        session = open_session(address)
+        yield Cluster(folder, session)
+        session.stop()
+
+
+def ask(
+    cluster: Cluster,
+    bundle: Bundle,
+    everybody: EverybodyOf,
+    *,
+    request: Request,
+    controls: Controls,
+) -> list[Told]:
+    """Return what the query says of each customer on the cluster."""
+    writer = RowWriter(bundle)
+    rows = [
+        writer.write(number, known, messages)
+        for number, (known, messages) in enumerate(everybody, start=1)
+    ]
+    claimed = [
+        row
+        for number, (known, _) in enumerate(everybody, start=1)
+        if (row := writer.write_claimed(number, known)) is not None
+    ]
+    base = SparkBase(cluster.session, cluster.shared)
+    base.begin(schema_of(bundle))
+    base.add("customers", rows)
+    base.add("claimed", claimed)
+    zones = {known.zone for known, _ in everybody if known.zone is not None}
+    for lookup in (zones_table(bundle.policy, zones, NOW), drawn_table(bundle.policy)):
+        base.look_up(lookup)
+    query = write_query(
+        bundle,
+        now=NOW,
+        request=request,
+        controls=controls,
+        has_claims=bool(claimed),
+        dialect=base.dialect,
+    )
+    found = base.ask(query.text)
+    base.clear()
+    assert not list(cluster.shared.iterdir())
+    return [
+        read_told(query, bundle.policy, row)
+        for row in sorted(found, key=lambda row: row["customer"])
+    ]
+
+
+def check(
+    cluster: Cluster,
+    bundle: Bundle,
+    everybody: EverybodyOf,
+    *,
+    request: Request,
+    controls: Controls,
+) -> None:
+    """Assert that the cluster and the engine say the same of everybody, reasons included."""
+    expected = [
+        told_of(
+            decide(
+                known,
+                msgspec.structs.replace(request, open_messages=messages),
+                bundle.policy,
+                controls,
+                customer_id=number,
+                now=NOW,
+                decision_id=1,
+            )
+        )
+        for number, (known, messages) in enumerate(everybody, start=1)
+    ]
+    assert ask(cluster, bundle, everybody, request=request, controls=controls) == expected
+
+
+def test_the_whole_corpus_of_conditions(cluster: Cluster) -> None:
+    """Every case has the value that it should, NULL and unknown included."""
+    judge, cases = SparkJudge(cluster.session), read_corpus()
+    for start in range(0, len(cases), 40):
+        some = cases[start : start + 40]
+        judge.load([case.row for case in some])
+        answers = judge.ask(*(checked(case) for case in some))
+        for place, case in enumerate(some):
+            expected = read_outcome(case.expected, checked(case).type)
+            found = answers[place][place]
+            assert (found, type(found)) == (expected, type(expected)), case
+
+
+@few
+@given(texts=st.lists(expressions(depth=4), min_size=12, max_size=12), data=st.data())
+def test_generated_conditions(cluster: Cluster, texts: list[str], data: st.DataObject) -> None:
+    """NULL, unknown, numbers at their limits, odd texts, old dates: the same answer as in Python."""
+    judge = SparkJudge(cluster.session)
+    made = [check_expression(text, scope=SCOPE, expects=None, where=_WHERE) for text in texts]
+    some = [one for one in made if isinstance(one, Expression)]
+    rows = [data.draw(rows_for(one)) for one in some]
+    judge.load(rows)
+    found = judge.ask(*some)
+    expected = [[compile_expression(one)(row) for one in some] for row in rows]
+    assert found == expected, [one.text for one in some]
+
+
+@few
+@given(st.lists(facts(), min_size=10, max_size=40), placements, brakes)
+def test_the_brand_of_the_scenarios(
+    cluster: Cluster, everybody: list[Facts], placement: str, on: tuple[Brake, ...]
+) -> None:
+    """Whatever its customers may be, and whatever is asked."""
+    check(
+        cluster,
+        compile_larkmead(),
+        [(known, ()) for known in everybody],
+        request=Request(placement=placement),
+        controls=Controls(brakes=on),
+    )
+
+
+@pytest.mark.parametrize("place", range(8))
+def test_brands_made_by_chance(cluster: Cluster, place: int) -> None:
+    """Every layer and every limit, in any combination."""
+    seed = int(new_id()[:8], 16)
+    print(f"Maker({seed}) of row {place}")
+    maker = Maker(seed)
+    bundle = maker.brand()
+    check(
+        cluster,
+        bundle,
+        [(maker.facts(bundle), maker.open_messages(bundle)) for _ in range(60)],
+        request=maker.request(bundle),
+        controls=maker.controls(bundle),
+    )
+
+
+def test_nothing_that_is_told_stays_on_a_disk(cluster: Cluster) -> None:
+    """Neither while a base is asked nor afterwards does any file hold a value of a person, or the key."""
+    maker = Maker(1)
+    bundle = maker.brand()
+    planted = [f"Planted-Region-{maker.chance.getrandbits(64):016x}" for _ in range(3_000)]
+    writer, one = RowWriter(bundle), maker.facts(bundle)
+    base = SparkBase(cluster.session, cluster.shared)
+    base.begin(schema_of(bundle))
+    for number, region in enumerate(planted, start=1):
+        known = msgspec.structs.replace(one, region=region)
+        base.add("customers", [writer.write(number, known, ())])
+    # A sort and a join of everything: both go over the disks of the workers.
+    regions = base.ask(
+        'SELECT a.":region" AS region FROM customers AS a LEFT JOIN customers AS b '
+        'ON a.":region" = b.":region" ORDER BY b.":region"'
+    )
+    assert [row["region"] for row in regions] == sorted(planted)
+    secrets = [text.encode() for text in ("Planted-Region", planted[0][-16:])]
+    secrets += [base.key, base.key.hex().encode(), base.key.hex().upper().encode()]
+    search(cluster.folder, secrets)
+    left = next(iter(cluster.shared.iterdir()))
+    assert list(left.rglob("*.parquet"))
+    base.clear()
+    assert not left.exists()
+    search(cluster.folder, secrets)
+    assert not list((cluster.folder / "events").iterdir())
+
+
+def search(folder: Path, secrets: list[bytes]) -> None:
+    """Assert that no file below a folder holds any of some texts."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert files
+    for path in files:
+        content = path.read_bytes()
+        for secret in secrets:
+            assert secret not in content, (path, secret[:8])
+
+
+def test_history_is_read_as_the_how_to_shows(
+    cluster: Cluster, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The block of the page, run as it stands, gives the answer of `kept sql`."""
+    monkeypatch.chdir(world.folder.parent)
+    code = block("Spark", "python").replace("history/", f"{world.folder}/")
+    answer = run_python(code, spark=cluster.session)
+    assert sorted(tuple(row) for row in answer.collect()) == expected(world)
+
+
+def test_without_java_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And starts nothing."""
+    require_tool(find_spark(), name="pyspark with Java (`make suites SUITE=spark`)")
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    with pytest.raises(SettingsError, match="needs Java 17 or newer"):
+        open_session("local[1]")
