@@ -159,6 +159,11 @@ def _take_back(
     customer.standing = None
     react(engine, customer, now)
     engine.customers.touched[customer.customer_id] = customer
+    _note_wake(engine, customer, now)
+
+
+def _note_wake(engine: Engine, customer: Customer, now: int) -> None:
+    """Note when the first of the reasons against something ends."""
     standing = customer.standing
     if standing is not None and standing.reasons_until < NEVER:
         # Noted at once: before the next tick an outcome may come in that makes this answer void.
