@@ -32,7 +32,7 @@ from kept.core.reason import (
     Reason,
     Shadowed,
 )
-from kept.core.values import DAY, MINUTE, SECOND
+from kept.core.values import DAY, MINUTE, NEVER, SECOND
 from kept.flows.approval_requests import use_approval
 from kept.flows.breach_records import note_told
 from kept.flows.compose import Gap, compose
@@ -159,6 +159,13 @@ def _take_back(
     customer.standing = None
     react(engine, customer, now)
     engine.customers.touched[customer.customer_id] = customer
+    standing = customer.standing
+    if standing is not None and standing.reasons_until < NEVER:
+        # Noted at once: before the next tick an outcome may come in that makes this answer void.
+        wake_at = max(standing.reasons_until, now + 1)
+        if not 0 < customer.wake_at <= wake_at:
+            customer.wake_at = wake_at
+            engine.store.save_wakes([(customer.customer_id, wake_at)])
 
 
 def _leave(

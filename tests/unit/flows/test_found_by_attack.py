@@ -9,7 +9,7 @@ from kept.core.event import Identifier
 from kept.core.state import Stamped
 from kept.core.touchpoint_item import WireItem
 from kept.core.values import DAY, HOUR, SECOND, format_instant
-from kept.flows import brake
+from kept.flows import brake, deliver
 from kept.flows.regroup import merge, unmerge
 from kept.flows.stage import Stage
 from kept.stores.memory import MemoryStore
@@ -119,6 +119,24 @@ def test_what_a_brake_took_back_is_told_once_it_is_lifted(stage: Stage, provider
         brake.resume(stage.engine, "all", actor="test", now=stage.now)
     stage.advance(stage.now + HOUR)
     assert [one.message.action for one in stage.handed_over] == ["bill_due"]
+
+
+def test_what_a_cap_took_back_has_its_wake_at_once(stage: Stage) -> None:
+    """G4: an outcome that comes before the next tick makes the answer void, and would let the rest be forgotten."""
+    introduce(stage, "ana")
+    stage.now += 11 * HOUR
+    due_at = format_instant(stage.now - 2 * DAY)
+    for number in range(4):
+        bill = {"bill_id": f"b{number}", "amount": 40, "due_at": due_at}
+        tell(stage, "Bill Issued", source="billing", properties=bill)
+    morning = stage.now + 10 * HOUR
+    with stage.store.transaction():
+        begun = deliver.take_due(stage.engine, channels=["email"], limit=9, now=morning)
+    assert len(begun) == 3
+    (taken_back,) = stage.store.load_messages_in(["withdrawn"], limit=9)
+    assert taken_back.reason["code"] == "cap_reached"
+    ((_, wake_at),) = stage.store.load_due_wakes(now=2**62, limit=9)
+    assert wake_at <= taken_back.reason["until"]
 
 
 def test_what_may_have_arrived_waits_for_a_brake_and_is_not_withdrawn(stage: Stage) -> None:
