@@ -22,6 +22,7 @@ from bench import (
     large_base,
     latency,
     nodes,
+    replay,
     spark,
     split,
     whole_path,
@@ -53,8 +54,9 @@ TOPICS: dict[str, Topic] = {
     "hand_over": hand_over.measure,
     "large_base": large_base.measure,
     "growth": growth.measure,
-    "history": history.measure,
     "base": base.measure,
+    "history": history.measure,
+    "replay": replay.measure,
 }
 ONLY_WHEN_ASKED: dict[str, Topic] = {"spark": spark.measure}
 """What needs more than `make bench` installs."""

@@ -19,6 +19,7 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     stopped_customers: int
     fsyncs: int
     spark_customers: int
+    replayed_signals: int
 
 
 FULL = Scale(
@@ -34,6 +35,7 @@ FULL = Scale(
     stopped_customers=400,
     fsyncs=2_000,
     spark_customers=5_000_000,
+    replayed_signals=60_000,
 )
 
 QUICK = Scale(
@@ -49,5 +51,6 @@ QUICK = Scale(
     stopped_customers=40,
     fsyncs=200,
     spark_customers=5_000,
+    replayed_signals=3_000,
 )
 """For continuous integration: the figures mean nothing, that they come at all does."""

@@ -7,8 +7,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -56,13 +56,52 @@ END $$"""
 class Server:
     """A running server; makes databases from a template that is empty, or has the schema."""
 
-    def __init__(self, sockets: Path, process: "subprocess.Popen[bytes]") -> None:
-        """Note where the server listens."""
-        self.sockets = sockets
-        self.process = process
+    def __init__(self, home: Path, settings: Mapping[str, str], *, owner: str | None) -> None:
+        """Take the folder in which the data lies, and the socket."""
+        self.sockets = home
+        self.owner = owner
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
         self._count = 0
         self._clean: list[Address] = []
         self._wires: dict[str, Wire] = {}
+
+    def start(self) -> None:
+        """Start to serve, after a crash too."""
+        binaries = find_binaries()
+        if binaries is None:
+            raise RuntimeError("no PostgreSQL: run the tests by `make test`")
+        home = self.sockets
+        serve = [str(binaries / "postgres"), "-D", str(home / "data"), "-k", str(home)]
+        for name, value in self._settings.items():
+            serve += ["-c", f"{name}={value}"]
+        with (home / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                serve, stdout=log, stderr=log, user=self.owner, start_new_session=True
+            )
+        _wait_until_ready(binaries, home)
+
+    def stop(self) -> None:
+        """End, letting go of everybody."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """End all of its processes at once, as a machine that fails does."""
+        if self._process is not None:
+            # It was started as the leader of a session, which its own processes leave: by parent.
+            for child in _children_of(self._process.pid):
+                with suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        self.close()
 
     def address(self, database: str) -> Address:
         """Return the address of a database."""
@@ -77,8 +116,14 @@ class Server:
         return self._reach(database).fetch(sql)
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Let go of connections; they are made again as they are needed."""
         for wire in self._wires.values():
+            wire.close()
+        self._wires = {}
+
+    def close_to(self, database: str) -> None:
+        """Let go of the connection to a database, so that it can be copied."""
+        if wire := self._wires.pop(database, None):
             wire.close()
 
     def _reach(self, database: str) -> Wire:
@@ -139,42 +184,45 @@ def find_binaries() -> Path | None:
 
 
 @contextmanager
-def running_server() -> Iterator[Server]:
+def running_server(settings: Mapping[str, str] = SETTINGS) -> Iterator[Server]:
     """Run a server of one's own for the length of the block."""
-    binaries = find_binaries()
-    if binaries is None:
-        raise RuntimeError("no PostgreSQL: run the tests by `make test`")
     # A socket's path may be a hundred characters long, and a test's folder is longer.
     home = Path(tempfile.mkdtemp(prefix="kept-pg-"))
-    data = home / "data"
-    owner = _give_away(home)
-    make = [str(binaries / "initdb"), f"--pgdata={data}", "--username=postgres", "--auth=trust"]
-    subprocess.run(
-        [*make, "--encoding=UTF8", "--locale=C", "--no-sync"],
-        check=True,
-        user=owner,
-        stdout=subprocess.DEVNULL,
+    owner = give_away(home)
+    run_program(
+        "initdb",
+        f"--pgdata={home / 'data'}",
+        "--username=postgres",
+        "--auth=trust",
+        "--encoding=UTF8",
+        "--locale=C",
+        "--no-sync",
+        owner=owner,
     )
-    serve = [str(binaries / "postgres"), "-D", str(data), "-k", str(home)]
-    for name, value in SETTINGS.items():
-        serve += ["-c", f"{name}={value}"]
-    with (home / "log").open("wb") as log:
-        process = subprocess.Popen(
-            serve, stdout=log, stderr=log, user=owner, start_new_session=True
-        )
+    with serving(home, settings, owner=owner) as server:
+        yield server
+
+
+@contextmanager
+def serving(home: Path, settings: Mapping[str, str], *, owner: str | None) -> Iterator[Server]:
+    """Serve what is in a folder, and remove the folder in the end."""
+    server = Server(home, settings, owner=owner)
     try:
-        _wait_until_ready(binaries, home)
-        server = Server(home, process)
+        server.start()
         yield server
         server.close()
     finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        server.stop()
         shutil.rmtree(home, ignore_errors=True)
+
+
+def run_program(name: str, *arguments: str, owner: str | None) -> None:
+    """Run one of PostgreSQL's programs to its end."""
+    binaries = find_binaries()
+    if binaries is None:
+        raise RuntimeError("no PostgreSQL: run the tests by `make test`")
+    command = [str(binaries / name), *arguments]
+    subprocess.run(command, check=True, user=owner, stdout=subprocess.DEVNULL)
 
 
 def _wait_until_ready(binaries: Path, sockets: Path) -> None:
@@ -187,7 +235,15 @@ def _wait_until_ready(binaries: Path, sockets: Path) -> None:
     raise TimeoutError(f"PostgreSQL in {sockets} takes no queries")
 
 
-def _give_away(home: Path) -> str | None:
+def _children_of(process: int) -> list[int]:
+    """Return the processes that a process started."""
+    told = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(process)], check=False, capture_output=True, text=True
+    )
+    return [int(line) for line in told.stdout.split()]
+
+
+def give_away(home: Path) -> str | None:
     """PostgreSQL refuses to run as root: give its files to somebody harmless, and return who."""
     if os.geteuid() != 0:
         return None

@@ -9,13 +9,20 @@ import json
 import os
 import sys
 import traceback
+from importlib import import_module
 from typing import Any
 
 from kept.__main__ import main as kept
 
 
-def start(arguments: list[str], environment: dict[str, str], out: str, err: str) -> int:
-    """Fork a `kept` that writes into two files (or one); return its process id."""
+def start(
+    arguments: list[str], environment: dict[str, str], out: str, err: str, *, prepare: str = ""
+) -> int:
+    """Fork a `kept` that writes into two files (or one); return its process id.
+
+    `prepare` names a module of tests whose `prepare()` runs before `kept` does: only there, and never
+    in `kept` itself, stands what changes a process under test.
+    """
     child = os.fork()
     if child:
         return child
@@ -27,6 +34,8 @@ def start(arguments: list[str], environment: dict[str, str], out: str, err: str)
             os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), target)
         os.environ.update(environment)
         sys.argv = ["kept", *arguments]
+        if prepare:
+            import_module(prepare).prepare()
         kept()
         code = 0
     except SystemExit as ended:
@@ -50,7 +59,13 @@ def obey(command: dict[str, Any]) -> int:
     """Carry out one command."""
     if "wait" in command:
         return wait(command["wait"])
-    return start(command["arguments"], command["environment"], command["out"], command["err"])
+    return start(
+        command["arguments"],
+        command["environment"],
+        command["out"],
+        command["err"],
+        prepare=command.get("prepare", ""),
+    )
 
 
 def main() -> None:

@@ -15,6 +15,8 @@ from kept.core.brand.units import (
 from kept.core.brand.yaml_tree import parse_tree
 from kept.core.check.patterns import check_pattern
 from kept.core.check.report import Report
+from kept.core.checkpoint import key_of
+from kept.core.diff.approval import DiffApproval, read_approval, sign_approval
 from kept.core.policy.check import check_expression
 from kept.core.policy.evaluate import Row, compile_expression, compile_next_change, compile_test
 from kept.core.policy.sql_targets import TARGETS
@@ -25,7 +27,7 @@ from kept.core.policy.where import Where
 from kept.core.story import Story
 from kept.core.template import Failed, Situation, Templates, Use, check_template
 from kept.errors import InputError, InvalidBrandError, Problem
-from tests.fuzz.target import fuzz
+from tests.fuzz.target import check_refusal, fuzz
 from tests.golden.policy_judge import SCOPE
 
 EXAMPLE: Final = Path(__file__).parents[2] / "examples" / "ferrowen"
@@ -163,3 +165,24 @@ def run_units(data: bytes) -> None:
     with contextlib.suppress(InputError):
         minor, currency = parse_money(text)
         assert parse_money(format_money(minor, currency)) == (minor, currency)
+
+
+_SEED: Final = bytes(range(32))
+_APPROVAL: Final = DiffApproval(
+    base="a" * 64, tried="b" * 64, allows=("hardship", "pressure"), because="agreed"
+)
+_NOTE: Final = sign_approval(_APPROVAL, name="ana", seed=_SEED)
+
+
+@fuzz("approval", "kept.core.diff.approval", _NOTE, _NOTE.replace("agreed", "no"), "x\n\n— a b\n")
+def run_approval(data: bytes) -> None:
+    """An approval of a change: nothing counts as signed but what the approver signed, letter by letter."""
+    text = data.decode(errors="replace")
+    try:
+        approval, names = read_approval(text, [key_of("ana", _SEED)])
+    except InputError as error:
+        check_refusal(error, b"")
+        return
+    if names:
+        assert approval == _APPROVAL
+        assert text.startswith(_NOTE.partition("\n\n")[0])

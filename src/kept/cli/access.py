@@ -9,11 +9,12 @@ import typer
 from rich.table import Table
 
 from kept.cli.client import call
-from kept.cli.options import MasterKey, MasterKeyToken
+from kept.cli.options import Database, MasterKey, MasterKeyToken, VaultDatabase
 from kept.cli.output import console
 from kept.errors import NotFoundError
 from kept.runtime.backups import renew_admin_token
 from kept.runtime.server import ADMIN_TOKEN_FILE
+from kept.runtime.stores import Where
 
 DAY_SECONDS = 86_400
 Data = Annotated[Path, typer.Option(help="The data folder of the server.", envvar="KEPT_DATA")]
@@ -174,13 +175,18 @@ def revoke_admin_token(data: Data) -> None:
 
 
 def renew_admin(
-    data: Data, master_key: MasterKey = "", master_key_token: MasterKeyToken = ""
+    data: Data,
+    database: Database = "",
+    vault_database: VaultDatabase = "",
+    master_key: MasterKey = "",
+    master_key_token: MasterKeyToken = "",
 ) -> None:
     """Let the next start write a new admin token: for when nobody can sign in any more.
 
-    No server may run on the folder. A token that was there before opens nothing any more.
+    No server may run on the folder; nodes on a database may. A token that was there before opens
+    nothing any more.
     """
-    renew_admin_token(data, master_key=master_key, master_key_token=master_key_token)
+    renew_admin_token(Where(data, database, vault_database, master_key, master_key_token))
     console.print(
         f"The next `kept serve` writes a new token into {data / ADMIN_TOKEN_FILE}.", markup=False
     )

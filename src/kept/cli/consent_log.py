@@ -10,12 +10,13 @@ import typer
 
 from kept import verify_receipt as verifier
 from kept.cli.client import TIMEOUT_SECONDS, call
-from kept.cli.options import MasterKey, MasterKeyToken
+from kept.cli.options import Database, MasterKey, MasterKeyToken, VaultDatabase
 from kept.cli.output import console
 from kept.core.checkpoint import LogKey, parse_key
 from kept.errors import InputError, SettingsError
 from kept.flows.audit_log import Audited, Kept
-from kept.runtime.audits import audit_folder, audit_public
+from kept.runtime.audits import audit_public, audit_store
+from kept.runtime.stores import Where
 
 Data = Annotated[Path, typer.Option(help="The data folder of the server.", envvar="KEPT_DATA")]
 KEY_FILE: Final = "log.key"
@@ -82,21 +83,23 @@ def audit(
     key: Annotated[
         str, typer.Option(help="For an address: the log's key; by default, what the server says.")
     ] = "",
+    database: Database = "",
+    vault_database: VaultDatabase = "",
     master_key: MasterKey = "",
     master_key_token: MasterKeyToken = "",
 ) -> None:
     """Prove that the consent log was not rewritten, or name the place where it was.
 
-    A data folder is audited whole: hashes, signatures, records, events, the audit. Of a server that
+    A data folder is audited whole: hashes, signatures, records, events, the audit; with --database
+    the store there, while nodes work, by the master key of the folder. Of a server that
     is named by its address, everybody may compare what it shows to everybody: hashes and signatures.
     """
     kept = [Kept(name=str(path), text=_read(path)) for path in against or ()]
     if where.startswith(("http://", "https://")):
         found = _audit_server(where.rstrip("/"), key, kept)
     else:
-        found = _audit_folder(
-            Path(where), kept, master_key=master_key, master_key_token=master_key_token
-        )
+        store = Where(Path(where), database, vault_database, master_key, master_key_token)
+        found = _audit_store(store, kept)
     for finding in found.findings:
         console.print(f"{finding.place}: {finding.what}", markup=False, highlight=False)
     looked = f"{found.size} leaves, {found.checkpoints} signed checkpoint(s)"
@@ -122,16 +125,12 @@ def rotate(data: Data) -> None:
     console.print(made["key"], markup=False, highlight=False)
 
 
-def _audit_folder(
-    data: Path, kept: list[Kept], *, master_key: str, master_key_token: str
-) -> Audited:
-    found = audit_folder(
-        data, against=kept, master_key=master_key, master_key_token=master_key_token
-    )
+def _audit_store(where: Where, kept: list[Kept]) -> Audited:
+    found = audit_store(where, against=kept)
     if found is not None:
         return found
     body = {"against": [msgspec.to_builtins(one) for one in kept]}
-    return msgspec.convert(call(data, "POST", "/v1/admin/log/audit", body), Audited)
+    return msgspec.convert(call(where.data, "POST", "/v1/admin/log/audit", body), Audited)
 
 
 def _audit_server(address: str, key: str, kept: list[Kept]) -> Audited:

@@ -8,9 +8,12 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from kept.cli import history
 from kept.cli.client import call
-from kept.cli.options import MasterKey, MasterKeyToken
+from kept.cli.options import Database, MasterKey, MasterKeyToken, VaultDatabase
 from kept.cli.output import console, error_console
+from kept.errors import SettingsError
+from kept.runtime.backups import note_database_restored
 from kept.runtime.backups import restore as restore_store
+from kept.runtime.stores import Where
 
 Data = Annotated[Path, typer.Option(help="The data folder of the server.", envvar="KEPT_DATA")]
 vault_app = typer.Typer(
@@ -23,6 +26,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("import")(import_history)
     app.command("backup")(backup)
     app.command("restore")(restore)
+    app.command("restored")(restored)
     vault_app.command("status")(show_vault)
     vault_app.command("rotate")(rotate_vault)
     app.add_typer(vault_app, name="vault")
@@ -88,14 +92,22 @@ def restore(
         Path | None,
         typer.Option(help="The optouts.log of the machine that the backup comes from."),
     ] = None,
+    database: Database = "",
     master_key: MasterKey = "",
     master_key_token: MasterKeyToken = "",
 ) -> None:
     """Put a backup in the place of a store that no server runs on.
 
     What customers withdrew since the backup was made is withdrawn again before anything is sent.
-    Nobody knows what was sent since, so that promotions stay paused until `kept resume`.
+    Nobody knows what was sent since, so that promotions stay paused until `kept resume`. A store in
+    a database is restored by PostgreSQL's own means.
     """
+    if database:
+        raise SettingsError(
+            "a backup that `kept backup` wrote is not put into a database: restore a PostgreSQL by "
+            "its own means (see the guide on PostgreSQL); or restore the backup into a data folder "
+            "without --database and KEPT_DATABASE, and carry it over with `kept move`"
+        )
     done = restore_store(
         backup_file,
         data,
@@ -121,6 +133,26 @@ def restore(
             "server runs.",
             markup=False,
         )
+
+
+def restored(
+    data: Data,
+    database: Database = "",
+    vault_database: VaultDatabase = "",
+    master_key: MasterKey = "",
+    master_key_token: MasterKeyToken = "",
+) -> None:
+    """Say that a PostgreSQL was restored by its own means, before the first node starts again.
+
+    What customers withdrew since is withdrawn again before anything is sent; promotions stay paused
+    until `kept resume`; no number is given out a second time; everybody signs in anew.
+    """
+    where = Where(data, database, vault_database, master_key, master_key_token)
+    waiting = note_database_restored(where)
+    console.print(
+        f"Taken up; {waiting} later withdrawal(s) will be applied before the first message.",
+        markup=False,
+    )
 
 
 def show_vault(data: Data) -> None:

@@ -16,11 +16,14 @@ from kept.cli import (
     data,
     data_map,
     demo,
+    diff,
     everybody,
+    move,
     nodes,
     operate,
     privacy,
     read_history,
+    replay,
     rights,
     serve,
     sql,
@@ -48,9 +51,12 @@ nodes.add_to(app)
 approvals.add_to(app)
 breach.add_to(app)
 data.add_to(app)
+move.add_to(app)
 privacy.add_to(app)
 read_history.add_to(app)
 sql.add_to(app)
+replay.add_to(app)
+diff.add_to(app)
 rights.add_to(app)
 consent_log.add_to(app)
 access.add_to(app)

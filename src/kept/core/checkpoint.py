@@ -134,6 +134,33 @@ def read_checkpoint(note: str, keys: Sequence[LogKey]) -> Checkpoint:
     return checkpoint
 
 
+def sign_note(body: str, name: str, seed: bytes) -> str:
+    """Return a text that ends with a newline as a note (C2SP signed-note), signed under a name."""
+    signature = Ed25519PrivateKey.from_private_bytes(seed).sign(body.encode())
+    return f"{body}\n{_DASH}{name} {_encode(key_of(name, seed).key_id + signature)}\n"
+
+
+def read_note(note: str, keys: Sequence[LogKey]) -> tuple[str, tuple[str, ...]]:
+    """Return the text of a note, and which of these keys signed it; others are passed over.
+
+    Raises:
+        InputError: the note is none, or a signature by one of the keys is wrong.
+    """
+    body, signatures = _split_note(note)
+    known = {(key.name, key.key_id): key for key in keys}
+    names = []
+    for name, raw in signatures:
+        key = known.get((name, raw[:4]))
+        if key is None:
+            continue
+        try:
+            Ed25519PublicKey.from_public_bytes(key.public).verify(raw[4:], body.encode())
+        except InvalidSignature:
+            raise InputError(f"the signature of {name} is wrong: the note was changed") from None
+        names.append(name)
+    return body, tuple(names)
+
+
 def write_proof(proof: Proof) -> str:
     """Return a proof in the form of C2SP tlog-proof."""
     hashes = "".join(f"{_encode(one)}\n" for one in proof.hashes)

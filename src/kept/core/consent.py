@@ -8,7 +8,7 @@ most restrictive one does, unless the customer opted in again after the parts ha
 Unknown means no.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -53,6 +53,7 @@ _SAID_TO_RESTRICT: Final = frozenset({GPC, RESTRICTION})
 ANY_ENTITY: Final = "*"
 """Stands in a scope for every legal entity."""
 _TOPIC: Final = "t|"
+_PURPOSE: Final = "p|"
 
 Categories = Mapping[str, tuple[str, str]]
 
@@ -180,18 +181,46 @@ def combine_consents(
     Attached parts are claims: their opt-outs count, their opt-ins never do.
     """
     combined: dict[str, Stamped] = {}
-    for consents in parts:
+    own, claimed = list(parts), list(attached)
+    for consents in own:
         for key, said in consents.items():
             mine = combined.get(key)
             combined[key] = said if mine is None else _stricter(key, mine, said, joined_at)
-    for consents in attached:
+    for consents in claimed:
         for key, said in consents.items():
             if restricts(key, said):
                 mine = combined.get(key)
                 speaks_for_all = mine is not None and (mine.at >= joined_at or restricts(key, mine))
                 if mine is None or not mine.is_later_than(said) or not speaks_for_all:
                     combined[key] = said
+    if len(own) + len(claimed) > 1:
+        _drop_overruled(combined, [*own, *claimed], joined_at=joined_at)
     return combined
+
+
+def _drop_overruled(
+    combined: dict[str, Stamped], parts: Sequence[Mapping[str, Stamped]], *, joined_at: int
+) -> None:
+    """Drop opt-ins that do not speak for all and that another part refuses in a wider scope.
+
+    Within one part the later and narrower word wins; that of another part, who was somebody else
+    when it was said, lifts nothing.
+    """
+    for key, said in list(combined.items()):
+        if not key.startswith(_PURPOSE) or said.value is not True or said.at >= joined_at:
+            continue
+        entity, _, rest = key.removeprefix(_PURPOSE).partition("|")
+        purpose, _, channel = rest.rpartition("|")
+        wide = purpose_key(entity, purpose)
+        wider = {wide, purpose_key(ANY_ENTITY, purpose, channel), purpose_key(ANY_ENTITY, purpose)}
+        for consents in parts:
+            opted_in_at = _latest(consents, (key, wide))
+            if any(
+                _says(consents, scope, wanted=False) and consents[scope].at >= opted_in_at
+                for scope in wider - {key}
+            ):
+                del combined[key]
+                break
 
 
 def restricts(key: str, said: Stamped) -> bool:

@@ -173,6 +173,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fa
     answer_about: str = ""
     chosen: tuple[Chosen, ...] = ()
     valid_until: int = 0
+    heard_through: int = 0
+    """The newest event of the stream that it could know; 0 in traces of before this was kept."""
 
     @property
     def is_silence(self) -> bool:

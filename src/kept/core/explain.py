@@ -115,6 +115,7 @@ def replays_alike(decision: Decision, policy: Policy) -> bool:
         now=decision.decided_at,
         decision_id=decision.decision_id,
     )
+    again = msgspec.structs.replace(again, heard_through=decision.heard_through)
     return _ENCODE(again) == _ENCODE(decision)
 
 
@@ -286,6 +287,7 @@ _STAFF: Final[dict[type, Callable[[Any, Clock], str]]] = {
     why.NotWorthIt: lambda r, at: f"Silence is better: it scores {r.score}.",
     why.Outranked: lambda r, at: f"{r.by} is the better answer (it scores {r.score}).",
     why.MissingValue: lambda r, at: f"Its text lacks {', '.join(r.names)}.",
+    why.Readdressed: lambda r, at: "It was meant for another address, and is decided again.",
     why.ProviderRefused: lambda r, at: f"The provider refused it: {r.detail}.",
     why.Shadowed: lambda r, at: "Kept runs in shadow, and sends nothing.",
 }

@@ -263,6 +263,12 @@ class MissingValue(_Reason, frozen=True, kw_only=True, tag="missing_value"):
     names: tuple[str, ...]
 
 
+class Readdressed(_Reason, frozen=True, kw_only=True, tag="readdressed"):
+    """It was queued for another address of the customer's; it is decided again for this one."""
+
+    layer = "hand_over"
+
+
 class ProviderRefused(_Reason, frozen=True, kw_only=True, tag="provider_refused"):
     """The provider refused it for good."""
 
@@ -284,7 +290,7 @@ Reason: TypeAlias = (
     | CapReached | Resting | QuietNow | ZoneUnknown | ContactsUnknown
     | TermsMissing | ChoiceLimited
     | NegativeBenefit | NotWorthIt | Outranked
-    | MissingValue | ProviderRefused | Shadowed
+    | MissingValue | Readdressed | ProviderRefused | Shadowed
 )  # fmt: skip
 
 

@@ -98,24 +98,15 @@ def ask(engine: Engine, question: Question, *, source: str, now: int) -> Answer:
         # The trace says why; what is shown is what anybody would see of whom nothing is known.
         engine.decide(customer, Request(placement=question.placement, source=source), now)
         customer, is_proven = _begin_empty(engine, ()), False
-    reveals = is_proven and placement.reveals == "proven"
-    state = customer.total(engine.plan)
-    asks, prefill = _missing_and_known(engine, placement, state, reveals=reveals)
-    name = name_of(engine, state) if reveals else None
+    asks, prefill, name = may_reveal(engine, customer, placement, is_proven=is_proven)
     request = Request(
         placement=question.placement,
         is_proven=is_proven,
         actions=question.actions,
         about=question.about,
-        open_messages=open_messages_of(customer),
         source=source,
-        revealed=(*sorted(prefill), *(("name",) if name else ())),
     )
-    decision = engine.decide(customer, request, now)
-    request_approvals(engine, customer, decision, now)
-    # At `outbound` it only says what would be sent; there it is used by the message.
-    goes_ahead = placement.kind != "outbound"
-    contest = _use_approvals(engine, customer, decision, now) if goes_ahead else {}
+    decision, contest = decide_here(engine, customer, request, now)
     valid_until = min(decision.valid_until, next_change_of(decision, engine.bundle.policy))
     return Answer(
         decision_id=decision.decision_id,
@@ -131,6 +122,37 @@ def ask(engine: Engine, question: Question, *, source: str, now: int) -> Answer:
         is_proven=is_proven,
         valid_until=format_instant(valid_until),
     )
+
+
+def may_reveal(
+    engine: Engine, customer: Customer, placement: PlacementRule, *, is_proven: bool
+) -> tuple[tuple[str, ...], dict[str, Any], str | None]:
+    """Return what a placement may ask for, what it may fill in, and the name that it may say."""
+    reveals = is_proven and placement.reveals == "proven"
+    state = customer.total(engine.plan)
+    asks, prefill = _missing_and_known(engine, placement, state, reveals=reveals)
+    return asks, prefill, name_of(engine, state) if reveals else None
+
+
+def decide_here(
+    engine: Engine, customer: Customer, request: Request, now: int
+) -> tuple[Decision, dict[str, str]]:
+    """Decide at a placement, and note what a person must approve, or did and goes ahead.
+
+    Returns the decision, and by which links what was approved is contested.
+    """
+    placement = engine.bundle.policy.placements[request.placement]
+    _, prefill, name = may_reveal(engine, customer, placement, is_proven=request.is_proven)
+    request = msgspec.structs.replace(
+        request,
+        open_messages=open_messages_of(customer),
+        revealed=(*sorted(prefill), *(("name",) if name else ())),
+    )
+    decision = engine.decide(customer, request, now)
+    request_approvals(engine, customer, decision, now)
+    # At `outbound` it only says what would be sent; there it is used by the message.
+    goes_ahead = placement.kind != "outbound"
+    return decision, _use_approvals(engine, customer, decision, now) if goes_ahead else {}
 
 
 def recognise(

@@ -23,21 +23,30 @@ from kept.core.message import (
     SendResult,
 )
 from kept.core.notices import breach_of
-from kept.core.reason import BreachNoticeDue, Expired, MissingValue, ProviderRefused, Shadowed
+from kept.core.reason import (
+    BreachNoticeDue,
+    Expired,
+    MissingValue,
+    ProviderRefused,
+    Readdressed,
+    Reason,
+    Shadowed,
+)
 from kept.core.values import DAY, MINUTE, SECOND
 from kept.flows.approval_requests import use_approval
 from kept.flows.breach_records import note_told
 from kept.flows.compose import Gap, compose
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine
-from kept.flows.react import judge, note_settled, react, told_of, withdraw
+from kept.flows.react import find_wait, judge, note_settled, react, told_of, withdraw
 
 RETRY_FIRST: Final = 30 * SECOND
 RETRY_LONGEST: Final = 60 * MINUTE
 CALLED_WITHIN: Final = 5 * SECOND
 """How long after `leaving` was committed its provider may still be called, where others may retry."""
-LEASE: Final = MINUTE
-"""After how long another node may try a service message again, though nobody knows of its sender."""
+LEASE: Final = 2 * MINUTE
+"""After how long another node may try a service message again, though nobody knows of its sender:
+longer than the slowest provider takes, step by step."""
 LEAVING_LOOKED_AT: Final = 10_000
 UNCLEAR_SETTLES_AFTER: Final = DAY
 """How long a promotion whose outcome nobody knows stays listed before it is settled as unknown."""
@@ -99,23 +108,32 @@ def begin(
         return None
     message = current
     if now >= message.expires_at:
-        withdraw(engine, customer, message, Expired(at=message.expires_at), now)
+        _take_back(engine, customer, message, Expired(at=message.expires_at), now)
         return None
     verdict = judge(engine, customer, message, now)
     if isinstance(verdict, BreachNoticeDue) and verdict.is_searching:
         # It waits until it is known whom the breach touched; nothing is lost meanwhile.
         engine.save_message(customer, msgspec.structs.replace(message, due_at=now + MINUTE))
         return None
+    if not isinstance(verdict, Chosen) and (waits_until := find_wait(message, verdict, now)):
+        waiting = msgspec.structs.replace(message, state="queued", due_at=waits_until)
+        engine.save_message(customer, waiting)
+        return None
     if not isinstance(verdict, Chosen):
-        withdraw(engine, customer, message, verdict, now)
+        _take_back(engine, customer, message, verdict, now)
         return None
     if verdict.due_at > now:
         waiting = msgspec.structs.replace(message, state="queued", due_at=verdict.due_at)
         engine.save_message(customer, waiting)
         return None
+    reached = engine.part_reached(customer, message.channel)
+    if reached != message.part_id and not message.may_have_arrived:
+        # It would count for somebody else, should the two be separated.
+        _take_back(engine, customer, message, Readdressed(), now)
+        return None
     outgoing = compose(engine, customer, message, now)
     if isinstance(outgoing, Gap):
-        withdraw(engine, customer, message, MissingValue(names=outgoing.names), now)
+        _take_back(engine, customer, message, MissingValue(names=outgoing.names), now)
         engine.tell("gap", action=message.action, names=list(outgoing.names))
         return None
     leaving = msgspec.structs.replace(
@@ -127,6 +145,20 @@ def begin(
         node=engine.node_id,
     )
     return _leave(engine, customer, leaving, outgoing, now)
+
+
+def _take_back(
+    engine: Engine, customer: Customer, message: Message, reason: Reason, now: int
+) -> None:
+    """Withdraw a message at its hand-over, and look when it, or something else, may be said instead.
+
+    The answer that stands knew it as queued. What held it back (a brake, a cap) may end by itself,
+    and then nobody else would notice.
+    """
+    withdraw(engine, customer, message, reason, now)
+    customer.standing = None
+    react(engine, customer, now)
+    engine.customers.touched[customer.customer_id] = customer
 
 
 def _leave(

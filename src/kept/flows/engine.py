@@ -42,7 +42,7 @@ NEWS_MAX: Final = 2_000
 NOTHING_KNOWN: Final = -1
 ALERTS_MAX: Final = 200
 
-_encode_trace = msgspec.msgpack.Encoder().encode
+encode_trace = msgspec.msgpack.Encoder().encode
 _decode_trace = msgspec.msgpack.Decoder(Decision).decode
 
 
@@ -88,6 +88,11 @@ class Engine:
         self.customers: Customers = kind(store, bundle.fold_plan)
         self.controls = Controls()
         self.shadow = shadow
+        self.heard_through = store.last_sequence()
+        """The newest event of the stream, as far as this process took or found it."""
+        self.keeps_records = True
+        """False where what was recorded before is played again: what is said of consent is in the
+        consent log, in the guard and in the notices of tools already."""
         self.is_live = True
         """Whether messages and tools are really reached; otherwise all of it becomes files."""
         self.log_periods: tuple[KeyPeriod, ...] = ()
@@ -108,6 +113,8 @@ class Engine:
         """What an operator was told of that outgrew what is remembered of one customer."""
         self.counts: Counter[tuple[str, ...]] = Counter()
         """What happened since the start: ("events", source), ("reasons", code) …; never a customer's data."""
+        self.keep_decision: Callable[[Customer, Decision], None] = self._append_decision
+        """What is done with each decision that was made."""
         self.news: list[dict[str, Any]] = []
         """What the terminal and the status page show live, newest last; bounded by the reader."""
         self.preparation: Preparation | None = None
@@ -245,15 +252,22 @@ class Engine:
         """Decide and keep the trace."""
         decision_id = self.store.next_decision_id()
         decision = self.look(customer, request, now, decision_id=decision_id)
-        self.store.append_decision(
-            part_id=customer.customer_id,
-            decided_at=now,
-            placement=request.placement,
-            trace=_encode_trace(decision),
-            decision_id=decision.decision_id,
-        )
+        # Of a customer whom other nodes fold too, memory may know newer events than this node's own.
+        heard_through = max(self.heard_through, *customer.applied.values(), 0)
+        decision = msgspec.structs.replace(decision, heard_through=heard_through)
+        self.keep_decision(customer, decision)
         self.counts["decisions", "silence" if decision.is_silence else "chosen"] += 1
         return decision
+
+    def _append_decision(self, customer: Customer, decision: Decision) -> None:
+        """Keep the trace of a decision in the store."""
+        self.store.append_decision(
+            part_id=customer.customer_id,
+            decided_at=decision.decided_at,
+            placement=decision.request.placement,
+            trace=encode_trace(decision),
+            decision_id=decision.decision_id,
+        )
 
     def append_own(
         self,
@@ -283,9 +297,9 @@ class Engine:
 
     def fold(self, customer: Customer, part_id: int, event: Event, *, silent: bool = False) -> None:
         """Add an event to the stream and to its customer; history (`silent`) wakes nobody."""
-        sequence = self.store.append_event(part_id, event)
+        sequence = self.heard_through = self.store.append_event(part_id, event)
         speaks_of_consent = event.name in CONSENT_EVENTS or "gpc" in event.context
-        if speaks_of_consent:
+        if speaks_of_consent and self.keeps_records:
             note_consent(
                 self.store,
                 customer.parts[part_id],
@@ -297,7 +311,7 @@ class Engine:
             )
         if self.customers.regrouped:
             self.note_regrouped(event.received_at, silent=silent)
-        is_news = not silent and speaks_of_permission(event)
+        is_news = not silent and self.keeps_records and speaks_of_permission(event)
         before = wishes_of(customer.total(self.plan)) if is_news else None
         customer.fold(self.plan, part_id, event, sequence)
         if before is not None:
@@ -316,14 +330,15 @@ class Engine:
             customer.standing = None
         if speaks_of_consent:
             customer.standing = None
-            keep_stop(self.store, self.plan, part_id, event)
+            if self.keeps_records:
+                keep_stop(self.store, self.plan, part_id, event)
         self.customers.mark_dirty(part_id, sequence)
         noted = self.customers.imported if silent else self.customers.touched
         noted[customer.customer_id] = customer
 
     def note_regrouped(self, now: int, *, silent: bool = False) -> None:
         """Note what changed for tools outside because customers became one, or several again."""
-        if silent:
+        if silent or not self.keeps_records:
             self.customers.regrouped = []
         else:
             note_regrouped(self.store, self.customers, self.bundle, now=now)
@@ -333,6 +348,21 @@ class Engine:
         name = self.bundle.brand.consent.channels[channel].address
         state = customer.total(self.plan)
         return find_address(name, state, customer.identifiers) if name else None
+
+    def part_reached(self, customer: Customer, channel: str) -> int:
+        """Return the part whose address a channel uses, by which a message counts.
+
+        Should the parts turn out to be two people, it counts for the one whom it reached.
+        """
+        name = self.bundle.brand.consent.channels[channel].address
+        address = self.address_of(customer, channel)
+        if name and address and len(customer.parts) > 1:
+            for part_id, part in sorted(customer.parts.items()):
+                known = {part.identifier.namespace: part.identifier.value}
+                own = find_address(name, customer.states[part_id], known)
+                if own == address and not part.claimed:
+                    return part_id
+        return customer.own_part
 
     def save_message(self, customer: Customer, message: Message) -> None:
         """Keep a message, in memory only as long as it is open."""
@@ -374,11 +404,9 @@ def standing_of(customer: Customer, decision: Decision, policy: Policy) -> Stand
     if findings is not None:
         until = min(until, next_end_of_offers(decision, findings, policy))
     waits = (Braked, FactUnknown, HoldUnknown)
-    is_waiting = any(isinstance(reason, waits) for reason in distinct_reasons(decision))
     is_waiting = any(
-        isinstance(one.reason, waits)
-        or (isinstance(one.reason, BreachNoticeDue) and one.reason.is_searching)
-        for one in decision.considered
+        isinstance(reason, waits) or (isinstance(reason, BreachNoticeDue) and reason.is_searching)
+        for reason in distinct_reasons(decision)
     )
     return Standing(decision, findings, until, reasons_until, is_waiting)
 

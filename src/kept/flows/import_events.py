@@ -16,7 +16,7 @@ def settle_import(engine: Engine, now: int, *, limit: int | None = None) -> int:
     imported = engine.customers.imported
     settled = list(imported.values())[:limit]
     for customer in settled:
-        _settle(engine, customer, now)
+        settle_history(engine, customer, now)
     return len(settled)
 
 
@@ -26,10 +26,11 @@ def settle_before(engine: Engine, customer: Customer, received_at: int) -> None:
     Otherwise what the event makes true would be taken for history, and stay unsaid.
     """
     if customer.customer_id in engine.customers.imported:
-        _settle(engine, customer, received_at - 1)
+        settle_history(engine, customer, received_at - 1)
 
 
-def _settle(engine: Engine, customer: Customer, now: int) -> None:
+def settle_history(engine: Engine, customer: Customer, now: int) -> None:
+    """Note what already holds of one whose history came in."""
     del engine.customers.imported[customer.customer_id]
     decision = engine.look(customer, Request(open_messages=open_messages_of(customer)), now)
     known = sorted(

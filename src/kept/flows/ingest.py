@@ -15,7 +15,7 @@ from kept.flows.forget import leave_out_forgotten, leave_out_named, refuse_for_r
 from kept.flows.import_events import settle_before
 from kept.flows.overrule import overrule
 from kept.flows.react import react
-from kept.flows.resolve import resolve
+from kept.flows.resolve import find_customer, resolve
 from kept.flows.together import Wants
 
 PROMPT_HOURS: Final = 24
@@ -60,12 +60,12 @@ def ingest(
     influences = engine.bundle.policy.influences
     touched: dict[int, tuple[Customer, int]] = {}
     regrouped_count = engine.customers.regrouped_count
-    duplicates = 0
+    duplicates: list[Event] = []
     living = leave_out_forgotten(engine, events)
     forgotten = len(events) - len(living)
     for event in living:
         if not claim(engine, event):
-            duplicates += 1
+            duplicates.append(event)
             continue
         customer, part_id = resolve(engine.customers, engine.store, event, engine.bundle.namespaces)
         if not silent:
@@ -82,9 +82,9 @@ def ingest(
     forgotten += len(rejected) - quarantined
     if not silent and (events or rejected):
         engine.heard_at[source] = now
-    accepted = len(living) - duplicates
+    accepted = len(living) - len(duplicates)
     engine.counts["events", source] += accepted
-    engine.counts["duplicates", source] += duplicates
+    engine.counts["duplicates", source] += len(duplicates)
     engine.counts["of_the_forgotten", source] += forgotten
     engine.counts["quarantined", source] += quarantined
     in_flight: list[InFlight] = []
@@ -94,9 +94,11 @@ def ingest(
         if engine.customers.regrouped_count != regrouped_count:
             customers = _newest(engine, touched)
         in_flight, withdrawn = _follow(engine, customers, now)
+    if duplicates and not silent:
+        in_flight += _still_leaving(engine, duplicates, told={one.message_id for one in in_flight})
     return Ingested(
         accepted=accepted,
-        duplicates=duplicates,
+        duplicates=len(duplicates),
         forgotten=forgotten,
         quarantined=quarantined,
         in_flight=tuple(in_flight),
@@ -162,18 +164,39 @@ def _follow(
     withdrawn: list[str] = []
     for customer in touched:
         withdrawn += [message.message_id for message in react(engine, customer, now)]
-        if customer.messages:
-            in_flight += [
-                InFlight(
-                    message_id=message.message_id,
-                    action=message.action,
-                    channel=message.channel,
-                    attempted_at=message.attempted_at,
-                )
-                for message in customer.messages.values()
-                if message.state in IN_FLIGHT_STATES
-            ]
+        in_flight += _leaving(customer)
     return in_flight, withdrawn
+
+
+def _leaving(customer: Customer) -> list[InFlight]:
+    """Return a customer's messages that are on their way."""
+    return [
+        InFlight(
+            message_id=message.message_id,
+            action=message.action,
+            channel=message.channel,
+            attempted_at=message.attempted_at,
+        )
+        for message in customer.messages.values()
+        if message.state in IN_FLIGHT_STATES
+    ]
+
+
+def _still_leaving(
+    engine: Engine, duplicates: Iterable[Event], *, told: set[str]
+) -> list[InFlight]:
+    """Return what is on its way to those whom events were about that had been taken before.
+
+    The first answer may never have arrived, so that what it listed is told again.
+    """
+    found: dict[int, Customer] = {}
+    for event in duplicates:
+        anchor = event.identifiers[0], event.vouched_count == 0
+        customer = find_customer(engine.customers, [anchor])
+        if customer is not None:
+            found[customer.customer_id] = customer
+    leaving = (one for customer in found.values() for one in _leaving(customer))
+    return [one for one in leaving if one.message_id not in told]
 
 
 def _newest(engine: Engine, touched: Mapping[int, tuple[Customer, int]]) -> Iterable[Customer]:

@@ -21,10 +21,14 @@ from kept.core.reason import (
     Shadowed,
     code_of,
 )
+from kept.core.standing import distinct_reasons
+from kept.core.values import SECOND
 from kept.flows.approval_requests import request_approvals
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine, open_messages_of, standing_of
 
+LOOK_AGAIN: Final = 30 * SECOND
+"""When that which waits for something is looked at again at the earliest."""
 _HELD_BACK: Final = frozenset({"permitted", "held", "pressure", "honest"})
 """Layers that hold back what would be said otherwise; the others say that there is nothing to say."""
 
@@ -37,7 +41,6 @@ def react(engine: Engine, customer: Customer, now: int) -> list[Message]:
     decision = engine.decide(customer, Request(open_messages=open_messages_of(customer)), now)
     customer.standing = standing_of(customer, decision, engine.bundle.policy)
     engine.note_evaluated(customer, now)
-    note_reasons(engine, decision)
     if "needs_approval" in note_reasons(engine, decision):
         request_approvals(engine, customer, decision, now)
     for chosen in decision.chosen:
@@ -59,10 +62,25 @@ def recheck(engine: Engine, customer: Customer, now: int) -> list[Message]:
             due_at = _due_again(message, verdict, now)
             if due_at != message.due_at:
                 engine.save_message(customer, msgspec.structs.replace(message, due_at=due_at))
-        elif not (isinstance(verdict, BreachNoticeDue) and verdict.is_searching):
+        elif isinstance(verdict, BreachNoticeDue) and verdict.is_searching:
+            continue
+        elif waits_until := find_wait(message, verdict, now):
+            engine.save_message(customer, msgspec.structs.replace(message, due_at=waits_until))
+        else:
             withdraw(engine, customer, message, verdict, now)
             withdrawn.append(message)
     return withdrawn
+
+
+def find_wait(message: Message, verdict: Reason, now: int) -> int:
+    """Return until when a message waits that something holds back for a while; 0 where it is withdrawn.
+
+    What was never tried is withdrawn and decided again. What may have arrived counts as said once it
+    is withdrawn: had it not arrived, it would never be said.
+    """
+    if not message.may_have_arrived or verdict.layer not in ("held", "pressure"):
+        return 0
+    return max(verdict.until, now + LOOK_AGAIN)
 
 
 def _due_again(message: Message, verdict: Chosen, now: int) -> int:
@@ -163,7 +181,7 @@ def queue(
     message = Message(
         message_id=f"m{decision.decision_id}-{chosen.action}"
         + (f"-{chosen.about.replace('/', '-')}" if chosen.about else ""),
-        part_id=customer.own_part,
+        part_id=engine.part_reached(customer, chosen.channel),
         decision_id=decision.decision_id,
         action=rule.action,
         kind=rule.kind,
@@ -193,22 +211,27 @@ def note_reasons(engine: Engine, decision: Decision) -> set[str]:
     Return the codes of these reasons.
     """
     codes: set[str] = set()
-    told = False
     for index in decision.facts.unknown:
         _tell_outgrown(engine, engine.bundle.policy.fact_names[index], decision.decided_at)
-    for one in decision.considered:
-        reason = one.reason
-        if reason is None or reason.layer not in _HELD_BACK:
-            continue
-        codes.add(code_of(reason))
-        if isinstance(reason, ContactsUnknown):
-            _tell_outgrown(engine, "contacts", decision.decided_at)
-        if not told and reason.layer != "permitted":
-            told = True
-            engine.tell("held", action=one.action, reason=code_of(reason))
+    for reason in distinct_reasons(decision):
+        if reason.layer in _HELD_BACK:
+            codes.add(code_of(reason))
+            if isinstance(reason, ContactsUnknown):
+                _tell_outgrown(engine, "contacts", decision.decided_at)
+    if codes:
+        _tell_held(engine, decision)
     for code in codes:
         engine.counts["reasons", code] += 1
     return codes
+
+
+def _tell_held(engine: Engine, decision: Decision) -> None:
+    """Tell of the first action that is held back by more than a missing permission."""
+    for one in decision.considered:
+        reason = one.reason
+        if reason is not None and reason.layer in _HELD_BACK and reason.layer != "permitted":
+            engine.tell("held", action=one.action, reason=code_of(reason))
+            return
 
 
 def _tell_outgrown(engine: Engine, fact: str, now: int) -> None:

@@ -82,7 +82,13 @@ def _follow(
 ) -> None:
     """Let the consequences follow at once, and keep who said so; parts are named by id alone."""
     engine.note_regrouped(now)
+    # A replay must know between which two decisions they became one, or two.
+    before = engine.store.next_decision_id()
     for customer in changed:
         react(engine, customer, now)
-    detail = {"parts": sorted(part.part_id for part in parts), "changed": len(changed)}
+    detail = {
+        "parts": sorted(part.part_id for part in parts),
+        "changed": len(changed),
+        "before_decision": before,
+    }
     note_operator(engine.store, "approval", actor=actor, verb=verb, detail=detail, now=now)

@@ -23,10 +23,11 @@ from kept.flows import brake, deliver
 from kept.flows.ask import Answer, ContactAnswer, ContactQuestion, Question, ask, ask_contact
 from kept.flows.breach import work_on_breaches
 from kept.flows.customers import Customer
-from kept.flows.engine import Engine
+from kept.flows.engine import Engine, Watched
 from kept.flows.ingest import Ingested, ingest
 from kept.flows.learn import learn, unsubscribe
 from kept.flows.resolve import find_customer, separate
+from kept.flows.sources import WRITTEN_EVERY
 from kept.flows.tick import tick
 from kept.flows.together import First, together
 from kept.ports import Store
@@ -109,8 +110,10 @@ class Stage:
 
     def _next_silence(self) -> int:
         engine = self.engine
+        # Where several nodes could hear, one that heard has a moment to write it down.
+        later = WRITTEN_EVERY if self.store.is_shared else 0
         silences = (
-            engine.heard_at[source] + after + 1
+            engine.heard_at[source] + after + later + 1
             for source, after in engine.bundle.stale_after.items()
             if source not in engine.stale_sources
         )
@@ -123,6 +126,8 @@ class Stage:
     def work(self) -> None:
         """Do what is due now, until nothing is."""
         for _ in range(STEPS_MAX):
+            # What is done once a second is done at each instant of a story.
+            self.engine.watched = Watched()
             with self.transaction():
                 is_busy = work_on_breaches(self.engine, self.now)
                 woken = tick(self.engine, self.now)

@@ -77,6 +77,13 @@ def fresh_slots(slots: Mapping[str, str], known: Mapping[str, str]) -> set[str]:
     return {slot for definition, slot in slots.items() if definition not in known}
 
 
+def hold_fresh(engine: Engine, slots: Mapping[str, str]) -> None:
+    """Fold nothing yet into slots that are about to be filled from the stream: it would count twice."""
+    fresh = fresh_slots(slots, load_slots(engine.store.load_setting(SLOTS_SETTING)))
+    plan = engine.bundle.fold_plan
+    engine.customers.plan = only_slots(plan, plan.by_fingerprint.keys() - fresh)
+
+
 def fold_both(old: FoldPlan, new: FoldPlan) -> FoldPlan:
     """Return the plan that folds what either of two folds."""
     by_event = dict(old.by_event)

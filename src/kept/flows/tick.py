@@ -4,11 +4,13 @@
 is the same function. Nobody is scanned: the wake table says who is next.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from kept.core.decide import next_change_of_facts
 from kept.core.decision import Request
 from kept.core.facts import next_slide
+from kept.core.identity import Part
 from kept.core.layers import DRAWS
 from kept.core.values import DAY, HOUR, NEVER
 from kept.flows.campaign import advance_campaign
@@ -109,6 +111,12 @@ def _wake(engine: Engine, now: int) -> int:
     # Whom another node works on just now stays due, and whoever is gone is not woken any more.
     held = customers.hold({part.customer_id for part in parts.values()})
     due = [each for each in due if each not in parts or parts[each].customer_id in held]
+    return wake(engine, due, parts, now)
+
+
+def wake(engine: Engine, due: Sequence[int], parts: Mapping[int, Part], now: int) -> int:
+    """Look again at customers whose time has come, by their first parts; return how many there were."""
+    store, customers = engine.store, engine.customers
     store.save_wakes([(customer_id, 0) for customer_id in due])
     done: set[int] = set()
     for customer_id in due:

@@ -1,4 +1,4 @@
-"""The audit of a data folder that no server runs on, and of what a server shows to everybody."""
+"""The audit of a store that is opened here, and of what a server shows to everybody."""
 
 from base64 import b64encode
 from collections.abc import Callable, Sequence
@@ -10,36 +10,49 @@ from kept.core.merkle import TILE_WIDTH, Growth
 from kept.core.receipt import read_kept
 from kept.errors import InputError, SettingsError, StoreError
 from kept.flows.audit_log import Audited, Finding, Kept, audit_log, begin_audit
-from kept.runtime.master_key import open_keys
-from kept.stores.sqlite import SqliteStore
+from kept.runtime.server import ADDRESS_FILE
+from kept.runtime.stores import Where
 from kept.stores.sqlite.folder import DATABASE_NAME, KEYS_NAME, FolderLock
-from kept.stores.vault import SealingVault
+from kept.stores.sqlite.moved import refuse_moved
 
 _HASH_BYTES: Final = 32
 
 
-def audit_folder(
-    data: Path, *, against: Sequence[Kept], master_key: str = "", master_key_token: str = ""
-) -> Audited | None:
-    """Return what an audit of a data folder finds, None where a server runs on it: ask that one.
+def audit_store(where: Where, *, against: Sequence[Kept]) -> Audited | None:
+    """Return what an audit of a store finds, None where a server runs on its folder: ask that one.
+
+    A database that nodes share is audited while they work.
 
     Raises:
         SettingsError: there is no store in the folder, or its keys or master key are missing.
         StoreError: the store is so damaged that it cannot be opened.
     """
-    for name in (DATABASE_NAME, KEYS_NAME):
-        if not (data / name).exists():
-            raise SettingsError(f"there is no {name} in {data}; name the data folder of a server")
-    try:
-        FolderLock(data).release()
-    except SettingsError:
+    if not where.database and not _is_free(where.data):
         return None
-    keys = open_keys(data, master_key, token=master_key_token)
-    store = SqliteStore(data, vault=SealingVault(keys))
+    store = where.open()
     try:
         return audit_log(store, begin_audit(store), against=against)
     finally:
         store.close()
+
+
+def _is_free(data: Path) -> bool:
+    """Return whether a data folder's store may be opened here, and no server has it."""
+    refuse_moved(data)
+    missing = [name for name in (DATABASE_NAME, KEYS_NAME) if not (data / name).exists()]
+    if missing and (data / ADDRESS_FILE).exists():
+        # Its store is in a database, which that server knows.
+        return False
+    if missing:
+        raise SettingsError(
+            f"there is no {missing[0]} in {data}; name the data folder of a server, or the "
+            "database with --database"
+        )
+    try:
+        FolderLock(data).release()
+    except SettingsError:
+        return False
+    return True
 
 
 def audit_public(

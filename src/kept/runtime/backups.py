@@ -11,9 +11,14 @@ from kept.flows.note_in_log import note_operator
 from kept.flows.staff import ADMIN_SETTING
 from kept.runtime.master_key import find_master_key, open_keys
 from kept.runtime.server import ADMIN_TOKEN_FILE
+from kept.runtime.stores import Where, find_addresses
 from kept.stores.guard_log import salvage_guard_file
+from kept.stores.postgres import VaultDatabase
+from kept.stores.postgres.restored import note_restored
 from kept.stores.sqlite import SqliteStore, restore_backup
+from kept.stores.sqlite.backup import IDS_LEFT_OUT
 from kept.stores.sqlite.folder import DATABASE_NAME, GUARD_NAME
+from kept.stores.sqlite.moved import refuse_moved
 from kept.stores.vault import SealingVault
 
 
@@ -73,18 +78,44 @@ def restore(
         store.close()
 
 
-def renew_admin_token(data: Path, *, master_key: str = "", master_key_token: str = "") -> None:
-    """Let the next start on a data folder write a new admin token.
+def note_database_restored(where: Where) -> int:
+    """Take up a database that was restored by PostgreSQL's own means; return how many stops wait.
+
+    They are applied from the database of keys when the first node starts. Promotions are paused then.
+
+    Raises:
+        SettingsError: no database is named, it holds no store, or nodes are at work on it.
+    """
+    if not where.database:
+        raise SettingsError("name the database that was restored, with --database or KEPT_DATABASE")
+    store = where.open()
+    main, beside = find_addresses(where.database, where.vault_database)
+    database = VaultDatabase(beside, main=main)
+    try:
+        note_restored(store, main, database, left_out=IDS_LEFT_OUT)
+        return len(store.load_guard())
+    finally:
+        database.close()
+        store.close()
+
+
+def renew_admin_token(where: Where) -> None:
+    """Let the next start on a data folder, or of any node on a database, write a new admin token.
 
     Raises:
         SettingsError: there is no store, or a process uses the folder.
     """
-    if not (data / DATABASE_NAME).exists():
-        raise SettingsError(f"there is no store in {data}; name the data folder of a server")
-    keys = open_keys(data, master_key, token=master_key_token)
-    store = SqliteStore(data, vault=SealingVault(keys))
+    if not where.database and not (where.data / DATABASE_NAME).exists():
+        refuse_moved(where.data)
+        raise SettingsError(
+            f"there is no store in {where.data}; name the data folder of a server, or the database "
+            "with --database"
+        )
+    store = where.open()
     try:
-        with store.transaction():
+        # Nodes learn of it as of every change of who may do what.
+        with store.transaction(alone=True):
+            store.change_control()
             store.save_setting(ADMIN_SETTING, b"")
             note_operator(
                 store,

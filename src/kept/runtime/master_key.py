@@ -57,6 +57,21 @@ def open_master_key(
     return MasterKeyFile.make(path)
 
 
+def open_keys_to_read(data: Path, reference: str = "", *, token: str = "") -> KeyFile:
+    """Return the keys of a data folder for one who only reads, beside a server perhaps.
+
+    Raises:
+        SettingsError: the master key is missing or is none.
+    """
+    service = find_master_key(data, reference, token=token)
+    if service is None or not (data / KEYS_NAME).exists():
+        raise SettingsError(
+            f"{data} holds no keys that can be used; name the data folder of a server or a whole copy "
+            "of one, and say with --master-key where its master key is"
+        )
+    return KeyFile(data / KEYS_NAME, service, reads_only=True)
+
+
 def open_keys(data: Path, reference: str = "", *, token: str = "") -> KeyFile:
     """Return the keys of a data folder, to be given to a vault."""
     return KeyFile(data / KEYS_NAME, open_master_key(data, reference, token=token))

@@ -26,6 +26,7 @@ from kept.flows.keys import migrate_keys
 from kept.flows.recover import recover
 from kept.flows.sign_log import open_log
 from kept.flows.staff import ADMIN_SETTING
+from kept.flows.take_brand import hold_fresh
 from kept.flows.together import WantsOf, do_together
 from kept.ports import Channel, Notifier, Store
 from kept.runtime.bases import Bases
@@ -190,6 +191,9 @@ class Runtime:
                 public_url=self.settings.own_url,
                 shadow=self.settings.shadow,
             )
+            if not store.is_shared:
+                # What is folded again now is folded once more where a new feature is filled.
+                hold_fresh(engine, slots)
             engine.is_live = is_live(self.settings)
             engine.node_id = store.join(f"{socket.gethostname()}:{os.getpid()}")
 

@@ -61,6 +61,9 @@ class SharedWriter(Writer):
         todo = asked
         while todo:
             todo = todo[self._do_some(todo) :]
+            # What is due does not wait for all that arrived.
+            if todo and self._clock.now() >= self._next_tick:
+                self._do_timed()
         if self._clock.now() >= self._next_tick:
             self._do_timed()
         elif self.engine.may_be_due and self.refusal is None:

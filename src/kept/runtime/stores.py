@@ -1,5 +1,6 @@
 """Which store the settings name, and the keys of its vault."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 from kept.ports import Store, Vault
@@ -13,7 +14,7 @@ from kept.stores.postgres import (
     VaultDatabase,
 )
 from kept.stores.sqlite import SqliteStore
-from kept.stores.vault import SealingVault
+from kept.stores.vault import MasterKeyFile, SealingVault
 from kept.stores.vault.epochs import UpkeptKeys
 
 
@@ -23,6 +24,21 @@ class Opened(NamedTuple):
     store: Store
     keys: UpkeptKeys
     vault: Vault
+
+
+class Where(NamedTuple):
+    """Which store a command is about that serves no brand: the settings of these names."""
+
+    data: Path
+    database: str = ""
+    vault_database: str = ""
+    master_key: str = ""
+    master_key_token: str = ""
+
+    def open(self) -> Store:
+        """Open the store; raises as `open_store` does."""
+        # No brand is opened with it, so that none need be named.
+        return open_store(Settings(brand=self.data, **self._asdict())).store
 
 
 def open_store(settings: Settings) -> Opened:
@@ -40,11 +56,7 @@ def open_store(settings: Settings) -> Opened:
 
 
 def _open_database(settings: Settings) -> Opened:
-    address = Address(_resolve(settings.database))
-    if settings.vault_database:
-        beside = Address(_resolve(settings.vault_database))
-    else:
-        beside = address.beside(address.database + VAULT_SUFFIX)
+    address, beside = find_addresses(settings.database, settings.vault_database)
     database = VaultDatabase(beside, main=address)
     try:
         service = open_master_key(
@@ -54,6 +66,9 @@ def _open_database(settings: Settings) -> Opened:
             # The first node makes the master key; it is given to the others.
             sealed=address.place if database.has_keys() else "",
         )
+        if isinstance(service, MasterKeyFile):
+            # Each node has a copy of the file: an epoch that one of them begins is lost on the others.
+            service.leave_to_people()
         keys = KeyDatabase(database, service)
         vault = SealingVault(keys)
         store = PostgresStore(address, vault=vault, database=database)
@@ -61,6 +76,18 @@ def _open_database(settings: Settings) -> Opened:
         database.close()
         raise
     return Opened(store, keys, vault)
+
+
+def find_addresses(database: str, vault_database: str = "") -> tuple[Address, Address]:
+    """Return where the store is and where its keys are, by the settings of these names.
+
+    Raises:
+        SettingsError: one is no address, or is not where it is said to stand.
+    """
+    address = Address(_resolve(database))
+    if vault_database:
+        return address, Address(_resolve(vault_database))
+    return address, address.beside(address.database + VAULT_SUFFIX)
 
 
 def _resolve(text: str) -> str:

@@ -389,6 +389,10 @@ class MemoryStore(MemoryRequests, MemoryHistory, MemoryAccess, MemoryDossiers, M
         found = [row for row in self._brands if version in (None, row.version)]
         return max(reversed(found), key=lambda row: row.in_force_at, default=None)
 
+    def list_brands(self) -> list[BrandRow]:
+        """Return every brand that was in force, in the order in which they came into force."""
+        return list(self._brands)
+
     def save_setting(self, name: str, value: bytes) -> None:
         """Keep a small named value."""
         self._put(self._settings, name, value)
@@ -446,8 +450,6 @@ class MemoryStore(MemoryRequests, MemoryHistory, MemoryAccess, MemoryDossiers, M
         self._require_transaction()
         for quarantine_id in quarantine_ids:
             self._drop(self._quarantine, quarantine_id)
-
-    # -- what tools outside must be told
 
     # -- reads for people and pages
 

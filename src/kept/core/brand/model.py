@@ -58,6 +58,7 @@ __all__ = [
     "Kind",
     "LegalEntity",
     "LegalHold",
+    "Limits",
     "Mapping",
     "Match",
     "Namespace",
@@ -318,6 +319,21 @@ class QuietHours(Entry, frozen=True, kw_only=True):
     """What does not leave in it."""
 
 
+class Limits(Entry, frozen=True, kw_only=True):
+    """How far a new version may worsen before a person must approve it (`kept diff`)."""
+
+    pressure_rise_percent: int = 10
+    """By how much contacts a customer and week may rise, over all customers and in any cohort."""
+    hardship_rise_percent: int = 0
+    """By how much the share of customers who meet a hard step may rise, likewise."""
+    bias_least_percent: int = 80
+    """How much of the best group's rate every other group has at least (the four-fifths rule)."""
+    groups: tuple[str, ...] = ("cohort",)
+    """Between which groups bias is looked for: `cohort`, or traits."""
+    customers_least: int = 30
+    """Groups and cohorts of fewer customers are shown and not judged."""
+
+
 class ContactFile(Entry, frozen=True, kw_only=True):
     """`contact.yaml`: holds, caps, quiet hours, and how much choice is too much."""
 
@@ -339,6 +355,8 @@ class ContactFile(Entry, frozen=True, kw_only=True):
     """How long a person's approval may be acted on before it lapses."""
     refusal_rest: DurationText = "30 days"
     """How long what a person refused is not put before anybody again."""
+    limits: Limits = Limits()
+    """How far a new version may worsen before a person must approve it."""
     resume_over: DurationText = "10 minutes"
     """After a brake is lifted, the customers concerned are decided again spread over this time."""
 

@@ -6,6 +6,8 @@ from kept.core.brand.model import Scope
 from kept.core.brand.positions import KeyPath
 from kept.core.brand.units import parse_duration
 from kept.core.check.report import Report
+from kept.core.explicit_consent import sensitive_fields
+from kept.core.scopes import TRAIT_PREFIX
 
 FILE: Final = "contact.yaml"
 KINDS: Final = frozenset(
@@ -44,7 +46,35 @@ def check_contact(report: Report) -> None:
         report.error(FILE, ("choice_limit",), message, "write 1 or more; 3 is usual")
     for key in ("decline_rest", "answer_stable", "approval_valid", "refusal_rest"):
         _check_length(report, (key,), getattr(contact, key))
+    _check_limits(report)
     _note_uncapped(report)
+
+
+def _check_limits(report: Report) -> None:
+    """Check that limits are within reason, and that the groups they name can be compared."""
+    limits = report.brand.contact.limits
+    for key, highest in (
+        ("pressure_rise_percent", 1_000),
+        ("hardship_rise_percent", 1_000),
+        ("bias_least_percent", 100),
+        ("customers_least", 1_000_000),
+    ):
+        value = getattr(limits, key)
+        if not 0 <= value <= highest:
+            suggestion = f"write a number from 0 to {highest}"
+            report.error(FILE, ("limits", key), f"`{key}` is {value}", suggestion)
+    traits = report.brand.facts.traits
+    sensitive = sensitive_fields(report.brand)
+    for index, group in enumerate(limits.groups):
+        path: KeyPath = ("limits", "groups", index)
+        if group == "cohort":
+            continue
+        if f"{TRAIT_PREFIX}{group}" in sensitive:
+            message = f"`{group}` is of a special category"
+            suggestion = "groups are compared by the other traits, or by cohort"
+            report.error(FILE, path, message, suggestion)
+            continue
+        report.refer(FILE, path, group, what="trait", known={*traits, "cohort"})
 
 
 def _check_length(report: Report, path: KeyPath, text: str) -> None:

@@ -147,6 +147,14 @@ class Wire:
         rows: list[Any] = self._run(self._connection.fetch(sql, *parameters))
         return rows
 
+    def copy(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Add many rows to a table of Kept's."""
+        self._run(
+            self._connection.copy_records_to_table(
+                table, schema_name="kept", columns=columns, records=rows
+            )
+        )
+
     def execute(self, sql: str) -> str:
         """Run statements without parameters in one go; return the tag of the last."""
         tag: str = self._run(self._connection.execute(sql))

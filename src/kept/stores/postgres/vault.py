@@ -46,8 +46,14 @@ def take_up_vault(session: Session, vault: Vault, queries: Mapping[str, LiteralS
     """Start a vault on the keys of this store; a new store notes which they are.
 
     Raises:
-        SettingsError: the store was sealed with other keys, or with keys that nobody gave.
+        SettingsError: the store was sealed with other keys, or with keys that nobody gave; or a
+            move into it has not ended.
     """
+    if session.fetch_one(queries["find_unfinished_move"]) is not None:
+        raise SettingsError(
+            f"a move into {session.place} has not ended; run the same `kept move` again, or name "
+            "another database"
+        )
     noted = _load_identity(session, queries)
     vault.start(noted)
     if noted and vault.identity != noted:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from kept.errors import SettingsError
+from kept.stores.sqlite.moved import refuse_moved
 
 DATABASE_NAME: Final = "kept.db"
 KEYS_NAME: Final = "vault.db"
@@ -17,8 +18,10 @@ LOCK_NAME: Final = "lock"
 class FolderLock:
     """Held by the one process that may write a folder; the system lets go when the process dies."""
 
-    def __init__(self, folder: Path) -> None:
-        """Take the lock, or say which process holds it."""
+    def __init__(self, folder: Path, *, is_moving: bool = False) -> None:
+        """Take the lock, or say which process holds it; refuse a store that has moved elsewhere."""
+        if not is_moving:
+            refuse_moved(folder)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)

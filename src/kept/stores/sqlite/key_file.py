@@ -48,9 +48,10 @@ _PRAGMAS: Final = (
 class KeyFile:
     """Keys of parts by their ids; one thread changes them, any thread may look one up."""
 
-    def __init__(self, path: Path, service: KeyService) -> None:
-        """Name the file; it is opened by `open`."""
+    def __init__(self, path: Path, service: KeyService, *, reads_only: bool = False) -> None:
+        """Name the file; it is opened by `open`, and never written where it is only to be read."""
         self.path = path
+        self._reads_only = reads_only
         self.service = service
         self.identity = b""
         self._queries = load_queries("sqlite/vault.sql")
@@ -75,14 +76,7 @@ class KeyFile:
                 "put them back (a backup carries them: `kept restore`)"
             )
         try:
-            make_private_file(self.path)
-            self._connection = sqlite3.connect(
-                self.path, isolation_level=None, check_same_thread=False
-            )
-            for pragma in _PRAGMAS:
-                self._connection.execute(pragma)
-            self._connection.executescript(self._queries["make_tables"])
-            sync_folder(self.path.parent)
+            self._connect()
         except sqlite3.Error as error:
             raise translate(error, path=self.path) from error
         row = self._fetch_one("load_identity")
@@ -95,6 +89,17 @@ class KeyFile:
         self._take_up_epochs()
         self.identity = row[0] if row is not None else self._begin()
 
+    def _connect(self) -> None:
+        if self._reads_only:
+            self._connection = open_reader(self.path)
+            return
+        make_private_file(self.path)
+        self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        for pragma in _PRAGMAS:
+            self._connection.execute(pragma)
+        self._connection.executescript(self._queries["make_tables"])
+        sync_folder(self.path.parent)
+
     def _begin(self) -> bytes:
         """Give a new file its id."""
         identity = random_bytes(IDENTITY_BYTES)
@@ -105,7 +110,7 @@ class KeyFile:
     def _take_up_epochs(self) -> None:
         """Unwrap the secret of every epoch that the service still has; begin the newest if need be."""
         self._epochs.take_up(self._fetch("load_epochs"), self.service)
-        if not self._epochs.has_newest:
+        if not self._epochs.has_newest and not self._reads_only:
             self._begin_epoch(self._epochs.newest)
 
     def _begin_epoch(self, epoch: int) -> None:

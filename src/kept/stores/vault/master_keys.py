@@ -102,14 +102,22 @@ class MasterKeyFile(MasterKeyText):
         _write(path, {1: random_bytes(KEY_BYTES)})
         return cls(path)
 
+    def leave_to_people(self) -> None:
+        """Change the file no more: others have copies of it, and could not read what we seal then."""
+        self.may_change = False
+
     def begin_epoch(self) -> int:
         """Add an epoch, and return its number once it is on the disk."""
+        if not self.may_change:
+            return super().begin_epoch()
         newest = max(self._keys) + 1
         self._replace(self._keys | {newest: random_bytes(KEY_BYTES)})
         return newest
 
     def destroy_epoch(self, epoch: int) -> None:
         """Take an epoch out of the file; what is wrapped under it can be read by nobody any more."""
+        if not self.may_change:
+            super().destroy_epoch(epoch)
         self._replace({number: key for number, key in self._keys.items() if number != epoch})
 
     def _replace(self, keys: dict[int, bytes]) -> None:

@@ -309,6 +309,12 @@ CREATE TABLE nodes (
     control_version bigint NOT NULL
 );
 
+-- How far a move of an embedded store into this database has come: nobody opens it before the end.
+CREATE TABLE moving (
+    step  text PRIMARY KEY,
+    after bytea NOT NULL
+);
+
 -- Tell what a transaction needs at its beginning, as a notice: then it costs no question of its own.
 -- What it tells cannot change before the transaction ends, for the lock is held until then.
 CREATE FUNCTION open_transaction(alone boolean) RETURNS void LANGUAGE plpgsql AS $$

@@ -41,6 +41,12 @@ CREATE TABLE witness (
     note     text NOT NULL
 );
 
+-- How far a move of an embedded store has come.
+CREATE TABLE moving (
+    step  text PRIMARY KEY,
+    after bytea NOT NULL
+);
+
 -- Whoever wraps keys holds this lock with others, whoever ends an epoch holds it alone: so no key
 -- is wrapped under an epoch that has ended.
 CREATE FUNCTION keep_keys(newest bigint, ids bigint[], wraps bytea[]) RETURNS bigint

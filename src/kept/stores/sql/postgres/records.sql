@@ -87,3 +87,7 @@ UNION ALL SELECT 'parts', count(*) FROM parts
 UNION ALL SELECT 'customers', count(*) FROM customers
 UNION ALL SELECT 'quarantined', count(*) FROM quarantine WHERE state = 'held'
 UNION ALL SELECT 'messages.' || state, count(*) FROM messages GROUP BY state;
+
+-- find_unfinished_move --
+-- Return a row while an embedded store is being carried over.
+SELECT 1 FROM moving WHERE step <> 'finished' LIMIT 1;

@@ -63,6 +63,10 @@ WHERE numbered.id IS NOT NULL;
 -- Return the last id that a sequence gave out.
 SELECT coalesce(pg_sequence_last_value($1::text::regclass), 0);
 
+-- advance_number --
+-- Let a sequence go on behind a number.
+SELECT setval($1::text::regclass, $2);
+
 -- look_around --
 -- Return how far ids were given out, and before which transaction all that had them began.
 SELECT sequence, decision_id, notice_id, following, oldest FROM look_around();

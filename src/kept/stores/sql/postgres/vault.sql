@@ -60,6 +60,10 @@ UPDATE secrets SET epoch = $2, wrapped = $3 WHERE name = $1 AND epoch < $2;
 -- Return the keys of parts.
 SELECT part_id, epoch, wrapped FROM part_keys WHERE part_id = ANY ($1::bigint[]);
 
+-- find_newest_part --
+-- Return the highest part that has a key, 0 for none.
+SELECT coalesce(max(part_id), 0) FROM part_keys;
+
 -- keep_keys --
 -- Keep the keys of parts that have none; return how many, -1 if a newer epoch has begun.
 SELECT keep_keys($1, $2::bigint[], $3::bytea[]);

@@ -1,0 +1,228 @@
+"""Which changes can only worsen what customers meet, told from the folders alone (story 36).
+
+A change is named here if it makes room for more contacts, takes grace or a hold away, adds or widens
+a step of legal weight, or moves a limit of these very checks. Whether it really worsens anything
+shows on a record; without one, each of them waits for an approval.
+"""
+
+from collections.abc import Iterator
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from kept.core.brand.model import Action, Brand, Cap, Hold
+from kept.core.brand.units import parse_duration
+from kept.core.diff.changes import show
+
+Worsening: TypeAlias = Literal["pressure", "hardship", "bias", "limits"]
+KINDS: Final[tuple[Worsening, ...]] = ("pressure", "hardship", "bias", "limits")
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """One way in which the new version is worse."""
+
+    kind: Worsening
+    what: str
+    before: str
+    after: str
+    limit: str = ""
+    """What it may be at most, where a record was counted."""
+
+
+def find_worsenings(before: Brand, after: Brand) -> list[Finding]:
+    """Return what gets worse by the folders alone."""
+    return [
+        *_caps(before, after),
+        *_quiet(before, after),
+        *_holds(before, after),
+        *_rests(before, after),
+        *_actions(before, after),
+        *_cohorts(before, after),
+        *_limits(before, after),
+    ]
+
+
+def _caps(before: Brand, after: Brand) -> Iterator[Finding]:
+    for name, cap in before.contact.caps.items():
+        now = after.contact.caps.get(name)
+        if now is None or _allows_more(cap, now):
+            yield Finding(
+                kind="pressure",
+                what=f"cap {name}",
+                before=_cap(cap),
+                after="gone" if now is None else _cap(now),
+            )
+
+
+def _allows_more(cap: Cap, now: Cap) -> bool:
+    return (
+        now.count > cap.count
+        or parse_duration(now.window) < parse_duration(cap.window)
+        or now.covers != cap.covers
+    )
+
+
+def _cap(cap: Cap) -> str:
+    return f"{cap.count} in {cap.window}"
+
+
+def _quiet(before: Brand, after: Brand) -> Iterator[Finding]:
+    for name, quiet in before.contact.quiet_hours.items():
+        now = after.contact.quiet_hours.get(name)
+        if now is None or (_minutes(now.start, now.end) < _minutes(quiet.start, quiet.end)):
+            yield Finding(
+                kind="pressure",
+                what=f"quiet hours {name}",
+                before=f"{quiet.start} to {quiet.end}",
+                after="gone" if now is None else f"{now.start} to {now.end}",
+            )
+
+
+def _minutes(start: str, end: str) -> int:
+    """Return how long quiet hours last."""
+    first, last = (
+        int(hours) * 60 + int(minutes)
+        for hours, minutes in (text.split(":")[:2] for text in (start, end))
+    )
+    return (last - first) % (24 * 60)
+
+
+def _holds(before: Brand, after: Brand) -> Iterator[Finding]:
+    for name, hold in before.contact.holds.items():
+        now = after.contact.holds.get(name)
+        kind: Worsening = "hardship" if _protects(hold, before) else "pressure"
+        if now is None:
+            yield Finding(kind=kind, what=f"hold {name}", before=show(hold.while_), after="gone")
+        elif now.hushes != hold.hushes or now.while_ != hold.while_:
+            yield Finding(
+                kind=kind,
+                what=f"hold {name}",
+                before=f"while {show(hold.while_)} hushes {show(_scope(hold))}",
+                after=f"while {show(now.while_)} hushes {show(_scope(now))}",
+            )
+
+
+def _scope(hold: Hold) -> object:
+    return msgspec.to_builtins(hold.hushes)
+
+
+def _protects(hold: Hold, brand: Brand) -> bool:
+    """Return whether a hold keeps hard steps away, and not only contacts."""
+    hard = {name for name, action in brand.actions.items() if _is_hard(action)}
+    return bool(hard.intersection(hold.hushes.actions))
+
+
+def _is_hard(action: Action) -> bool:
+    return action.kind == "measure" or action.legal_weight
+
+
+def _rests(before: Brand, after: Brand) -> Iterator[Finding]:
+    for key, words in (
+        ("decline_rest", "rest after a no"),
+        ("refusal_rest", "rest after a refusal"),
+    ):
+        one, other = getattr(before.contact, key), getattr(after.contact, key)
+        if parse_duration(other) < parse_duration(one):
+            yield Finding(kind="pressure", what=words, before=one, after=other)
+
+
+def _actions(before: Brand, after: Brand) -> Iterator[Finding]:
+    grace = {
+        hold.until.removeprefix("about.")
+        for hold in before.contact.holds.values()
+        if hold.until.startswith("about.")
+    }
+    for name, action in before.actions.items():
+        now = after.actions.get(name)
+        given = {field: text for field, text in action.sets.items() if field in grace}
+        for field, text in given.items():
+            again = now.sets.get(field) if now is not None else None
+            if again != text:
+                yield Finding(
+                    kind="hardship",
+                    what=f"grace that {name} gives ({field})",
+                    before=show(text),
+                    after=show(again) if again else "gone",
+                )
+        if now is None:
+            if action.kind == "service" and not given:
+                yield Finding(
+                    kind="hardship", what=f"service message {name}", before="said", after="gone"
+                )
+            continue
+        yield from _action(name, action, now)
+    for name, action in after.actions.items():
+        if name not in before.actions and _is_hard(action):
+            yield Finding(
+                kind="hardship", what=f"hard step {name}", before="none", after=show(action.when)
+            )
+
+
+def _action(name: str, action: Action, now: Action) -> Iterator[Finding]:
+    if (_is_hard(action) or _is_hard(now)) and now.when != action.when:
+        yield Finding(
+            kind="hardship",
+            what=f"hard step {name}",
+            before=show(action.when),
+            after=show(now.when),
+        )
+    for flag, words in (
+        ("needs_approval", "a person approves"),
+        ("legal_weight", "has legal weight"),
+    ):
+        if getattr(action, flag) and not getattr(now, flag):
+            yield Finding(kind="hardship", what=f"{name}: {words}", before="yes", after="no")
+    for key in ("repeat", "rest"):
+        one, other = getattr(action, key), getattr(now, key)
+        if one != other and _is_shorter(key, one, other):
+            yield Finding(
+                kind="pressure",
+                what=f"{key} of {name}",
+                before=one or _NOTHING[key],
+                after=other or _NOTHING[key],
+            )
+    if now.urgent and not action.urgent:
+        yield Finding(kind="pressure", what=f"{name} heeds quiet hours", before="yes", after="no")
+
+
+_NOTHING: Final = {"repeat": "never again", "rest": "none"}
+
+
+def _is_shorter(key: str, before: str, after: str) -> bool:
+    if key == "repeat":
+        # An empty one means never again.
+        return bool(after) and (not before or parse_duration(after) < parse_duration(before))
+    return bool(before) and (not after or parse_duration(after) < parse_duration(before))
+
+
+def _cohorts(before: Brand, after: Brand) -> Iterator[Finding]:
+    one, other = before.cohorts.cohorts, after.cohorts.cohorts
+    for name in [*one, *(name for name in other if name not in one)]:
+        was = one[name].when if name in one else None
+        now = other[name].when if name in other else None
+        if was != now:
+            yield Finding(
+                kind="bias",
+                what=f"cohort {name}",
+                before=show(was) if was else "none",
+                after=show(now) if now else "gone",
+            )
+    if list(one) != list(other) and set(one) == set(other):
+        yield Finding(
+            kind="bias", what="order of the cohorts", before=", ".join(one), after=", ".join(other)
+        )
+
+
+def _limits(before: Brand, after: Brand) -> Iterator[Finding]:
+    one, other = before.contact.limits, after.contact.limits
+    for key in ("pressure_rise_percent", "hardship_rise_percent", "customers_least"):
+        if getattr(other, key) > getattr(one, key):
+            yield _limit(key, getattr(one, key), getattr(other, key))
+    if other.bias_least_percent < one.bias_least_percent:
+        yield _limit("bias_least_percent", one.bias_least_percent, other.bias_least_percent)
+    if set(one.groups) - set(other.groups):
+        yield _limit("groups", ", ".join(one.groups), ", ".join(other.groups))
+
+
+def _limit(key: str, before: object, after: object) -> Finding:
+    return Finding(kind="limits", what=f"limit {key}", before=str(before), after=str(after))

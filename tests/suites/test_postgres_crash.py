@@ -1,0 +1,218 @@
+"""Kills of nodes and of the server itself: nothing that was acknowledged is lost, nothing is torn."""
+
+import os
+import random  # noqa: TID251  a failure is repeated by its seed
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from kept.clock import new_id
+from kept.errors import SettingsError
+from kept.stores.postgres import Address
+from kept.stores.postgres.driver import Wire
+from kept.stores.postgres.migrations import Migration, _apply
+from tests.conftest import require_tool
+from tests.crash.postgres_life import check
+from tests.postgres import (
+    SETTINGS,
+    TEMPLATE,
+    Server,
+    find_binaries,
+    open_postgres,
+    run_program,
+    running_server,
+    serving,
+)
+from tests.tree import ROOT
+
+pytestmark = [pytest.mark.crash, pytest.mark.postgres]
+
+NODE_KILLS = 25
+SERVER_KILLS = 6
+LINES_MAX = 25
+DURABLE = SETTINGS | {"fsync": "on", "full_page_writes": "on"}
+"""As a server is that must not lose what it confirmed."""
+REPLICATED = DURABLE | {"wal_level": "replica", "max_wal_senders": "5"}
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """Run a server that keeps what it confirmed."""
+    require_tool(str(find_binaries() or ""), name="PostgreSQL")
+    with running_server(DURABLE) as running:
+        running.make_template(TEMPLATE)
+        yield running
+
+
+@pytest.fixture
+def seed() -> int:
+    """Draw a seed, and say it."""
+    drawn = int(new_id()[:8], 16)
+    print(f"repeat with seed {drawn}")
+    return drawn
+
+
+class Child:
+    """A node in a process of its own, and what it acknowledged."""
+
+    def __init__(self, address: Address, folder: Path, seed: int) -> None:
+        """Start it."""
+        command = [sys.executable, "-m", "tests.crash.postgres_child"]
+        self.process = subprocess.Popen(
+            [*command, address.url, str(folder), str(seed)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=ROOT,
+        )
+        self.last = -1
+
+    def listen(self, lines: int) -> int:
+        """Wait for so many more acknowledgements; return the last."""
+        assert self.process.stdout is not None
+        for _ in range(lines):
+            line = self.process.stdout.readline()
+            assert line, "the node ended by itself"
+            self.last = int(line)
+        return self.last
+
+    def kill(self) -> int:
+        """End it at once; return the last that it acknowledged."""
+        self.process.send_signal(signal.SIGKILL)
+        assert self.process.stdout is not None
+        # What it said before the end was acknowledged too; a torn line was not.
+        said = [int(line) for line in self.process.stdout if line.endswith(b"\n")]
+        self.last = said[-1] if said else self.last
+        self.process.stdout.close()
+        self.process.wait()
+        return self.last
+
+
+@contextmanager
+def living(address: Address, folder: Path, seed: int) -> Iterator[Child]:
+    """Let a node live for the length of the block."""
+    child = Child(address, folder, seed)
+    try:
+        yield child
+    finally:
+        if child.process.poll() is None:
+            child.kill()
+
+
+def look(address: Address, folder: Path, seed: int) -> int:
+    """Check what is there as a node sees it that starts now; return how many transactions it is."""
+    with closing(open_postgres(address, folder)) as store:
+        return check(store, seed=seed)
+
+
+def test_a_node_that_is_killed_loses_nothing(server: Server, tmp_path: Path, seed: int) -> None:
+    """At any instant: between two transactions, in one, in its commit, at its start."""
+    address, draw, acknowledged = server.make(TEMPLATE), random.Random(seed), 0
+    for _ in range(NODE_KILLS):
+        with living(address, tmp_path, seed) as child:
+            child.listen(1 + draw.randrange(LINES_MAX))
+            time.sleep(draw.random() * 0.02)
+            said = child.kill()
+        assert said >= acknowledged
+        acknowledged = look(address, tmp_path, seed)
+        assert said <= acknowledged <= said + 1
+
+
+def test_a_server_that_is_killed_loses_nothing(server: Server, tmp_path: Path, seed: int) -> None:
+    """The node goes on by itself once the server is back, and knows what had happened."""
+    address, draw = server.make(TEMPLATE), random.Random(seed)
+    with living(address, tmp_path, seed) as child:
+        for _ in range(SERVER_KILLS):
+            child.listen(1 + draw.randrange(LINES_MAX))
+            time.sleep(draw.random() * 0.05)
+            server.kill()
+            server.start()
+            before = child.last
+            assert child.listen(2) >= before
+        said = child.kill()
+    assert said <= look(address, tmp_path, seed) <= said + 1
+
+
+def test_a_stalled_node_has_not_what_it_did_not_commit(
+    server: Server, tmp_path: Path, seed: int
+) -> None:
+    """Stopped in a transaction, it loses its locks by itself; woken, it goes on from what is true."""
+    address, draw = server.make(TEMPLATE), random.Random(seed)
+    with living(address, tmp_path, seed) as stalled, living(address, tmp_path, seed) as other:
+        stalled.listen(3)
+        other.listen(1)
+        for _ in range(4):
+            time.sleep(draw.random() * 0.02)
+            os.kill(stalled.process.pid, signal.SIGSTOP)
+            # Two seconds at most until its locks are free, and as much again for a lock that waits.
+            other.listen(3)
+            os.kill(stalled.process.pid, signal.SIGCONT)
+        other.kill()
+        stalled.kill()
+    look(address, tmp_path, seed)
+
+
+def test_a_migration_runs_under_nodes_of_the_release_before(
+    server: Server, tmp_path: Path, seed: int
+) -> None:
+    """They go on, and others start; once they could not work beside it, they refuse to start."""
+    address = server.make(TEMPLATE)
+    added = """
+        ALTER TABLE kept.messages ADD COLUMN later text NOT NULL DEFAULT '';
+        CREATE INDEX messages_later ON kept.messages (later);
+        CREATE TABLE kept.newer (newer_id bigint PRIMARY KEY)
+    """
+    with living(address, tmp_path, seed) as child:
+        child.listen(5)
+        wire = Wire(address, {"lock_timeout": "5s"})
+        _apply(wire, Migration(2, 1, added), partitions=4)
+        child.listen(20)
+        with living(address, tmp_path, seed) as late:
+            late.listen(2)
+            _apply(wire, Migration(3, 3, "DROP TABLE kept.newer"), partitions=4)
+            child.listen(5)
+            with pytest.raises(SettingsError, match="needs a Kept that knows version 3"):
+                open_postgres(address, tmp_path)
+        wire.execute("DELETE FROM kept.schema_versions WHERE version = 3")
+        wire.close()
+        child.kill()
+    assert look(address, tmp_path, seed) >= 30
+
+
+def test_a_fail_over_loses_nothing(tmp_path: Path, seed: int) -> None:
+    """The standby confirms each commit; promoted, it has every one, and nodes find it by themselves."""
+    require_tool(str(find_binaries() or ""), name="PostgreSQL")
+    with running_server(REPLICATED) as first:
+        first.make_template(TEMPLATE)
+        address = first.make(TEMPLATE)
+        home = first.sockets.with_name(first.sockets.name + "-b")
+        home.mkdir()
+        os.chown(home, *_owner_of(first.sockets))
+        copy = ("--pgdata", str(home / "data"), "--write-recovery-conf", "--checkpoint=fast")
+        source = ("--host", str(first.sockets), "--username=postgres", "--wal-method=stream")
+        run_program("pg_basebackup", *copy, *source, owner=first.owner)
+        with serving(home, REPLICATED, owner=first.owner) as second:
+            first.run("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            first.run("SELECT pg_reload_conf()")
+            while first.fetch("SELECT sync_state FROM pg_stat_replication") != [("sync",)]:
+                time.sleep(0.05)
+            both = f"host={first.sockets},{home}&port=5432,5432&target_session_attrs=read-write"
+            nodes = Address(f"postgresql://postgres@/{address.database}?{both}")
+            with living(nodes, tmp_path, seed) as child:
+                child.listen(30)
+                first.kill()
+                run_program("pg_ctl", "promote", f"--pgdata={home / 'data'}", owner=second.owner)
+                before = child.last
+                assert child.listen(10) > before
+                said = child.kill()
+            assert said <= look(nodes, tmp_path, seed) <= said + 1
+
+
+def _owner_of(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_uid, status.st_gid
