@@ -18,8 +18,8 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     base_customers: tuple[int, ...]
     stopped_customers: int
     fsyncs: int
-    spark_customers: int
     replayed_signals: int
+    spark_customers: int
 
 
 FULL = Scale(
@@ -34,8 +34,8 @@ FULL = Scale(
     base_customers=(1_000_000, 5_000_000),
     stopped_customers=400,
     fsyncs=2_000,
-    spark_customers=5_000_000,
     replayed_signals=60_000,
+    spark_customers=5_000_000,
 )
 
 QUICK = Scale(
@@ -50,7 +50,7 @@ QUICK = Scale(
     base_customers=(4_000, 20_000),
     stopped_customers=40,
     fsyncs=200,
-    spark_customers=5_000,
     replayed_signals=3_000,
+    spark_customers=5_000,
 )
 """For continuous integration: the figures mean nothing, that they come at all does."""

@@ -15,4 +15,7 @@ HISTORY_CALLS: Final[dict[str, Callable[[Served], httpx.Response]]] = {
     "listReadable": lambda server: server.admin("POST", "/history/readable", ANALYSIS),
     "noteQuery": lambda server: server.admin("POST", "/history/queries", {**ANALYSIS, "count": 1}),
     "readHistory": lambda server: server.admin("POST", "/history/read", ANALYSIS),
+    "noteReplay": lambda server: server.admin(
+        "POST", "/replays", {**ANALYSIS, "brand_version": "tried"}
+    ),
 }

@@ -418,9 +418,6 @@ CALLS: dict[str, Make] = {
     ),
     "showDataUsePage": data_use_page,
     **HISTORY_CALLS,
-    "noteReplay": admin(
-        "POST", "/replays", {"purpose": "service", "entity": "shop", "brand_version": "tried"}
-    ),
     "giveReceipts": give_receipts,
     "auditLog": admin("POST", "/log/audit", {}),
     "renewLogKey": admin("POST", "/log/key"),
