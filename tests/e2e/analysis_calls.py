@@ -15,6 +15,7 @@ def _asked(method: str, path: str, body: Any = None) -> Callable[[Served], httpx
     """Return a call that needs a base, which is taken first."""
 
     def call(server: Served) -> httpx.Response:
+        server.ok(server.admin("DELETE", "/base"))
         server.ok(server.admin("POST", "/base", {}))
         server.wait_for(lambda: server.ok(server.admin("GET", "/base"))["state"] == "ready")
         return server.admin(method, path, body)
