@@ -71,7 +71,7 @@ def run_cluster(home: str, folder: Path) -> Iterator[str]:
     address = f"spark://127.0.0.1:{port}"
     deploy = "org.apache.spark.deploy"
     master = (f"{deploy}.master.Master", "--host", "127.0.0.1", "--port", str(port))
-    worker = (f"{deploy}.worker.Worker", "--cores", "1", "--memory", "1g", "--host", "127.0.0.1")
+    worker = (f"{deploy}.worker.Worker", "--cores", "2", "--memory", "1g", "--host", "127.0.0.1")
     running: list[subprocess.Popen[bytes]] = []
     try:
         running.append(

@@ -20,8 +20,10 @@ UNPACKS_OBJECTS: Final = frozenset({"pickle", "marshal", "shelve", "dill", "json
 MAY_RUN: Final = {
     "src/kept/core/generate.py": {"exec", "compile"},  # the policy, from trees that were checked
     "src/kept/core/policy/evaluate.py": {"eval"},  # one condition, from the same
+    "src/kept/analytics/spark_session.py": {"import_module"},  # pyspark, which is an extra
+    "src/kept/stores/postgres/driver.py": {"import_module"},  # asyncpg, which is an extra
 }
-"""Who may run generated code: only the compiler of the condition language."""
+"""Who may run generated code: only the compiler of the condition language; and load what is an extra."""
 MAY_START: Final = {"src/kept/cli/demo.py"}
 """Who may start a process: the demo starts a server of its own."""
 TALKS: Final = frozenset({"socket", "httpx", "smtplib", "http.client", "urllib.request", "ssl"})
@@ -62,7 +64,14 @@ NO_SECRETS: Final = {
 """Files that hold what looks like a secret and opens nothing."""
 
 
-MADE_OF_CONSTANTS = ("src/kept/stores/sqlite/migrations.py", "src/kept/analytics/")
+MADE_OF_CONSTANTS: Final = (
+    "src/kept/stores/sqlite/migrations.py",
+    "src/kept/stores/postgres/migrations.py",
+    "src/kept/stores/postgres/driver.py",  # settings of a session, quoted
+    "src/kept/stores/postgres/vault_database.py",  # the name of a database, quoted
+    "src/kept/analytics/",
+)
+"""Whose statements are put together: from files of ours, or of names and paths that cannot be parameters."""
 
 
 def calls_in(path: Path) -> Iterator[tuple[ast.Call, str, str]]:

@@ -19,7 +19,7 @@ from kept.web.endpoints import Endpoint
 from kept.web.openapi import statuses_of
 from kept.web.problems import HttpProblem
 from kept.web.routes import ENDPOINTS
-from tests.e2e.history_calls import HISTORY_CALLS
+from tests.e2e.analysis_calls import ANALYSES
 from tests.e2e.matters import answers
 from tests.e2e.people import PASSWORD, Browser, invite, signed_in
 from tests.e2e.rights_calls import RIGHTS
@@ -417,7 +417,7 @@ CALLS: dict[str, Make] = {
         "POST", "/customers/data-use-link", known(server, because="they asked")
     ),
     "showDataUsePage": data_use_page,
-    **HISTORY_CALLS,
+    **ANALYSES,
     "giveReceipts": give_receipts,
     "auditLog": admin("POST", "/log/audit", {}),
     "renewLogKey": admin("POST", "/log/key"),

@@ -1,11 +1,13 @@
 """Spark says what DuckDB and Python say, on a cluster of a master and two workers, and keeps nothing."""
 
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from httpx import Timeout
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +29,7 @@ from kept.core.policy_sql.schema import schema_of
 from kept.errors import SettingsError
 from tests.conftest import require_tool
 from tests.contract.test_history_how_to import block, expected, run_python, world
+from tests.e2e.served import Served, serve
 from tests.golden.policy_corpus import read_corpus, read_outcome
 from tests.golden.policy_judge import SCOPE
 from tests.golden.test_policy_corpus import checked
@@ -242,6 +245,37 @@ def search(folder: Path, secrets: list[bytes]) -> None:
         content = path.read_bytes()
         for secret in secrets:
             assert secret not in content, (path, secret[:8])
+
+
+def test_a_server_asks_the_cluster_as_it_asks_duckdb(cluster: Cluster, tmp_path: Path) -> None:
+    """The same counts from both engines, and each base was proven against the engine of decisions."""
+    address: str = cluster.session.sparkContext.master
+    options = ("--spark-master", address, "--spark-folder", str(cluster.shared))
+    with serve(tmp_path, *options) as served:
+        for number in range(12):
+            user = served.introduce()
+            if number % 2:
+                served.make_regular(user)
+        told = {engine: counts_of(served, engine) for engine in ("duckdb", "spark")}
+        assert told["spark"] == told["duckdb"]
+        assert told["spark"][0]["customers"] == 12
+        assert list(cluster.shared.iterdir())
+        served.ok(served.admin("DELETE", "/base"))
+        assert not list(cluster.shared.iterdir())
+
+
+def counts_of(served: Served, engine: str) -> list[dict[str, Any]]:
+    """Return what a server counts for everybody by one engine, but for when."""
+    served.http.timeout = Timeout(600)
+    view = served.ok(served.admin("POST", "/base", {"engine": engine}))
+    while view["state"] == "filling":
+        time.sleep(0.2)
+        view = served.ok(served.admin("GET", "/base"))
+    assert (view["state"], view["engine"]) == ("ready", engine), view
+    asked = {"where": "orders >= 2"}
+    reach = served.ok(served.admin("POST", "/base/reach", {"by_cohort": True}))
+    audience = served.ok(served.admin("POST", "/base/audience", asked))
+    return [one | {"instant": ""} for one in (reach, audience)]
 
 
 def test_history_is_read_as_the_how_to_shows(

@@ -13,7 +13,15 @@ TIMEOUT_SECONDS: Final = 60.0
 TOKEN_VARIABLE: Final = "KEPT_TOKEN"
 
 
-def call(data: Path, method: str, path: str, body: Any = None, *, key: str = "") -> Any:
+def call(
+    data: Path,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    key: str = "",
+    seconds: float = TIMEOUT_SECONDS,
+) -> Any:
     """Return what a running server answers to the operator (or, with a write key, to a source).
 
     The operator is whoever holds the admin token of the data folder, or the API token that the
@@ -23,7 +31,7 @@ def call(data: Path, method: str, path: str, body: Any = None, *, key: str = "")
         SettingsError: no server has been started on this data folder, or it does not answer.
         InputError: the server refused, and why.
     """
-    return _read(_ask(data, method, path, body, key=key))
+    return _read(_ask(data, method, path, body, key=key, seconds=seconds))
 
 
 def fetch(data: Path, method: str, path: str, body: Any = None) -> bytes:
@@ -31,7 +39,15 @@ def fetch(data: Path, method: str, path: str, body: Any = None) -> bytes:
     return _ask(data, method, path, body).content
 
 
-def _ask(data: Path, method: str, path: str, body: Any = None, *, key: str = "") -> httpx.Response:
+def _ask(
+    data: Path,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    key: str = "",
+    seconds: float = TIMEOUT_SECONDS,
+) -> httpx.Response:
     address, token = _server_of(data, key)
     try:
         answer = httpx.request(
@@ -39,7 +55,7 @@ def _ask(data: Path, method: str, path: str, body: Any = None, *, key: str = "")
             address + path,
             json=body,
             headers={"authorization": f"Bearer {token}"},
-            timeout=TIMEOUT_SECONDS,
+            timeout=seconds,
         )
     except httpx.HTTPError as error:
         raise _silent(address, error) from error

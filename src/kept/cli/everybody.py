@@ -19,6 +19,8 @@ Engine = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")]
 _BASE: Final = "/v1/admin/base"
 _POLL_SECONDS: Final = 0.5
+_QUESTION_SECONDS: Final = 3_600.0
+"""How long a question may take: about millions, and on a cluster that others use as well."""
 _REASONS_SHOWN: Final = 4
 
 
@@ -57,7 +59,7 @@ def audience(
     """Count those for whom a condition holds now, or the members of a segment."""
     require_base(data, engine)
     body = {"where": condition, "segment": segment}
-    told = call(data, "POST", f"{_BASE}/audience", body)
+    told = call(data, "POST", f"{_BASE}/audience", body, seconds=_QUESTION_SECONDS)
     if as_json:
         console.print_json(data=told)
         return
@@ -96,7 +98,7 @@ def reach(
         "without_hold": without_hold,
         "by_cohort": by_cohort,
     }
-    told = call(data, "POST", f"{_BASE}/reach", body)
+    told = call(data, "POST", f"{_BASE}/reach", body, seconds=_QUESTION_SECONDS)
     if as_json:
         console.print_json(data=told)
         return

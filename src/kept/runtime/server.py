@@ -4,7 +4,7 @@ import asyncio
 import gc
 import logging
 import os
-import socket
+import platform
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -195,7 +195,7 @@ class Runtime:
                 # What is folded again now is folded once more where a new feature is filled.
                 hold_fresh(engine, slots)
             engine.is_live = is_live(self.settings)
-            engine.node_id = store.join(f"{socket.gethostname()}:{os.getpid()}")
+            engine.node_id = store.join(f"{platform.node()}:{os.getpid()}")
 
             def take_up(engine: Engine) -> None:
                 # Another node may have destroyed keys that were used here.
