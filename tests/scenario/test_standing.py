@@ -10,7 +10,7 @@ from kept.core.decision import Chosen, Request
 from kept.core.message import WITHDRAWABLE_STATES
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine, open_messages_of
-from kept.flows.react import look_again
+from kept.flows.react import find_wait, look_again
 from kept.runtime.folder import load_checked, read_folder
 from kept.runtime.stories import play_stories, read_stories
 from tests.scenario.test_simulation import play_in_memory
@@ -25,7 +25,8 @@ def find_difference(engine: Engine, customer: Customer, now: int) -> str:
     for message in customer.messages.values():
         if message.state in WITHDRAWABLE_STATES:
             verdict = look_again(engine, customer, message, now)
-            if not isinstance(verdict, Chosen):
+            # What may have arrived waits for what only holds it back for a while.
+            if not isinstance(verdict, Chosen) and not find_wait(message, verdict, now):
                 return f"{message.action} would be withdrawn: {verdict}"
     # In shadow nothing is ever on its way, so that the same would be said again and again.
     if decision.chosen and not engine.shadow:
