@@ -159,18 +159,18 @@ def _take_back(
     customer.standing = None
     react(engine, customer, now)
     engine.customers.touched[customer.customer_id] = customer
-    _note_wake(engine, customer, now)
+    _note_end(engine, customer, now)
 
 
-def _note_wake(engine: Engine, customer: Customer, now: int) -> None:
-    """Note when the first of the reasons against something ends."""
+def _note_end(engine: Engine, customer: Customer, now: int) -> None:
+    """Note at once when the reasons of the answer end: an outcome may come in before the next tick and void it."""
     standing = customer.standing
-    if standing is not None and standing.reasons_until < NEVER:
-        # Noted at once: before the next tick an outcome may come in that makes this answer void.
-        wake_at = max(standing.reasons_until, now + 1)
-        if not 0 < customer.wake_at <= wake_at:
-            customer.wake_at = wake_at
-            engine.store.save_wakes([(customer.customer_id, wake_at)])
+    if standing is None or standing.reasons_until >= NEVER:
+        return
+    wake_at = max(standing.reasons_until, now + 1)
+    if not 0 < customer.wake_at <= wake_at:
+        customer.wake_at = wake_at
+        engine.store.save_wakes([(customer.customer_id, wake_at)])
 
 
 def _leave(

@@ -72,6 +72,9 @@ class Bases:
 
     def prepare(self, engine: BaseEngine = "duckdb") -> BaseView:
         """Begin to take a base of now, unless one is being taken; the older one is let go."""
+        if self._view.state == "ready":
+            # Its thread waits for nobody to ask any more, and would be taken for one that fills.
+            self.drop()
         with self._changing:
             if self._thread is None or not self._thread.is_alive():
                 self._let_go()
