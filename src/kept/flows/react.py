@@ -78,7 +78,8 @@ def find_wait(message: Message, verdict: Reason, now: int) -> int:
     What was never tried is withdrawn and decided again. What may have arrived counts as said once it
     is withdrawn: had it not arrived, it would never be said.
     """
-    if not message.may_have_arrived or verdict.layer not in ("held", "pressure"):
+    if not message.may_have_arrived or verdict.layer != "held":
+        # Those that a cap holds back would wait for one another: each occupies its slot.
         return 0
     return max(verdict.until, now + LOOK_AGAIN)
 
