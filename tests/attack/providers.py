@@ -54,6 +54,8 @@ class Desk:
         """Begin an empty log, and return it."""
         with self._guard:
             self.arrived, self.links, self._taken = [], {}, set()
+            # Many a message still lies at the door when a stop is answered.
+            self.moods = {"email": "dawdling", "hook": "dawdling"}
             return self.arrived
 
     def feel(self, channel: Channel, mood: Mood) -> None:

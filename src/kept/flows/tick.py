@@ -78,7 +78,11 @@ def next_wake(engine: Engine, customer: Customer, now: int) -> int:
     is_answered = standing is not None
     if standing is None or standing.decision.decided_at > now:
         request = Request(open_messages=open_messages_of(customer))
-        standing = standing_of(customer, engine.look(customer, request, now), engine.bundle.policy)
+        decision = engine.look(customer, request, now)
+        if decision.chosen and not engine.shadow:
+            # What held it back ended before anybody looked when it would: it may be said now.
+            return now + 1
+        standing = standing_of(customer, decision, engine.bundle.policy)
     wake_at = standing.reasons_until
     restricting = customer.restricting(engine.plan)
     if restricting is None:

@@ -7,9 +7,10 @@ import pytest
 from kept.core.consent import combine_consents, purpose_key
 from kept.core.event import Identifier
 from kept.core.state import Stamped
-from kept.core.touchpoint_item import WireItem
+from kept.core.touchpoint_item import Rejected, WireItem
 from kept.core.values import DAY, HOUR, SECOND, format_instant
 from kept.flows import brake, deliver
+from kept.flows.ingest import ingest
 from kept.flows.regroup import merge, unmerge
 from kept.flows.stage import Stage
 from kept.stores.memory import MemoryStore
@@ -137,6 +138,22 @@ def test_what_a_cap_took_back_has_its_wake_at_once(stage: Stage) -> None:
     assert taken_back.reason["code"] == "cap_reached"
     ((_, wake_at),) = stage.store.load_due_wakes(now=2**62, limit=9)
     assert wake_at <= taken_back.reason["until"]
+
+
+def test_what_was_heard_under_a_brake_that_ended_at_once_is_told(stage: Stage) -> None:
+    """G4: the brake comes and goes between two ticks, and a bill is heard in between."""
+    introduce(stage, "ana")
+    bill = {"bill_id": "b1", "amount": 40, "due_at": format_instant(stage.now - 2 * DAY)}
+    item = WireItem(type="track", event="Bill Issued", user_id="ana", properties=bill)
+    event = stage.engine.bundle.touchpoints["billing"].read(item, received_at=stage.now)
+    assert not isinstance(event, Rejected)
+    with stage.store.transaction():
+        brake.pause(stage.engine, "all", actor="test", because="", now=stage.now)
+        ingest(stage.engine, [event], [], source="billing", now=stage.now)
+        brake.resume(stage.engine, "all", actor="test", now=stage.now)
+    stage.work()
+    stage.advance(stage.now + HOUR)
+    assert [one.message.action for one in stage.handed_over] == ["bill_due"]
 
 
 def test_what_may_have_arrived_waits_for_a_brake_and_is_not_withdrawn(stage: Stage) -> None:
