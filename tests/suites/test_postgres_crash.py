@@ -16,7 +16,7 @@ from kept.clock import new_id
 from kept.errors import SettingsError
 from kept.stores.postgres import Address
 from kept.stores.postgres.driver import Wire
-from kept.stores.postgres.migrations import Migration, _apply
+from kept.stores.postgres.migrations import Migration, _apply, list_migrations
 from tests.conftest import require_tool
 from tests.crash.postgres_life import check
 from tests.postgres import (
@@ -162,6 +162,7 @@ def test_a_migration_runs_under_nodes_of_the_release_before(
 ) -> None:
     """They go on, and others start; once they could not work beside it, they refuse to start."""
     address = server.make(TEMPLATE)
+    newest = list_migrations("migrations")[-1].version
     added = """
         ALTER TABLE kept.messages ADD COLUMN later text NOT NULL DEFAULT '';
         CREATE INDEX messages_later ON kept.messages (later);
@@ -170,15 +171,17 @@ def test_a_migration_runs_under_nodes_of_the_release_before(
     with living(address, tmp_path, seed) as child:
         child.listen(5)
         wire = Wire(address, {"lock_timeout": "5s"})
-        _apply(wire, Migration(2, 1, added), partitions=4)
+        _apply(wire, Migration(newest + 1, 1, added), partitions=4)
         child.listen(20)
         with living(address, tmp_path, seed) as late:
             late.listen(2)
-            _apply(wire, Migration(3, 3, "DROP TABLE kept.newer"), partitions=4)
+            _apply(wire, Migration(newest + 2, newest + 2, "DROP TABLE kept.newer"), partitions=4)
             child.listen(5)
-            with pytest.raises(SettingsError, match="needs a Kept that knows version 3"):
+            with pytest.raises(
+                SettingsError, match=f"needs a Kept that knows version {newest + 2}"
+            ):
                 open_postgres(address, tmp_path)
-        wire.execute("DELETE FROM kept.schema_versions WHERE version = 3")
+        wire.execute(f"DELETE FROM kept.schema_versions WHERE version = {newest + 2}")
         wire.close()
         child.kill()
     assert look(address, tmp_path, seed) >= 30
