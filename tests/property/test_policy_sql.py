@@ -122,7 +122,7 @@ def check(
 
 
 # Each example plans two large queries and decides for everybody in them.
-FEWER = settings(max_examples=max(settings().max_examples // 4, 5))
+FEWER = settings(max_examples=max(settings().max_examples // 10, 5))
 
 
 @FEWER

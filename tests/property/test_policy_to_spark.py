@@ -10,7 +10,8 @@ from kept.core.policy_sql.to_spark import to_spark
 from tests.property.policies import NOW, Maker
 
 
-@settings(max_examples=20)  # each writes and parses some hundred kilobytes
+# Each writes and parses some hundred kilobytes.
+@settings(max_examples=max(settings().max_examples // 25, 2))
 @given(seed=st.integers(0, 2**32), has_claims=st.booleans(), has_unknown=st.booleans())
 def test_every_question_is_written_for_spark(
     *, seed: int, has_claims: bool, has_unknown: bool
