@@ -133,7 +133,8 @@ def begin(
         return None
     outgoing = compose(engine, customer, message, now)
     if isinstance(outgoing, Gap):
-        _take_back(engine, customer, message, MissingValue(names=outgoing.names), now)
+        # Not decided again: the same would be chosen, and would lack the same, without end.
+        withdraw(engine, customer, message, MissingValue(names=outgoing.names), now)
         engine.tell("gap", action=message.action, names=list(outgoing.names))
         return None
     leaving = msgspec.structs.replace(
