@@ -71,6 +71,7 @@ _COUNTED: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
         "Messages taken up that another node was handing over.",
         ("channel",),
     ),
+    "campaign": ("kept_campaign_wakes", "Customers looked at because of a campaign.", ("action",)),
     "wakes": ("kept_wakes", "Customers looked at again because time passed.", ()),
 }
 

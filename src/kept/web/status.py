@@ -246,6 +246,7 @@ _NEWS: Final = {
     "paused": "{scope} was paused.",
     "resumed": "{scope} goes on.",
     "brand": "The brand {version} is in force.",
+    "campaign_done": "The campaign for {action} has looked at everybody.",
 }
 
 _ALERTS: Final = {
