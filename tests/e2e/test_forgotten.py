@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import msgspec
+import pytest
 
 from kept.core.history_columns import COLUMNS, ID_COLUMNS
 from kept.errors import ForgottenError
