@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from kept.core.brand.load import load_brand
+from kept.core.compile import compile_brand
 from kept.core.consent import combine_consents, purpose_key
 from kept.core.event import Identifier
 from kept.core.state import Stamped
@@ -14,7 +16,7 @@ from kept.flows.ingest import ingest
 from kept.flows.regroup import merge, unmerge
 from kept.flows.stage import Stage
 from kept.stores.memory import MemoryStore
-from tests.scenario.larkmead import compile_larkmead
+from tests.scenario.larkmead import LARKMEAD, compile_larkmead
 
 NOON = 1_772_452_800_000_000
 """2026-03-02T12:00:00Z."""
@@ -200,3 +202,18 @@ def test_ones_own_later_and_narrower_word_wins_over_ones_own_stop() -> None:
     """G10: within one part it does, whoever the part is merged with."""
     ana = {WIDE: say(False, 1), NARROW: say(True, 5)}
     assert combine_consents([ana, {}], [], joined_at=9) == ana
+
+
+def test_what_lacks_a_value_is_not_decided_again_and_again() -> None:
+    """G4: the same would be chosen, and lack the same; only something new is a reason to try again."""
+    greeting = "templates/lamp_offer.en.liquid"
+    texts = {**LARKMEAD, greeting: LARKMEAD[greeting].replace(' | default: "you"', "")}
+    stage = Stage(compile_brand(load_brand(texts)), MemoryStore(), now=NOON, shadow=False)
+    tell(stage, "Identified", traits={"email": "ana@example.com", "zone": "Europe/Lisbon"})
+    tell(stage, "Consent Given", properties=MARKETING)
+    tell(stage, "Page Viewed")
+    stage.advance(stage.now + DAY)
+    taken_back = stage.store.load_messages_in(["withdrawn"], limit=99)
+    assert {message.reason["code"] for message in taken_back} == {"missing_value"}
+    assert len(taken_back) <= 3
+    assert stage.handed_over == []
