@@ -48,6 +48,6 @@ def encode_scopes(scopes: Sequence[str]) -> str:
     return _ENCODE_JSON(scopes).decode()
 
 
-def pack_ids(ids: Iterable[int]) -> str:
+def pack_ids(ids: Iterable[int] | Iterable[str]) -> str:
     """Return ids as one JSON list: a single parameter, however many they are."""
     return _ENCODE_JSON(list(ids)).decode()

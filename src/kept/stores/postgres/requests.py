@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString
 
-from kept.ports import HOUSE, HeldRecord, RequestRow, Vault
+from kept.ports import HeldRecord, RequestRow, Vault
 from kept.retention_port import hold_part, request_part
 from kept.stores.postgres.erasure import Erasure
 from kept.stores.postgres.numbers import Numbers
 from kept.stores.postgres.session import REQUESTS_LOCK, Session
+from kept.stores.request_rows import read_request, write_request
 
 
 class Requests:
@@ -40,33 +41,24 @@ class Requests:
     def save_request(self, row: RequestRow) -> None:
         """Insert or replace a request; the key of one that is closed is destroyed."""
         self._session.require_transaction()
-        part_id = HOUSE if row.is_closed else request_part(row.number)
-        sealed = self._vault.seal(part_id, "request", row.body, row.request_id)
-        values = (
-            row.number,
-            row.request_id,
-            row.kind,
-            row.state,
-            row.requested_at,
-            row.next_at,
-            sealed,
-        )
-        self._session.write(self._queries["save_request"], values)
+        self._session.write(self._queries["save_request"], write_request(self._vault, row))
         if row.is_closed:
             self._erasure.destroy_later([request_part(row.number)])
 
     def load_request(self, request_id: str) -> RequestRow | None:
         """Return a request by its id."""
         row = self._session.fetch_one(self._queries["load_request"], (request_id,))
-        return self._decode(row) if row else None
+        return read_request(self._vault, row) if row else None
 
     def load_requests(self, *, newest: int) -> list[RequestRow]:
         """Return the newest requests, newest first."""
-        return [self._decode(row) for row in self._fetch("load_requests", (newest,))]
+        return [read_request(self._vault, row) for row in self._fetch("load_requests", (newest,))]
 
     def load_due_requests(self, *, now: int, limit: int) -> list[RequestRow]:
         """Return requests for which something is to be done, the earliest first."""
-        return [self._decode(row) for row in self._fetch("load_due_requests", (now, limit))]
+        return [
+            read_request(self._vault, row) for row in self._fetch("load_due_requests", (now, limit))
+        ]
 
     def hold_records(self, number: int, records: Sequence[HeldRecord]) -> None:
         """Keep what the law obliges to keep of a request's customer, sealed apart."""
@@ -97,19 +89,6 @@ class Requests:
             left = {n for (n,) in self._fetch("find_numbers_held", (expired,))}
             self._erasure.destroy_later([hold_part(n) for n in expired if n not in left])
         return len(expired)
-
-    def _decode(self, row: Sequence[Any]) -> RequestRow:
-        number, request_id, kind, state, requested_at, next_at, sealed = row
-        part_id = HOUSE if next_at == 0 else request_part(number)
-        return RequestRow(
-            number=number,
-            request_id=request_id,
-            kind=kind,
-            state=state,
-            requested_at=requested_at,
-            next_at=next_at,
-            body=self._vault.open(part_id, "request", sealed, request_id),
-        )
 
     def _fetch(self, name: str, parameters: tuple[Any, ...]) -> list[Any]:
         return self._session.fetch(self._queries[name], parameters)

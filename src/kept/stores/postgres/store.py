@@ -6,7 +6,7 @@ from typing import Final, LiteralString
 
 from kept.errors import SettingsError
 from kept.ports import Vault
-from kept.stores.postgres.access import Access
+from kept.stores.access import Access
 from kept.stores.postgres.address import Address
 from kept.stores.postgres.batch import Batch
 from kept.stores.postgres.consent_log import ConsentLog
@@ -112,7 +112,7 @@ class PostgresStore:
         self._take_erasure(erasure)
         self._take_requests(Requests(session, erasure, vault=vault, queries=queries))
         self._take_log(log, witness)
-        self._take_access(Access(session, records, vault=vault, queries=queries))
+        self._take_access(Access(session, vault=vault, queries=queries, pack=list))
         self._take_dossiers(DossierTable(session, vault, queries))
         self._take_guards(guards)
         self._take_history(history)
@@ -194,6 +194,8 @@ class PostgresStore:
         self.load_setting = records.load_setting
         self.read_quarantine = records.read_quarantine
         self.read_audit = records.read_audit
+        self.append_access = records.append_access
+        self.read_accesses = records.read_accesses
         self.read_counts = records.read_counts
 
     def _take_history(self, history: HistoryReader) -> None:
@@ -270,8 +272,6 @@ class PostgresStore:
         self.save_failures = access.save_failures
         self.drop_failures = access.drop_failures
         self.load_failures = access.load_failures
-        self.append_access = access.append_access
-        self.read_accesses = access.read_accesses
 
     def _take_dossiers(self, dossiers: DossierTable) -> None:
         self.next_dossier_number = dossiers.next_dossier_number

@@ -5,7 +5,6 @@ from typing import Any, Final, LiteralString
 
 from kept.core.event import Identifier
 from kept.ports import (
-    HOUSE,
     ErasedCounts,
     HeldRecord,
     RequestRow,
@@ -14,6 +13,7 @@ from kept.ports import (
 )
 from kept.retention_port import hold_part, request_part
 from kept.stores.codecs import pack_ids
+from kept.stores.request_rows import read_request, write_request
 from kept.stores.sqlite.derived import STATES_MARK
 from kept.stores.sqlite.records import Records
 from kept.stores.sqlite.session import Session
@@ -113,33 +113,24 @@ class Erasure:
 
     def save_request(self, row: RequestRow) -> None:
         """Insert or replace a request; the key of one that is closed is destroyed."""
-        part_id = HOUSE if row.is_closed else request_part(row.number)
-        sealed = self._vault.seal(part_id, "request", row.body, row.request_id)
-        values = (
-            row.number,
-            row.request_id,
-            row.kind,
-            row.state,
-            row.requested_at,
-            row.next_at,
-            sealed,
-        )
-        self._session.write(self._queries["save_request"], values)
+        self._session.write(self._queries["save_request"], write_request(self._vault, row))
         if row.is_closed:
             self._destroy_later([request_part(row.number)])
 
     def load_request(self, request_id: str) -> RequestRow | None:
         """Return a request by its id."""
         row = self._session.fetch_one(self._queries["load_request"], (request_id,))
-        return self._decode(row) if row else None
+        return read_request(self._vault, row) if row else None
 
     def load_requests(self, *, newest: int) -> list[RequestRow]:
         """Return the newest requests, newest first."""
-        return [self._decode(row) for row in self._fetch("load_requests", (newest,))]
+        return [read_request(self._vault, row) for row in self._fetch("load_requests", (newest,))]
 
     def load_due_requests(self, *, now: int, limit: int) -> list[RequestRow]:
         """Return requests for which something is to be done, the earliest first."""
-        return [self._decode(row) for row in self._fetch("load_due_requests", (now, limit))]
+        return [
+            read_request(self._vault, row) for row in self._fetch("load_due_requests", (now, limit))
+        ]
 
     def hold_records(self, number: int, records: Sequence[HeldRecord]) -> None:
         """Keep what the law obliges to keep of a request's customer, sealed apart."""
@@ -201,19 +192,6 @@ class Erasure:
     def _load_mark(self) -> int:
         row = self._session.fetch_one(self._queries["load_mark"], (STATES_MARK,))
         return min(row[0] if row else 0, self._stream.last_sequence())
-
-    def _decode(self, row: tuple[int, str, str, str, int, int, bytes]) -> RequestRow:
-        number, request_id, kind, state, requested_at, next_at, sealed = row
-        part_id = HOUSE if next_at == 0 else request_part(number)
-        return RequestRow(
-            number=number,
-            request_id=request_id,
-            kind=kind,
-            state=state,
-            requested_at=requested_at,
-            next_at=next_at,
-            body=self._vault.open(part_id, "request", sealed, request_id),
-        )
 
     def _fetch(self, name: str, parameters: tuple[Any, ...]) -> list[Any]:
         return self._session.fetch(self._queries[name], parameters)

@@ -186,7 +186,19 @@ class Records:
 
     def read_audit(self, *, newest: int) -> list[AuditEntry]:
         """Return the newest audit entries, newest first."""
-        rows = self._fetch(self._queries["read_audit"], (max(newest, 0),))
+        return self._decode_audit(self._fetch(self._queries["read_audit"], (max(newest, 0),)))
+
+    def append_access(self, entry_id: int, part_id: int) -> None:
+        """Note that an audit entry tells of somebody who saw values of a part; twice is once."""
+        self._session.write(self._queries["insert_access"], (part_id, entry_id))
+
+    def read_accesses(self, part_ids: Sequence[int], *, newest: int) -> list[AuditEntry]:
+        """Return the newest audit entries of who saw values of these parts, newest first."""
+        parameters = (pack_ids(part_ids), max(newest, 0))
+        return self._decode_audit(self._fetch(self._queries["read_accesses"], parameters))
+
+    def _decode_audit(self, rows: Sequence[Any]) -> list[AuditEntry]:
+        """Return rows as audit entries."""
         return [
             AuditEntry(
                 entry_id=entry_id,

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Final, LiteralString
 
 from kept.ports import Vault
+from kept.stores.access import Access
 from kept.stores.alone import Alone
+from kept.stores.codecs import pack_ids
 from kept.stores.files import make_private_file, sync_folder
 from kept.stores.queries import load_queries
-from kept.stores.sqlite.access import Access
 from kept.stores.sqlite.backup import back_up
 from kept.stores.sqlite.checkpoints import Checkpoints
 from kept.stores.sqlite.claims import Claims
@@ -119,7 +120,7 @@ class SqliteStore:
         self._take_erasure(erasure)
         self._take_log(ConsentLog(session, readers, witness, vault=vault, queries=queries))
         self.load_witness = witness.load_witness
-        self._take_access(Access(session, readers, vault=vault, queries=queries))
+        self._take_access(Access(session, vault=vault, queries=queries, pack=pack_ids))
         self._take_dossiers(DossierTable(session, vault, queries))
         self._take_history(HistoryReader(session, readers, vault=vault, queries=queries))
 
@@ -197,6 +198,8 @@ class SqliteStore:
         self.read_decisions = records.read_decisions
         self.read_quarantine = records.read_quarantine
         self.read_audit = records.read_audit
+        self.append_access = records.append_access
+        self.read_accesses = records.read_accesses
         self.read_counts = records.read_counts
 
     def _take_notices(self, notices: Notices) -> None:
@@ -264,8 +267,6 @@ class SqliteStore:
         self.save_failures = access.save_failures
         self.drop_failures = access.drop_failures
         self.load_failures = access.load_failures
-        self.append_access = access.append_access
-        self.read_accesses = access.read_accesses
 
     def _take_dossiers(self, dossiers: DossierTable) -> None:
         self.next_dossier_number = dossiers.next_dossier_number

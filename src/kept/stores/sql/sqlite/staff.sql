@@ -12,9 +12,9 @@ SELECT staff_id, body FROM staff ORDER BY staff_id;
 -- Insert or replace a session.
 INSERT OR REPLACE INTO sessions (digest, body) VALUES (?, ?);
 
--- drop_session --
--- End a session.
-DELETE FROM sessions WHERE digest = ?;
+-- drop_sessions --
+-- End sessions.
+DELETE FROM sessions WHERE digest IN (SELECT value FROM json_each(?));
 
 -- load_sessions --
 -- Return all sessions.
@@ -24,9 +24,9 @@ SELECT digest, body FROM sessions ORDER BY digest;
 -- Insert or replace an API token.
 INSERT OR REPLACE INTO tokens (digest, body) VALUES (?, ?);
 
--- drop_token --
--- Revoke an API token.
-DELETE FROM tokens WHERE digest = ?;
+-- drop_tokens --
+-- Revoke API tokens.
+DELETE FROM tokens WHERE digest IN (SELECT value FROM json_each(?));
 
 -- load_tokens --
 -- Return all API tokens.
@@ -36,9 +36,9 @@ SELECT body FROM tokens ORDER BY digest;
 -- Insert or replace a write key.
 INSERT OR REPLACE INTO write_keys (digest, body) VALUES (?, ?);
 
--- drop_write_key --
--- Revoke a write key.
-DELETE FROM write_keys WHERE digest = ?;
+-- drop_write_keys --
+-- Revoke write keys.
+DELETE FROM write_keys WHERE digest IN (SELECT value FROM json_each(?));
 
 -- load_write_keys --
 -- Return all write keys.
@@ -50,7 +50,7 @@ INSERT OR REPLACE INTO failures (name, last_at, body) VALUES (?, ?, ?);
 
 -- drop_failures --
 -- Forget failed sign-ins.
-DELETE FROM failures WHERE name = ?;
+DELETE FROM failures WHERE name IN (SELECT value FROM json_each(?));
 
 -- load_failures --
 -- Return all failed sign-ins, the oldest last failure first.

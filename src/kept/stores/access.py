@@ -1,49 +1,52 @@
-"""Who may ask, in SQLite: few rows, loaded all at once; what tells of people passes the vault."""
+"""Who may ask, in SQL: few rows, loaded all at once; what tells of people passes the vault."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, LiteralString
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, LiteralString, Protocol
 
 from kept.core.keys import WriteKey
 from kept.core.staff import ApiToken, Failures, Session, Staff
 from kept.ports import HOUSE, Vault
-from kept.ports_access import AuditEntry
 from kept.stores.codecs import (
-    decode_detail,
     decode_failures,
     decode_key,
     decode_session,
     decode_staff,
     decode_token,
     encode_access,
-    pack_ids,
 )
-from kept.stores.sqlite.connections import Readers
-from kept.stores.sqlite.session import Session as Connection
+
+
+class Connection(Protocol):
+    """What runs statements, whichever the engine is."""
+
+    def write(self, sql: LiteralString, parameters: tuple[Any, ...]) -> object:
+        """Run one statement of the transaction."""
+
+    def fetch(self, sql: LiteralString, parameters: tuple[Any, ...] = ()) -> Sequence[Any]:
+        """Return all rows of a query."""
 
 
 class Access:
-    """Keeps staff, sessions, tokens, write keys, failed sign-ins, and who looked at whom."""
+    """Keeps staff, sessions, tokens, write keys and failed sign-ins."""
 
     def __init__(
         self,
-        session: Connection,
-        readers: Readers,
+        connection: Connection,
         *,
         vault: Vault,
         queries: Mapping[str, LiteralString],
+        pack: Callable[[Iterable[str]], Any],
     ) -> None:
-        """Take the connections, the vault and the queries."""
-        self._session = session
-        self._readers = readers
+        """Take the connection, the vault, the queries, and what makes one parameter of many keys."""
+        self._connection = connection
         self._vault = vault
         self._queries = queries
+        self._pack = pack
 
     def save_staff(self, staff: Staff) -> None:
         """Insert or replace a member of staff by their id."""
-        self._session.write(
-            self._queries["save_staff"],
-            (staff.staff_id, self._seal(staff, f"staff/{staff.staff_id}")),
-        )
+        sealed = self._seal(staff, f"staff/{staff.staff_id}")
+        self._connection.write(self._queries["save_staff"], (staff.staff_id, sealed))
 
     def load_staff(self) -> list[Staff]:
         """Return all staff in order of their ids."""
@@ -55,11 +58,11 @@ class Access:
     def save_session(self, session: Session) -> None:
         """Insert or replace a session by its hash."""
         sealed = self._seal(session, session.digest)
-        self._session.write(self._queries["save_session"], (session.digest, sealed))
+        self._connection.write(self._queries["save_session"], (session.digest, sealed))
 
     def drop_sessions(self, digests: Iterable[str]) -> None:
         """End sessions; one that is not there is passed over."""
-        self._drop("drop_session", digests)
+        self._drop("drop_sessions", digests)
 
     def load_sessions(self) -> list[Session]:
         """Return all sessions in order of their hashes."""
@@ -70,11 +73,11 @@ class Access:
 
     def save_token(self, token: ApiToken) -> None:
         """Insert or replace an API token by its hash."""
-        self._session.write(self._queries["save_token"], (token.digest, encode_access(token)))
+        self._connection.write(self._queries["save_token"], (token.digest, encode_access(token)))
 
     def drop_tokens(self, digests: Iterable[str]) -> None:
         """Revoke API tokens; one that is not there is passed over."""
-        self._drop("drop_token", digests)
+        self._drop("drop_tokens", digests)
 
     def load_tokens(self) -> list[ApiToken]:
         """Return all API tokens in order of their hashes."""
@@ -82,11 +85,11 @@ class Access:
 
     def save_key(self, key: WriteKey) -> None:
         """Insert or replace a write key by its hash."""
-        self._session.write(self._queries["save_write_key"], (key.digest, encode_access(key)))
+        self._connection.write(self._queries["save_write_key"], (key.digest, encode_access(key)))
 
     def drop_keys(self, digests: Iterable[str]) -> None:
         """Revoke write keys; one that is not there is passed over."""
-        self._drop("drop_write_key", digests)
+        self._drop("drop_write_keys", digests)
 
     def load_keys(self) -> list[WriteKey]:
         """Return all write keys in order of their hashes."""
@@ -95,7 +98,7 @@ class Access:
     def save_failures(self, name: str, failures: Failures) -> None:
         """Insert or replace the failed sign-ins of an account or address."""
         row = (name, failures.last_at, encode_access(failures))
-        self._session.write(self._queries["save_failures"], row)
+        self._connection.write(self._queries["save_failures"], row)
 
     def drop_failures(self, names: Iterable[str]) -> None:
         """Forget failed sign-ins; a name that is not there is passed over."""
@@ -105,32 +108,11 @@ class Access:
         """Return all failed sign-ins that are remembered, oldest last failure first."""
         return {name: decode_failures(body) for name, body in self._fetch("load_failures")}
 
-    def append_access(self, entry_id: int, part_id: int) -> None:
-        """Note that an audit entry tells of somebody who saw values of a part; twice is once."""
-        self._session.write(self._queries["insert_access"], (part_id, entry_id))
-
-    def read_accesses(self, part_ids: Sequence[int], *, newest: int) -> list[AuditEntry]:
-        """Return the newest audit entries of who saw values of these parts, newest first."""
-        parameters = (pack_ids(part_ids), max(newest, 0))
-        fetch = self._session.fetch if self._session.is_ours else self._readers.fetch
-        return [
-            AuditEntry(
-                entry_id=entry_id,
-                at=at,
-                actor=actor,
-                verb=verb,
-                detail=decode_detail(self._vault.open(HOUSE, "audit", sealed, entry_id)),
-            )
-            for entry_id, at, actor, verb, sealed in fetch(
-                self._queries["read_accesses"], parameters
-            )
-        ]
-
-    def _fetch(self, name: str) -> list[Any]:
-        return self._session.fetch(self._queries[name])
+    def _fetch(self, name: str) -> Sequence[Any]:
+        return self._connection.fetch(self._queries[name])
 
     def _drop(self, name: str, keys: Iterable[str]) -> None:
-        self._session.write_all(self._queries[name], ((key,) for key in keys))
+        self._connection.write(self._queries[name], (self._pack(keys),))
 
     def _seal(self, record: Staff | Session, record_id: str) -> bytes:
         return self._vault.seal(HOUSE, "staff", encode_access(record), record_id)
