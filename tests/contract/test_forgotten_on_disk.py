@@ -333,6 +333,7 @@ def test_what_is_being_written_is_waited_for_before_files_are_erased(tmp_path: P
         posts=tmp_path / "outbox",
         waits=(write,),
         notifier_of=lambda _: None,
+        drop_base=lambda: None,
         is_clean=lambda request_id: is_history_clean[0],
     )
 

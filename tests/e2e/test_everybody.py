@@ -72,3 +72,12 @@ def test_a_campaign_is_begun_shown_and_stopped(own_server: Served) -> None:
     ][:1]
     told = ok("campaign", "begin", action, "--pace", 60, "--dry-run", *data)
     assert re.match(rf"{action} is chosen for \d+ customers; nothing was begun.", told)
+
+
+def test_whom_it_holds_may_be_forgotten(own_server: Served) -> None:
+    """An erasure lets go of the base, for it knows more than may be known from now on."""
+    user = own_server.introduce()
+    data = ("--data", own_server.data)
+    ok("base", "prepare", *data)
+    ok("forget", f"user_id:{user}", "--confirmed-by", "came in person", *data)
+    own_server.wait_for(lambda: ok("base", "show", *data).strip() == "There is no base.")

@@ -52,11 +52,13 @@ class Erasures(Rounds):
         posts: Path,
         waits: Sequence[Wait],
         notifier_of: MakeNotifier,
+        drop_base: Callable[[], object],
         is_clean: Callable[[str], bool],
     ) -> None:
         """Take the way to the writer, our own files, who writes them, and how a recipient is called.
 
         Args:
+            drop_base: lets go of what was taken of everybody, to be counted.
             is_clean: whether files of history hold nothing any more that an erasure is about.
         """
         self._submit = submit
@@ -64,6 +66,7 @@ class Erasures(Rounds):
         self._posts = posts
         self._waits = waits
         self._notifier_of = notifier_of
+        self._drop_base = drop_base
         self._is_clean = is_clean
         super().__init__("erasures", self.look, every=LOOK_SECONDS)
 
@@ -86,6 +89,7 @@ class Erasures(Rounds):
             # What had begun to leave when it was asked may be written only now.
             if not all(wait(limits.SEND_TIMEOUT_SECONDS) for wait in self._waits):
                 return
+            self._drop_base()
             self._files.erase(record.message_ids)
             erase_posts(self._posts, [one.value for one in record.identifiers])
             if not self._is_clean(record.request_id):

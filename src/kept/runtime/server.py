@@ -102,6 +102,7 @@ class Runtime:
             ParquetHistory(settings.history_folder),
             limits_of=self.keeping.limits,
         )
+        self.bases = Bases(self.submit, settings, clock=self.clock)
         self.erasures = Erasures(
             self.submit,
             files=self._files,
@@ -110,10 +111,10 @@ class Runtime:
             notifier_of=lambda recipient: find_notifier(
                 self.bundle, recipient, settings, clock=self.clock
             ),
+            drop_base=self.bases.drop,
             is_clean=self.histories.is_clean,
         )
         self.breaches = work_on_breaches_of(self.submit)
-        self.bases = Bases(self.submit, settings, clock=self.clock)
         self.key_upkeep = KeyUpkeep(self.submit, lambda: self._keys, days=settings.backup_days)
 
     def announce(self, url: str) -> None:
