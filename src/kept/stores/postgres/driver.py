@@ -83,6 +83,11 @@ def translate(error: BaseException, *, place: str) -> KeptError:
             f"{place} refuses this user or what it asks for ({state}); look at its password and "
             "rights"
         )
+    if isinstance(error, ConnectionError | TimeoutError) and not state:
+        return StoreError(
+            f"{place} does not answer ({type(error).__name__}); is PostgreSQL running there, and is "
+            "the address right?"
+        )
     # The message of an error may hold values of the row that it is about; its name does not.
     told = f" ({state})" if state else ""
     return StoreError(f"{place} cannot be used: {type(error).__name__}{told}")
