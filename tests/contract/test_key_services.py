@@ -3,7 +3,7 @@
 import stat
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,16 @@ def test_a_master_key_file_is_private_and_survives_a_start(tmp_path: Path) -> No
     assert again.unwrap(1, wrapped) == SECRET
     again.destroy_epoch(1)
     assert all(first.encode() not in one.read_bytes() for one in tmp_path.iterdir())
+
+
+def test_a_master_key_that_is_there_is_never_made_anew(tmp_path: Path) -> None:
+    """Of two that start at once on an empty folder, both take the first one's: it may have sealed."""
+    path = tmp_path / "master-key"
+    with ThreadPoolExecutor(8) as starts:
+        services = list(starts.map(MasterKeyFile.make, [path] * 8))
+    wrapped = services[0].wrap(1, SECRET)
+    assert all(service.unwrap(1, wrapped) == SECRET for service in services)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_master_key_behind_a_link_stays_where_it_is(tmp_path: Path) -> None:

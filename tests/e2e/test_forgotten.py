@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +208,7 @@ def _search_backup(folder: Path, data: Path, backup: Path) -> None:
         erasures = served.ok(served.admin("GET", "/erasures"))["erasures"]
         assert erasures
         for one in erasures:
-            served.wait_for(lambda one=one: _is_complete(served, one["request_id"]))
+            served.wait_for(partial(_is_complete, served, one["request_id"]))
         served.ok(served.admin("POST", "/history/export"))
         assert parts_in_history(again) == parts_in_history(data)
     assert found_with_keys(again) == set()

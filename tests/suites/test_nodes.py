@@ -55,7 +55,7 @@ def test_what_one_node_heard_the_other_knows_at_once(fleet: Fleet) -> None:
         two.send(withdrawn | {"event": "Consent Withdrawn"})
         assert not one.may_write(user)
     assert figures(one)["kept_customers_reloaded_total"] > 0
-    assert figures(one)["kept_nodes"] == 2
+    until("one counts the other", lambda: figures(one)["kept_nodes"] == 2)
 
 
 def test_a_brake_at_one_node_holds_the_other_at_once(fleet: Fleet) -> None:

@@ -64,12 +64,14 @@ class Child:
     def __init__(self, address: Address, folder: Path, seed: int) -> None:
         """Start it."""
         command = [sys.executable, "-m", "tests.crash.postgres_child"]
-        self.process = subprocess.Popen(
-            [*command, address.url, str(folder), str(seed)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=ROOT,
-        )
+        self._complaints = folder / f"complaints-{new_id()}"
+        with self._complaints.open("wb") as complaints:
+            self.process = subprocess.Popen(
+                [*command, address.url, str(folder), str(seed)],
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                cwd=ROOT,
+            )
         self.last = -1
 
     def listen(self, lines: int) -> int:
@@ -77,12 +79,14 @@ class Child:
         assert self.process.stdout is not None
         for _ in range(lines):
             line = self.process.stdout.readline()
-            assert line, "the node ended by itself"
+            assert line, f"the node ended by itself: {self._complaints.read_text()}"
             self.last = int(line)
         return self.last
 
     def kill(self) -> int:
-        """End it at once; return the last that it acknowledged."""
+        """End it at once, if it lives; return the last that it acknowledged."""
+        if self.process.returncode is not None:
+            return self.last
         self.process.send_signal(signal.SIGKILL)
         assert self.process.stdout is not None
         # What it said before the end was acknowledged too; a torn line was not.
@@ -100,8 +104,7 @@ def living(address: Address, folder: Path, seed: int) -> Iterator[Child]:
     try:
         yield child
     finally:
-        if child.process.poll() is None:
-            child.kill()
+        child.kill()
 
 
 def look(address: Address, folder: Path, seed: int) -> int:

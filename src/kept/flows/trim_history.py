@@ -256,11 +256,8 @@ def _places_in(engine: Engine, file: HistoryFile) -> OpenPlaces:
 def _note_closed(engine: Engine, places: OpenPlaces, used: Collection[str]) -> None:
     take_duty(engine.store)
     progress = load_progress(engine.store)
-    kept = {
-        digest: listed
-        for digest, listed in progress.places.items()
-        if digest in used or digest == places.digest
-    }
+    needed = {*used, places.digest}
+    kept = {digest: listed for digest, listed in progress.places.items() if digest in needed}
     progress = msgspec.structs.replace(progress, places=kept, closed_by=places.digest)
     save_progress(engine.store, progress)
 

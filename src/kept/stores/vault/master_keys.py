@@ -9,7 +9,9 @@ import os
 import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
+from contextlib import suppress
 from pathlib import Path
+from tempfile import mkstemp
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -98,8 +100,8 @@ class MasterKeyFile(MasterKeyText):
 
     @classmethod
     def make(cls, path: Path) -> "MasterKeyFile":
-        """Make a new master key, for a store that has none yet."""
-        _write(path, {1: random_bytes(KEY_BYTES)})
+        """Make a new master key, for a store that has none yet; one that is there already is taken."""
+        _write(path, {1: random_bytes(KEY_BYTES)}, replaces=False)
         return cls(path)
 
     def leave_to_people(self) -> None:
@@ -164,26 +166,39 @@ def _parse(text: str, *, place: str) -> dict[int, bytes]:
     return keys
 
 
-def _write(path: Path, keys: dict[int, bytes]) -> None:
-    """Put a master key in place of a file, whole or not at all."""
+def _write(path: Path, keys: dict[int, bytes], *, replaces: bool = True) -> None:
+    """Put a master key in a file's place, whole or not at all; or only where there is no file yet."""
     lines = [f"{epoch}:{b64encode(key).decode()}\n" for epoch, key in sorted(keys.items())]
     # Where a link leads to: that is the file which loses its old content.
     path = path.resolve()
-    partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        partial.unlink(missing_ok=True)
-        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.writelines(lines)
-        sync_file(partial)
-        old = os.open(path, os.O_WRONLY) if path.exists() else -1
-        partial.replace(path)
-        sync_folder(path.parent)
-        if old >= 0:
-            _overwrite(old)
+        # Only its owner may read it, and two that write at once have one each.
+        handle, partial = mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".partial")
+        try:
+            with os.fdopen(handle, "w", encoding="ascii") as file:
+                file.writelines(lines)
+            sync_file(Path(partial))
+            (_replace if replaces else _place)(Path(partial), path)
+        finally:
+            Path(partial).unlink(missing_ok=True)
     except OSError as error:
         raise SettingsError(f"the master key {path} cannot be written: {error.strerror}") from error
+
+
+def _place(partial: Path, path: Path) -> None:
+    # One that another made meanwhile stays: something may be sealed under it already.
+    with suppress(FileExistsError):
+        path.hardlink_to(partial)
+    sync_folder(path.parent)
+
+
+def _replace(partial: Path, path: Path) -> None:
+    old = os.open(path, os.O_WRONLY) if path.exists() else -1
+    partial.replace(path)
+    sync_folder(path.parent)
+    if old >= 0:
+        _overwrite(old)
 
 
 def _overwrite(handle: int) -> None:
