@@ -2,9 +2,10 @@
 
 import json
 import re
+from pathlib import Path
 
 from tests.e2e.command import ok, run_kept
-from tests.e2e.served import Served
+from tests.e2e.served import Served, serve
 
 
 def _tell_of_three(server: Served) -> None:
@@ -81,3 +82,29 @@ def test_whom_it_holds_may_be_forgotten(own_server: Served) -> None:
     ok("base", "prepare", *data)
     ok("forget", f"user_id:{user}", "--confirmed-by", "came in person", *data)
     own_server.wait_for(lambda: ok("base", "show", *data).strip() == "There is no base.")
+
+
+def test_an_engine_that_cannot_be_asked_costs_nobody_the_base(own_server: Served) -> None:
+    """Without a cluster Spark is refused with what to set; a name that is none, with those that are."""
+    own_server.introduce()
+    data = ("--data", own_server.data)
+    ok("base", "prepare", *data)
+    for command in (("base", "prepare"), ("audience", "TRUE"), ("reach",)):
+        refused = run_kept(*command, "--engine", "spark", *data)
+        assert (refused.code, refused.out) == (1, "")
+        assert "KEPT_SPARK_MASTER" in refused.err
+        wrong = run_kept(*command, "--engine", "sprak", *data)
+        assert wrong.code == 2
+        assert "duckdb, spark" in wrong.err
+    assert ok("base", "show", *data).startswith("The base is ready: 1 customers, ")
+
+
+def test_a_folder_of_the_cluster_must_be_there(tmp_path: Path) -> None:
+    """It is never made by mistake on this machine alone."""
+    folder = tmp_path / "nowhere"
+    options = ("--spark-master", "spark://127.0.0.1:1", "--spark-folder", str(folder))
+    with serve(tmp_path, *options) as served:
+        refused = run_kept("base", "prepare", "--engine", "spark", "--data", served.data)
+    assert refused.code == 1
+    assert "KEPT_SPARK_FOLDER" in refused.err
+    assert not folder.exists()

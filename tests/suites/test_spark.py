@@ -3,20 +3,21 @@
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from random import Random  # noqa: TID251 - seeds are shown
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
 from httpx import Timeout
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from kept.analytics.spark_base import SparkBase
 from kept.analytics.spark_session import open_session
-from kept.clock import new_id
+from kept.clock import random_bytes
 from kept.core.bundle import Bundle
 from kept.core.decide import decide
-from kept.core.decision import Brake, Controls, Facts, OpenMessage, Request
+from kept.core.decision import OUTBOUND, Controls, Facts, OpenMessage, Request
 from kept.core.policy.check import check_expression
 from kept.core.policy.evaluate import compile_expression
 from kept.core.policy.tree import Expression
@@ -27,6 +28,7 @@ from kept.core.policy_sql.query import write_query
 from kept.core.policy_sql.rows import RowWriter
 from kept.core.policy_sql.schema import schema_of
 from kept.errors import SettingsError
+from tests import example_base
 from tests.conftest import require_tool
 from tests.contract.test_history_how_to import block, expected, run_python, world
 from tests.e2e.served import Served, serve
@@ -34,35 +36,32 @@ from tests.golden.policy_corpus import read_corpus, read_outcome
 from tests.golden.policy_judge import SCOPE
 from tests.golden.test_policy_corpus import checked
 from tests.history import World
-from tests.property.policies import NOW, Maker
+from tests.property import policies
 from tests.property.policy_language import expressions, rows_for
-from tests.property.test_decision import brakes, facts, placements
+from tests.property.test_decision import NOW, brakes, facts, placements
+from tests.property.test_policy_sql import ask as ask_duckdb
 from tests.scenario.larkmead import compile_larkmead
 from tests.spark_cluster import SparkJudge, find_spark, run_cluster
 
+T = TypeVar("T")
 pytestmark = [
     # One cluster for all, in one process of pytest.
     pytest.mark.xdist_group("spark"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
 _WHERE = Where(file="generated")
-few = settings(
-    max_examples=5,
-    deadline=None,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink on a cluster takes hours
-    suppress_health_check=list(HealthCheck),
-)
 EverybodyOf = Sequence[tuple[Facts, tuple[OpenMessage, ...]]]
 __all__ = ["world"]
 
 
 class Cluster:
-    """A running cluster: a session on it, and where all of its files lie."""
+    """A running cluster: a session on it, where all of its files lie, and where it was started."""
 
     def __init__(self, folder: Path, session: Any) -> None:
         """Take both."""
         self.folder = folder
         self.session = session
+        self.started = folder / "started"
         self.shared = folder / "shared"
         self.shared.mkdir()
 
@@ -77,9 +76,34 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         patch.setenv("SPARK_LOCAL_DIRS", str(folder / "local"))
         patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
         patch.setenv("TMPDIR", str(folder / "temporary"))
-        session = open_session(address)
+        (folder / "started").mkdir()
+        with pytest.MonkeyPatch.context() as elsewhere:
+            elsewhere.chdir(folder / "started")
+            session = open_session(address)
         yield Cluster(folder, session)
         session.stop()
+
+
+def draw(strategy: st.SearchStrategy[T], *, count: int) -> list[T]:
+    """Return so many examples: one job asks of all of them, where a law would start a job for each."""
+    number = int.from_bytes(random_bytes(4))
+    print(f"drawn with seed {number}")
+    drawn: list[T] = []
+
+    @seed(number)
+    @settings(
+        max_examples=count,
+        phases=[Phase.generate],
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def take(one: T) -> None:
+        drawn.append(one)
+
+    take()
+    return drawn
 
 
 def ask(
@@ -89,6 +113,7 @@ def ask(
     *,
     request: Request,
     controls: Controls,
+    now: int,
 ) -> list[Told]:
     """Return what the query says of each customer on the cluster."""
     writer = RowWriter(bundle)
@@ -106,11 +131,11 @@ def ask(
     base.add("customers", rows)
     base.add("claimed", claimed)
     zones = {known.zone for known, _ in everybody if known.zone is not None}
-    for lookup in (zones_table(bundle.policy, zones, NOW), drawn_table(bundle.policy)):
+    for lookup in (zones_table(bundle.policy, zones, now), drawn_table(bundle.policy)):
         base.look_up(lookup)
     query = write_query(
         bundle,
-        now=NOW,
+        now=now,
         request=request,
         controls=controls,
         has_claims=bool(claimed),
@@ -132,30 +157,32 @@ def check(
     *,
     request: Request,
     controls: Controls,
+    now: int,
 ) -> None:
-    """Assert that the cluster and the engine say the same of everybody, reasons included."""
-    expected = [
-        told_of(
-            decide(
-                known,
-                msgspec.structs.replace(request, open_messages=messages),
-                bundle.policy,
-                controls,
-                customer_id=number,
-                now=NOW,
-                decision_id=1,
-            )
+    """Assert that the cluster, DuckDB and the engine say the same of everybody, reasons included."""
+    found = ask(cluster, bundle, everybody, request=request, controls=controls, now=now)
+    beside = ask_duckdb(bundle, everybody, request=request, controls=controls, now=now)
+    for number, ((known, messages), here, there) in enumerate(
+        zip(everybody, found, beside, strict=True), start=1
+    ):
+        decision = decide(
+            known,
+            msgspec.structs.replace(request, open_messages=messages),
+            bundle.policy,
+            controls,
+            customer_id=number,
+            now=now,
+            decision_id=1,
         )
-        for number, (known, messages) in enumerate(everybody, start=1)
-    ]
-    assert ask(cluster, bundle, everybody, request=request, controls=controls) == expected
+        assert here == there == told_of(decision), (number, request, known)
 
 
 def test_the_whole_corpus_of_conditions(cluster: Cluster) -> None:
     """Every case has the value that it should, NULL and unknown included."""
     judge, cases = SparkJudge(cluster.session), read_corpus()
-    for start in range(0, len(cases), 40):
-        some = cases[start : start + 40]
+    # More of them in one question are more code than Java takes at once.
+    for start in range(0, len(cases), 130):
+        some = cases[start : start + 130]
         judge.load([case.row for case in some])
         answers = judge.ask(*(checked(case) for case in some))
         for place, case in enumerate(some):
@@ -164,54 +191,77 @@ def test_the_whole_corpus_of_conditions(cluster: Cluster) -> None:
             assert (found, type(found)) == (expected, type(expected)), case
 
 
-@few
-@given(texts=st.lists(expressions(depth=4), min_size=12, max_size=12), data=st.data())
-def test_generated_conditions(cluster: Cluster, texts: list[str], data: st.DataObject) -> None:
+def test_generated_conditions(cluster: Cluster) -> None:
     """NULL, unknown, numbers at their limits, odd texts, old dates: the same answer as in Python."""
     judge = SparkJudge(cluster.session)
-    made = [check_expression(text, scope=SCOPE, expects=None, where=_WHERE) for text in texts]
-    some = [one for one in made if isinstance(one, Expression)]
-    rows = [data.draw(rows_for(one)) for one in some]
+    checked_ones = expressions(depth=4).map(
+        lambda text: check_expression(text, scope=SCOPE, expects=None, where=_WHERE)
+    )
+    of_each = checked_ones.flatmap(
+        lambda one: (
+            st.tuples(st.just(one), rows_for(one)) if isinstance(one, Expression) else st.nothing()
+        )
+    )
+    drawn = draw(of_each, count=80)
+    assert len(drawn) > 30
+    some, rows = [one for one, _ in drawn], [row for _, row in drawn]
     judge.load(rows)
-    found = judge.ask(*some)
-    expected = [[compile_expression(one)(row) for one in some] for row in rows]
-    assert found == expected, [one.text for one in some]
+    for row, found in zip(rows, judge.ask(*some), strict=True):
+        for one, outcome in zip(some, found, strict=True):
+            assert outcome == compile_expression(one)(row), (one.text, row)
 
 
-@few
-@given(st.lists(facts(), min_size=10, max_size=40), placements, brakes)
-def test_the_brand_of_the_scenarios(
-    cluster: Cluster, everybody: list[Facts], placement: str, on: tuple[Brake, ...]
-) -> None:
+@pytest.mark.parametrize("place", range(2))
+def test_the_brand_of_the_scenarios(cluster: Cluster, place: int) -> None:
     """Whatever its customers may be, and whatever is asked."""
+    # What is drawn first is always the simplest.
+    asked, on = draw(st.tuples(placements, brakes), count=5)[-1] if place else (OUTBOUND, ())
     check(
         cluster,
         compile_larkmead(),
-        [(known, ()) for known in everybody],
-        request=Request(placement=placement),
+        [(known, ()) for known in draw(facts(), count=200)],
+        request=Request(placement=asked),
         controls=Controls(brakes=on),
+        now=NOW,
+    )
+
+
+def test_the_example_brand(cluster: Cluster) -> None:
+    """Everybody of its stories, and hundreds who are mixed from them."""
+    number = int.from_bytes(random_bytes(4))
+    print(f"mixed with seed {number}")
+    bundle = example_base.compile_example()
+    people = example_base.read_people(bundle)
+    check(
+        cluster,
+        bundle,
+        people + example_base.mix(people, Random(number), count=400),
+        request=Request(),
+        controls=Controls(),
+        now=example_base.NOW,
     )
 
 
 @pytest.mark.parametrize("place", range(2))
 def test_brands_made_by_chance(cluster: Cluster, place: int) -> None:
     """Every layer and every limit, in any combination."""
-    seed = int(new_id()[:8], 16)
-    print(f"Maker({seed}) of row {place}")
-    maker = Maker(seed)
+    number = int.from_bytes(random_bytes(4))
+    print(f"Maker({number}) of row {place}")
+    maker = policies.Maker(number)
     bundle = maker.brand()
     check(
         cluster,
         bundle,
-        [(maker.facts(bundle), maker.open_messages(bundle)) for _ in range(60)],
+        [(maker.facts(bundle), maker.open_messages(bundle)) for _ in range(100)],
         request=maker.request(bundle),
         controls=maker.controls(bundle),
+        now=policies.NOW,
     )
 
 
 def test_nothing_that_is_told_stays_on_a_disk(cluster: Cluster) -> None:
     """Neither while a base is asked nor afterwards does any file hold a value of a person, or the key."""
-    maker = Maker(1)
+    maker = policies.Maker(1)
     bundle = maker.brand()
     planted = [f"Planted-Region-{maker.chance.getrandbits(64):016x}" for _ in range(3_000)]
     writer, one = RowWriter(bundle), maker.facts(bundle)
@@ -235,6 +285,7 @@ def test_nothing_that_is_told_stays_on_a_disk(cluster: Cluster) -> None:
     assert not left.exists()
     search(cluster.folder, secrets)
     assert not list((cluster.folder / "events").iterdir())
+    assert not list(cluster.started.iterdir())
 
 
 def search(folder: Path, secrets: list[bytes]) -> None:
@@ -295,3 +346,11 @@ def test_without_java_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("JAVA_HOME", raising=False)
     with pytest.raises(SettingsError, match="needs Java 17 or newer"):
         open_session("local[1]")
+
+
+@pytest.mark.parametrize("address", ["spark://127.0.0.1:1", "spark://nowhere", "spark://[::1:9"])
+def test_where_no_master_is_it_says_so_at_once(address: str) -> None:
+    """Spark would try for a minute, and then say less."""
+    require_tool(find_spark(), name="pyspark with Java (`make suites SUITE=spark`)")
+    with pytest.raises(SettingsError, match="no Spark master answers at"):
+        open_session(address)

@@ -99,7 +99,11 @@ class SparkBase:
         steps, last = to_spark(query)
         for step, text in steps:
             self._session.sql(text).createOrReplaceTempView(step)
-        return self._session.sql(last)
+        found = self._session.sql(last)
+        # By now the last step holds all of them; as names they would hold their memory until the next.
+        for step, _ in steps:
+            self._session.catalog.dropTempView(step)
+        return found
 
     def _finish(self) -> None:
         """Write what is still to be written, once rows are asked for, and name the tables."""
@@ -138,7 +142,7 @@ class SparkBase:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Turn errors of Spark into ours; its messages may quote a value, so that they are left out."""
+    """Turn errors of Spark into ours; its messages may quote a value: only how they are classed is said."""
     try:
         yield
     except KeptError:
@@ -146,7 +150,14 @@ def _translated() -> Iterator[None]:
     except Exception as error:
         if not type(error).__module__.startswith(("pyspark.", "py4j.")):
             raise
-        raise StoreError(f"the cluster could not be asked ({type(error).__name__})") from error
+        raise StoreError(f"the cluster could not be asked ({_class_of(error)})") from error
+
+
+def _class_of(error: Exception) -> str:
+    """Return what class of error Spark itself says it is, such as PATH_NOT_FOUND."""
+    told = getattr(error, "getCondition", None)
+    condition = told() if told is not None else None
+    return condition or type(error).__name__
 
 
 def sweep(folder: Path) -> None:

@@ -6,22 +6,33 @@
 import os
 import re
 import shutil
+import socket
+import tempfile
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
+from threading import Timer
 from typing import Any, Final
 
 from kept.errors import SettingsError
 
+_REACH_SECONDS: Final = 5.0
+_WORKER_SECONDS: Final = 60.0
+"""How long to wait for a free worker: Spark itself would wait for ever."""
 _SETTINGS: Final = {
     "spark.app.name": "kept",
     # Blocks that spill, shuffles and broadcasts lie encrypted on the disks of the workers, and
-    # neither a log of events nor a page shows what is asked.
+    # neither a log of events nor a page shows what is asked; nor is it kept for a page.
     "spark.io.encryption.enabled": "true",
     "spark.io.encryption.keySizeBits": "256",
     "spark.eventLog.enabled": "false",
     "spark.ui.enabled": "false",
+    "spark.ui.retainedJobs": "1",
+    "spark.ui.retainedStages": "1",
+    "spark.sql.ui.retainedExecutions": "1",
     "spark.sql.redaction.string.regex": "(?s).+",
+    "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "ERROR",
     # What a condition means must not depend on how a cluster happens to be set up.
     "spark.sql.ansi.enabled": "true",
@@ -47,27 +58,25 @@ def open_session(master: str, **more: str) -> Any:
     `more` are settings of Spark, with `_` for the dots.
 
     Raises:
-        SettingsError: pyspark or Java is missing, the cluster cannot be reached, or what its
-            machines tell each other is not encrypted.
+        SettingsError: pyspark or Java is missing, the cluster cannot be reached or has no free
+            worker, or what its machines tell each other is not encrypted.
     """
-    if find_spec("pyspark") is None:
-        raise SettingsError("Spark needs the package pyspark: pip install 'kept[spark]'")
-    if not _has_java():
-        raise SettingsError(
-            "Spark needs Java 17 or newer: install it (Debian: openjdk-17-jre-headless) and put "
-            "`java` on the PATH, or name its folder in JAVA_HOME"
-        )
+    missing = find_missing()
+    if missing:
+        raise SettingsError(missing)
+    _reach(master)
     builder = import_module("pyspark.sql").SparkSession.builder.master(master)
-    for key, value in (
-        _SETTINGS | {key.replace("_", "."): value for key, value in more.items()}
-    ).items():
+    # No table is ever kept there; a folder that is there already, or Spark makes one where it starts.
+    own = {"spark.sql.warehouse.dir": Path(tempfile.gettempdir()).as_uri()}
+    own |= {key.replace("_", "."): value for key, value in more.items()}
+    for key, value in (_SETTINGS | own).items():
         builder = builder.config(key, value)
     try:
         session = builder.getOrCreate()
     except Exception as error:  # whatever py4j or the launcher raise; its text may quote settings
         raise SettingsError(
             f"no session on the Spark cluster {master} could be opened "
-            f"({type(error).__name__}): is it running, and has it a free worker?"
+            f"({type(error).__name__}): is it running, and of a version that fits pyspark's?"
         ) from error
     if not is_private(master, session.sparkContext.getConf().get):
         session.stop()
@@ -76,12 +85,60 @@ def open_session(master: str, **more: str) -> Any:
             "spark.authenticate, spark.authenticate.secret and spark.network.crypto.enabled on the "
             "master, on its workers and in the spark-defaults.conf of this machine"
         )
+    try:
+        _await_worker(session)
+    except Exception as error:
+        session.stop()
+        raise SettingsError(
+            f"the Spark cluster {master} gave no worker within {_WORKER_SECONDS:.0f} seconds "
+            f"({type(error).__name__}): has it one that is free, and is spark.executor.memory no "
+            "more than it has?"
+        ) from error
     return session
 
 
-def _has_java() -> bool:
+def find_missing() -> str:
+    """Return what is to be installed before Spark can be asked at all; empty where nothing is."""
+    if find_spec("pyspark") is None:
+        return "Spark needs the package pyspark: pip install 'kept[spark]'"
     home = os.environ.get("JAVA_HOME", "")
-    return shutil.which("java", path=f"{home}/bin" if home else None) is not None
+    if shutil.which("java", path=f"{home}/bin" if home else None) is None:
+        return (
+            "Spark needs Java 17 or newer: install it (Debian: openjdk-17-jre-headless) and put "
+            "`java` on the PATH, or name its folder in JAVA_HOME"
+        )
+    return ""
+
+
+def _reach(master: str) -> None:
+    """Assert that one of the masters listens; Spark would try for a minute, and say less."""
+    if not master.startswith("spark://"):
+        return
+    failed = []
+    for each in master.removeprefix("spark://").split(","):
+        host, _, port = each.rpartition(":")
+        try:
+            address = (host.strip("[]"), int(port))
+            socket.create_connection(address, timeout=_REACH_SECONDS).close()
+        except (OSError, ValueError, OverflowError) as error:
+            failed.append(f"{each} ({type(error).__name__})")
+        else:
+            return
+    raise SettingsError(
+        f"no Spark master answers at {', '.join(failed)}: KEPT_SPARK_MASTER must be "
+        "spark://HOST:PORT as the master's own page shows it"
+    )
+
+
+def _await_worker(session: Any) -> None:
+    """Run a job of one row, and so find out whether anybody does."""
+    late = Timer(_WORKER_SECONDS, session.sparkContext.cancelAllJobs)
+    late.daemon = True
+    late.start()
+    try:
+        session.sql("SELECT 1").collect()
+    finally:
+        late.cancel()
 
 
 def is_private(master: str, told: Callable[[str, str], str | None]) -> bool:

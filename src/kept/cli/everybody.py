@@ -7,8 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from kept.cli.client import call
-from kept.cli.output import console
-from kept.errors import StoreError
+from kept.cli.output import console, error_console
 
 Data = Annotated[Path, typer.Option(help="The data folder of the server.", envvar="KEPT_DATA")]
 Segment = Annotated[str, typer.Option(help="Only the members of this segment.")]
@@ -18,8 +17,9 @@ Engine = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")]
 _BASE: Final = "/v1/admin/base"
+_ENGINES: Final = ("duckdb", "spark")
 _POLL_SECONDS: Final = 0.5
-_QUESTION_SECONDS: Final = 3_600.0
+QUESTION_SECONDS: Final = 3_600.0
 """How long a question may take: about millions, and on a cluster that others use as well."""
 _REASONS_SHOWN: Final = 4
 
@@ -59,7 +59,7 @@ def audience(
     """Count those for whom a condition holds now, or the members of a segment."""
     require_base(data, engine)
     body = {"where": condition, "segment": segment}
-    told = call(data, "POST", f"{_BASE}/audience", body, seconds=_QUESTION_SECONDS)
+    told = call(data, "POST", f"{_BASE}/audience", body, seconds=QUESTION_SECONDS)
     if as_json:
         console.print_json(data=told)
         return
@@ -98,7 +98,7 @@ def reach(
         "without_hold": without_hold,
         "by_cohort": by_cohort,
     }
-    told = call(data, "POST", f"{_BASE}/reach", body, seconds=_QUESTION_SECONDS)
+    told = call(data, "POST", f"{_BASE}/reach", body, seconds=QUESTION_SECONDS)
     if as_json:
         console.print_json(data=told)
         return
@@ -124,17 +124,30 @@ def _say_action(one: dict[str, Any], *, is_tried: bool) -> None:
 
 
 def _prepare(data: Path, engine: str) -> dict[str, Any]:
+    _require_engine(engine)
     told = call(data, "POST", _BASE, {"engine": engine})
     while told["state"] == "filling":
         time.sleep(_POLL_SECONDS)
         told = call(data, "GET", _BASE)
     if told["state"] != "ready":
-        raise StoreError(f"the base could not be taken: {told['problem'] or 'it was dropped'}")
+        error_console.print(_problem(told), markup=False, soft_wrap=True)
+        raise typer.Exit(1)
     return dict(told)
+
+
+def _require_engine(engine: str) -> None:
+    if engine not in _ENGINES:
+        message = f"--engine {engine!r} is not one of {', '.join(_ENGINES)}"
+        raise typer.BadParameter(message)
+
+
+def _problem(told: dict[str, Any]) -> str:
+    return f"the base could not be taken: {told['problem'] or 'it was dropped'}"
 
 
 def require_base(data: Path, engine: str = "") -> None:
     """Prepare a base where there is none, or where another engine is to be asked."""
+    _require_engine(engine or "duckdb")
     told = call(data, "GET", _BASE)
     if told["state"] != "ready" or engine not in ("", told["engine"]):
         _prepare(data, engine or "duckdb")
@@ -143,6 +156,9 @@ def require_base(data: Path, engine: str = "") -> None:
 def _say(told: dict[str, Any]) -> None:
     if told["state"] == "none":
         _line("There is no base.")
+        return
+    if told["state"] == "failed":
+        _line(_problem(told))
         return
     _line(
         f"The base is {told['state']}: {told['customers']:,} customers, "

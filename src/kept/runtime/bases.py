@@ -1,6 +1,7 @@
 """The server's base: taken when it is asked for, beside the writer, and let go once nobody asks."""
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -12,7 +13,7 @@ import msgspec
 from kept import settings as limits
 from kept.analytics.duckdb_base import DuckDbBase
 from kept.analytics.spark_base import SparkBase
-from kept.analytics.spark_session import open_session
+from kept.analytics.spark_session import find_missing, open_session
 from kept.base_port import Base, SnapshotStore
 from kept.clock import Clock, read_monotonic
 from kept.core.bundle import Bundle
@@ -71,7 +72,13 @@ class Bases:
         return self._view
 
     def prepare(self, engine: BaseEngine = "duckdb") -> BaseView:
-        """Begin to take a base of now, unless one is being taken; the older one is let go."""
+        """Begin to take a base of now, unless one is being taken; the older one is let go.
+
+        Raises:
+            ConflictError: Spark is to be asked and cannot be; the older base stays.
+        """
+        if engine == "spark":
+            self._require_spark()
         if self._view.state == "ready":
             # Its thread waits for nobody to ask any more, and would be taken for one that fills.
             self.drop()
@@ -137,6 +144,13 @@ class Bases:
                 self._view, state="failed", problem=f"{error} [{error.code}]"
             )
             return
+        except Exception as error:  # noqa: BLE001 - the outer edge: or it would be filling for ever
+            kind = type(error).__name__  # its text may quote a value
+            _log.error("a base could not be taken: %s", kind)
+            self._view = msgspec.structs.replace(
+                self._view, state="failed", problem=f"something unforeseen went wrong ({kind})"
+            )
+            return
         while not self._stopping.wait(_LOOK_SECONDS):
             idle = (read_monotonic() - self._asked_at) / SECOND
             if self._filled is None or idle > limits.BASE_KEPT_SECONDS:
@@ -187,13 +201,26 @@ class Bases:
     def _open(self, engine: BaseEngine) -> Base:
         if engine == "duckdb":
             return DuckDbBase(threads=limits.BASE_THREADS, memory_limit=limits.BASE_MEMORY)
-        master, folder = self._settings.spark_master, self._settings.spark_folder
-        if not master or not folder:
-            raise SettingsError(
-                "there is no Spark cluster to ask: set KEPT_SPARK_MASTER (spark://HOST:PORT) and "
-                "KEPT_SPARK_FOLDER (a folder that all of its machines see)"
+        return SparkBase(
+            open_session(self._settings.spark_master), Path(self._settings.spark_folder)
+        )
+
+    def _require_spark(self) -> None:
+        """Refuse before anything is let go of for what cannot be had."""
+        folder = self._settings.spark_folder
+        if not self._settings.spark_master or not folder:
+            raise ConflictError(
+                "there is no Spark cluster to ask: start the server with KEPT_SPARK_MASTER "
+                "(spark://HOST:PORT) and KEPT_SPARK_FOLDER (a folder that all of its machines see)"
             )
-        return SparkBase(open_session(master), Path(folder))
+        if not Path(folder).is_absolute() or not os.access(folder, os.W_OK | os.X_OK):
+            raise ConflictError(
+                f"KEPT_SPARK_FOLDER is {folder!r}: it must be the whole path of a folder that is "
+                "there and that this server may write to"
+            )
+        missing = find_missing()
+        if missing:
+            raise ConflictError(missing)
 
     def _let_go(self) -> None:
         with self._asking:

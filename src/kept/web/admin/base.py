@@ -97,7 +97,7 @@ ENDPOINTS: Final = (
         needs="decisions",
         body=PrepareWanted,
         answer=BaseView,
-        statuses=BUSY,
+        statuses=(409, *BUSY),
     ),
     Endpoint(
         method="GET",
