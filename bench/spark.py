@@ -65,7 +65,7 @@ def _spark(home: str, directory: Path) -> Iterator[tuple[Base, float]]:
         files, shared = Path(folder) / "cluster", Path(folder) / "shared"
         files.mkdir()
         shared.mkdir()
-        with run_cluster(home, files) as address:
+        with run_cluster(home, files, worker_mib=2_048, java="-XX:+UseParallelGC") as address:
             os.environ["SPARK_CONF_DIR"] = str(files / "conf")
             os.environ["SPARK_LOCAL_DIRS"] = str(files / "local")
             os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"

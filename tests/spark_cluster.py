@@ -27,8 +27,8 @@ from tests.golden.policy_judge import SCOPE, sql_type
 WORKERS: Final = 2
 _START_SECONDS: Final = 120
 _SECRET: Final = "a secret of the suite's own cluster"
-_JAVA: Final = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-"""For processes that live for minutes: to compile everything to its best would cost more than it gains."""
+HASTY: Final = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""Java for processes that live for minutes: to compile all to its best would cost more than it gains."""
 _DEFAULTS: Final = f"""\
 spark.authenticate true
 spark.authenticate.secret {_SECRET}
@@ -36,13 +36,13 @@ spark.network.crypto.enabled true
 spark.driver.host 127.0.0.1
 spark.driver.bindAddress 127.0.0.1
 spark.driver.memory 1536m
-spark.executor.memory 512m
+spark.executor.memory MEMORY
 spark.executor.cores 1
 spark.cores.max {WORKERS}
 spark.sql.shuffle.partitions {WORKERS}
 spark.sql.adaptive.enabled false
-spark.driver.extraJavaOptions {_JAVA}
-spark.executor.extraJavaOptions {_JAVA}
+spark.driver.extraJavaOptions JAVA
+spark.executor.extraJavaOptions JAVA
 spark.eventLog.enabled true
 spark.eventLog.dir EVENTS
 """
@@ -58,11 +58,19 @@ def find_spark() -> str | None:
 
 
 @contextmanager
-def run_cluster(home: str, folder: Path) -> Iterator[str]:
-    """Run a cluster whose files all lie below a folder, and yield the address of its master."""
+def run_cluster(
+    home: str, folder: Path, *, worker_mib: int = 512, java: str = HASTY
+) -> Iterator[str]:
+    """Run a cluster whose files all lie below a folder, and yield the address of its master.
+
+    Args:
+        worker_mib: the memory of each worker for what it computes (MiB).
+        java: options of Java for whoever computes and plans.
+    """
     for name in ("conf", "events", "local", "logs", "temporary"):
         (folder / name).mkdir()
     defaults = _DEFAULTS.replace("EVENTS", (folder / "events").as_uri())
+    defaults = defaults.replace("MEMORY", f"{worker_mib}m").replace("JAVA", java)
     (folder / "conf" / "spark-defaults.conf").write_text(defaults)
     environment = os.environ | {
         "SPARK_HOME": home,
@@ -70,13 +78,14 @@ def run_cluster(home: str, folder: Path) -> Iterator[str]:
         "SPARK_LOCAL_DIRS": str(folder / "local"),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_DAEMON_MEMORY": "256m",
-        "SPARK_DAEMON_JAVA_OPTS": f"{_JAVA} -Djava.io.tmpdir={folder / 'temporary'}",
+        "SPARK_DAEMON_JAVA_OPTS": f"{HASTY} -Djava.io.tmpdir={folder / 'temporary'}",
     }
     port, page = _free_port(), _free_port()
     address = f"spark://127.0.0.1:{port}"
     deploy = "org.apache.spark.deploy"
     master = (f"{deploy}.master.Master", "--host", "127.0.0.1", "--port", str(port))
-    worker = (f"{deploy}.worker.Worker", "--cores", "2", "--memory", "1g", "--host", "127.0.0.1")
+    limits = ("--cores", "2", "--memory", f"{2 * worker_mib}m")
+    worker = (f"{deploy}.worker.Worker", *limits, "--host", "127.0.0.1")
     running: list[subprocess.Popen[bytes]] = []
     try:
         running.append(

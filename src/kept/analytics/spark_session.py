@@ -20,6 +20,18 @@ from kept.errors import SettingsError
 _REACH_SECONDS: Final = 5.0
 _WORKER_SECONDS: Final = 60.0
 """How long to wait for a free worker: Spark itself would wait for ever."""
+_CATALYST: Final = "org.apache.spark.sql.catalyst.optimizer"
+_SOURCES: Final = "org.apache.spark.sql.execution.datasources"
+_EXCLUDED_RULES: Final = (
+    # A policy is a tall pile of projections. Merged into one, their expressions would be repeated
+    # beyond any measure; compiled as one method, they are longer than Java allows.
+    f"{_CATALYST}.CollapseProject",
+    f"{_CATALYST}.ConvertToLocalRelation",
+    # Of a file both columns are needed; to find that out these go down the pile from each of its steps.
+    f"{_SOURCES}.PruneFileSourcePartitions",
+    f"{_SOURCES}.PushVariantIntoScan",
+    f"{_SOURCES}.SchemaPruning",
+)
 _SETTINGS: Final = {
     "spark.app.name": "kept",
     # Blocks that spill, shuffles and broadcasts lie encrypted on the disks of the workers, and
@@ -40,12 +52,7 @@ _SETTINGS: Final = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.legacy.ctePrecedencePolicy": "CORRECTED",
     "spark.sql.decimalOperations.allowPrecisionLoss": "true",
-    # A policy is a tall pile of projections. Merged into one, their expressions would be repeated
-    # beyond any measure; compiled as one method, they are longer than Java allows.
-    "spark.sql.optimizer.excludedRules": (
-        "org.apache.spark.sql.catalyst.optimizer.CollapseProject,"
-        "org.apache.spark.sql.catalyst.optimizer.ConvertToLocalRelation"
-    ),
+    "spark.sql.optimizer.excludedRules": ",".join(_EXCLUDED_RULES),
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.analyzer.maxIterations": "5000",
     "spark.sql.optimizer.maxIterations": "5000",
