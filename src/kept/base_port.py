@@ -62,7 +62,7 @@ class Base(Protocol):
         """Begin anew with empty tables."""
 
     def add(self, table: str, rows: Sequence[dict[str, Any]]) -> None:
-        """Add rows to `customers` or `claimed`; columns that are left out are NULL."""
+        """Take over rows of `customers` or `claimed`; columns that are left out are NULL."""
 
     def look_up(self, lookup: Lookup) -> None:
         """Take a small table, in the place of an older one of its name."""

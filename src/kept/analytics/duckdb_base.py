@@ -17,6 +17,7 @@ from kept.core.policy_sql.schema import BaseSchema
 from kept.errors import StoreError
 
 _ROWS_AT_ONCE: Final = 2_000
+"""To plan an insertion takes as long as to insert some hundred rows."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -44,6 +45,7 @@ class DuckDbBase:
         # Last, for it forbids to set anything that speaks of files.
         self._connection.execute("SET enable_external_access = false")
         self._schema: BaseSchema | None = None
+        self._waiting: dict[str, list[dict[str, Any]]] = {}
         self._is_attached = False
 
     def begin(self, schema: BaseSchema) -> None:
@@ -56,14 +58,21 @@ class DuckDbBase:
         self._run("ATTACH ':memory:' AS base (COMPRESS)")
         self._run("USE base")
         self._is_attached = True
-        for table in ("customers", "claimed"):
+        self._waiting = {"customers": [], "claimed": []}
+        for table in self._waiting:
             self._run(schema.create(table))
 
     def add(self, table: str, rows: Sequence[dict[str, Any]]) -> None:
         """Add rows to `customers` or `claimed`; columns that are left out are NULL."""
-        if self._schema is None:
-            raise AssertionError("rows before `begin`")
-        if rows:
+        waiting = self._waiting[table]
+        waiting += rows
+        if len(waiting) >= _ROWS_AT_ONCE:
+            self._insert(table)
+
+    def _insert(self, table: str) -> None:
+        """Put what waits for it into a table."""
+        rows, self._waiting[table] = self._waiting[table], []
+        if rows and self._schema is not None:
             self._run(self._schema.insert(table), [_encode(rows).decode()])
 
     def look_up(self, lookup: Lookup) -> None:
@@ -75,6 +84,8 @@ class DuckDbBase:
 
     def settle(self) -> None:
         """Compress what was added."""
+        for table in self._waiting:
+            self._insert(table)
         self._run("CHECKPOINT base")
 
     def ask(self, query: str) -> list[dict[str, Any]]:
@@ -87,6 +98,8 @@ class DuckDbBase:
 
     def walk(self, query: str) -> Iterator[dict[str, Any]]:
         """Yield the rows of a query one after the other, however many there are."""
+        for table in self._waiting:
+            self._insert(table)
         cursor = self._run(query)
         columns = [column[0] for column in cursor.description or ()]
         try:

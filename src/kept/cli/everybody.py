@@ -160,9 +160,10 @@ def _say(told: dict[str, Any]) -> None:
     if told["state"] == "failed":
         _line(_problem(told))
         return
+    where = ", on Spark" if told["engine"] == "spark" else ""
     _line(
         f"The base is {told['state']}: {told['customers']:,} customers, "
-        f"{told['instant'] or 'being taken'}, in {told['seconds']:.1f} s"
+        f"{told['instant'] or 'being taken'}, in {told['seconds']:.1f} s{where}"
     )
 
 

@@ -96,7 +96,9 @@ def insert_rows(table: str, columns: Mapping[str, Shape]) -> str:
     """Return the statement that adds rows, given as one JSON text of a list of objects."""
     shape = constant(msgspec.json.encode([columns]).decode())
     listed = ", ".join(f"k_new.{name(column)}" for column in columns)
-    rows = f"SELECT UNNEST(FROM_JSON(CAST($1 AS JSON), {shape})) AS k_new"
+    # Read from a row: of a bare parameter DuckDB would make a constant first, value by value.
+    told = "(VALUES ($1)) AS k_told(k_text)"
+    rows = f"SELECT UNNEST(FROM_JSON(CAST(k_text AS JSON), {shape})) AS k_new FROM {told}"  # noqa: S608
     return f"INSERT INTO {table} SELECT {listed} FROM ({rows})"  # noqa: S608
 
 
