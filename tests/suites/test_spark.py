@@ -1,5 +1,6 @@
 """Spark says what DuckDB and Python say, on a cluster of a master and two workers, and keeps nothing."""
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -286,6 +287,7 @@ def test_nothing_that_is_told_stays_on_a_disk(cluster: Cluster) -> None:
     search(cluster.folder, secrets)
     assert not list((cluster.folder / "events").iterdir())
     assert not list(cluster.started.iterdir())
+    assert not logging.getLogger("py4j.clientserver").isEnabledFor(logging.INFO)
 
 
 def search(folder: Path, secrets: list[bytes]) -> None:
@@ -310,6 +312,7 @@ def test_a_server_asks_the_cluster_as_it_asks_duckdb(cluster: Cluster, tmp_path:
         told = {engine: counts_of(served, engine) for engine in ("duckdb", "spark")}
         assert told["spark"] == told["duckdb"]
         assert told["spark"][0]["customers"] == 12
+        assert told["spark"][2]["would_wake"] > 0
         assert list(cluster.shared.iterdir())
         served.ok(served.admin("DELETE", "/base"))
         assert not list(cluster.shared.iterdir())
@@ -326,7 +329,10 @@ def counts_of(served: Served, engine: str) -> list[dict[str, Any]]:
     asked = {"where": "orders >= 2"}
     reach = served.ok(served.admin("POST", "/base/reach", {"by_cohort": True}))
     audience = served.ok(served.admin("POST", "/base/audience", asked))
-    return [one | {"instant": ""} for one in (reach, audience)]
+    action = max(reach["actions"], key=lambda one: int(one["chosen"]))["action"]
+    wanted = {"action": action, "pace": 60, "dry_run": True}
+    campaign = served.ok(served.admin("POST", "/campaign", wanted))
+    return [one | {"instant": ""} for one in (reach, audience, campaign)]
 
 
 def test_history_is_read_as_the_how_to_shows(

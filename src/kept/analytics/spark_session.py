@@ -3,6 +3,7 @@
 `pyspark` is an extra of the package and is imported only here, once it is asked for.
 """
 
+import logging
 import os
 import re
 import shutil
@@ -27,6 +28,9 @@ _EXCLUDED_RULES: Final = (
     # beyond any measure; compiled as one method, they are longer than Java allows.
     f"{_CATALYST}.CollapseProject",
     f"{_CATALYST}.ConvertToLocalRelation",
+    # A filter that is pushed down is written anew in what its columns are made of, at each step again.
+    f"{_CATALYST}.InferFiltersFromGenerate",
+    f"{_CATALYST}.PushDownPredicates",
     # Of a file both columns are needed; to find that out these go down the pile from each of its steps.
     f"{_SOURCES}.PruneFileSourcePartitions",
     f"{_SOURCES}.PushVariantIntoScan",
@@ -72,6 +76,8 @@ def open_session(master: str, **more: str) -> Any:
     if missing:
         raise SettingsError(missing)
     _reach(master)
+    # At a lower level it writes down whatever is sent: keys, and conditions that name values.
+    logging.getLogger("py4j").setLevel(logging.WARNING)
     builder = import_module("pyspark.sql").SparkSession.builder.master(master)
     # No table is ever kept there; a folder that is there already, or Spark makes one where it starts.
     own = {"spark.sql.warehouse.dir": Path(tempfile.gettempdir()).as_uri()}
