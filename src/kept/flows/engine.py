@@ -403,7 +403,11 @@ def standing_of(customer: Customer, decision: Decision, policy: Policy) -> Stand
     until = min(decision.valid_until, reasons_until)
     if findings is not None:
         until = min(until, next_end_of_offers(decision, findings, policy))
-    waits = (Braked, FactUnknown, HoldUnknown)
+    # What is unknown though every source is heard stays so until something is told: whoever has no
+    # time zone is not looked at every few minutes for good. Which facts the reasons name says less:
+    # a condition on a segment names none of those that the segment rests on.
+    is_silent = bool(decision.controls.stale_facts)
+    waits = (Braked, FactUnknown, HoldUnknown) if is_silent else Braked
     is_waiting = any(
         isinstance(reason, waits) or (isinstance(reason, BreachNoticeDue) and reason.is_searching)
         for reason in distinct_reasons(decision)
