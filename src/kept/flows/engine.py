@@ -13,6 +13,7 @@ import msgspec
 from kept.core.bundle import Bundle
 from kept.core.checkpoint import KeyPeriod
 from kept.core.consent import CONSENT_EVENTS
+from kept.core.data_map.given import Given
 from kept.core.decide import decide, evaluate, find_next_change, mask_of
 from kept.core.decision import Controls, Decision, OpenMessage, Request
 from kept.core.event import SOURCE_SELF, Event, Identifier
@@ -119,6 +120,8 @@ class Engine:
         """What the terminal and the status page show live, newest last; bounded by the reader."""
         self.preparation: Preparation | None = None
         """The brand that is on its way into force at all nodes, where there are several."""
+        self.given: dict[str, Given] = {}
+        """Version of a brand -> what its actions say of customers, while a breach is searched."""
         self.node_id = NO_NODE
         self.nodes: list[Node] = []
         """Who shares the store, as this node last saw it."""

@@ -265,7 +265,11 @@ class Stage:
                 message = f"{one} and {other} must both be known to be separated"
                 raise InputError(message)
             separate(
-                customers, self.engine.store, (first, second), self.engine.bundle.namespaces, now=self.now
+                customers,
+                self.engine.store,
+                (first, second),
+                self.engine.bundle.namespaces,
+                now=self.now,
             )
 
     def feed_back(self, action: str, outcome: str, *, machine: bool, hard: bool) -> None:
