@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from kept.flows import take_up
 from kept.stores.sqlite import SqliteStore
 from tests.memory_shared import Shared
 from tests.scenario.told import STORIES, differences_on
@@ -24,3 +25,10 @@ def test_a_story_comes_out_the_same_where_two_nodes_hear_it_in_turn(name: str) -
     """Who hears and who is asked takes turns, and what falls due is done by whoever comes first."""
     shared = Shared()
     assert differences_on([shared.connect(), shared.connect()], name) == []
+
+
+def test_a_brake_that_only_one_node_knows_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A control: the story of the brake fails where nodes do not take up what all must know."""
+    monkeypatch.setattr(take_up, "load_brakes", lambda engine: None)
+    shared = Shared()
+    assert differences_on([shared.connect(), shared.connect()], "ferrowen/35-stop-everything")
