@@ -49,6 +49,7 @@ _CONTENDED: Final = frozenset(
 )
 _NO_ROOM: Final = frozenset({"53100"})
 _MISSING: Final = "3D000"
+_ENDED: Final = "08003"
 _REFUSED: Final = frozenset({"28P01", "28000", "42501"})
 
 
@@ -82,6 +83,11 @@ def translate(error: BaseException, *, place: str) -> KeptError:
         return SettingsError(
             f"{place} refuses this user or what it asks for ({state}); look at its password and "
             "rights"
+        )
+    if state == _ENDED:
+        return StoreError(
+            f"{place} ended the connection; the log of PostgreSQL says why: it was stopped, or this "
+            "node was idle within a transaction for longer than others wait for it"
         )
     if isinstance(error, ConnectionError | TimeoutError) and not state:
         return StoreError(
