@@ -9,6 +9,7 @@ import importlib
 from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from ssl import SSLError
 from threading import RLock
 from typing import Any, Final, LiteralString, TypeVar
 
@@ -88,6 +89,11 @@ def translate(error: BaseException, *, place: str) -> KeptError:
         return StoreError(
             f"{place} ended the connection; the log of PostgreSQL says why: it was stopped, or this "
             "node was idle within a transaction for longer than others wait for it"
+        )
+    if isinstance(error, SSLError):
+        return SettingsError(
+            f"{place} does not prove that it is the one that is meant ({error.reason}); look at "
+            "`sslmode` and `sslrootcert` in its address, and at its certificate"
         )
     if isinstance(error, ConnectionError | TimeoutError) and not state:
         return StoreError(
