@@ -49,9 +49,15 @@ _CONTENDED: Final = frozenset(
     }
 )
 _NO_ROOM: Final = frozenset({"53100"})
+_DATA_EXCEPTION: Final = "22"
+"""The class of states that say of a value that it cannot be."""
 _MISSING: Final = "3D000"
 _ENDED: Final = "08003"
 _REFUSED: Final = frozenset({"28P01", "28000", "42501"})
+
+
+class UnfitValueError(AssertionError):
+    """A value that PostgreSQL does not hold came so far: a bug of whoever let it in, and no outage."""
 
 
 def load_driver() -> Any:
@@ -215,4 +221,14 @@ class Wire:
                 with ThreadPoolExecutor(1) as beside:
                     return beside.submit(self._loop.run_until_complete, work).result()
             except self._errors as error:
+                if self._is_unfit(error):
+                    raise UnfitValueError(
+                        f"{self.address.place} does not hold a value that was given to it"
+                    ) from error
                 raise translate(error, place=self.address.place) from error
+
+    def _is_unfit(self, error: BaseException) -> bool:
+        if isinstance(error, self._driver.InterfaceError):
+            # What the driver cannot write is a wrong value to it; all else is a wrong use of it.
+            return isinstance(error, ValueError)
+        return str(getattr(error, "sqlstate", None)).startswith(_DATA_EXCEPTION)
