@@ -20,6 +20,7 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     fsyncs: int
     replayed_signals: int
     spark_customers: int
+    """As many as two workers decide for within minutes; each customer is decided by itself."""
 
 
 FULL = Scale(
@@ -35,7 +36,7 @@ FULL = Scale(
     stopped_customers=400,
     fsyncs=2_000,
     replayed_signals=60_000,
-    spark_customers=5_000_000,
+    spark_customers=200_000,
 )
 
 QUICK = Scale(
