@@ -28,9 +28,6 @@ _EXCLUDED_RULES: Final = (
     # beyond any measure; compiled as one method, they are longer than Java allows.
     f"{_CATALYST}.CollapseProject",
     f"{_CATALYST}.ConvertToLocalRelation",
-    # A filter that is pushed down is written anew in what its columns are made of, at each step again.
-    f"{_CATALYST}.InferFiltersFromGenerate",
-    f"{_CATALYST}.PushDownPredicates",
     # Of a file both columns are needed; to find that out these go down the pile from each of its steps.
     f"{_SOURCES}.PruneFileSourcePartitions",
     f"{_SOURCES}.PushVariantIntoScan",
