@@ -84,7 +84,7 @@ def write_reach(query: PolicyQuery, *, by_cohort: bool) -> str:
 
     Columns: `cohort`, `code` and `count`; `codes.read_code` says what a code stands for.
     """
-    marks = f"CASE WHEN {_is_chosen()} THEN [{EVERYBODY}] ELSE [{EVERYBODY}, {SILENT}] END"
+    marks = f"CASE WHEN {_is_chosen('TRUE')} THEN [{EVERYBODY}] ELSE [{EVERYBODY}, {SILENT}] END"
     codes = f"UNNEST(LIST_CONCAT(codes, CAST({marks} AS BIGINT[])))"
     cohort = "cohort" if by_cohort else f"CAST({NULL} AS VARCHAR)"
     inner = f"SELECT {cohort} AS cohort, {codes} AS code FROM ({query.text})"  # noqa: S608
@@ -94,16 +94,11 @@ def write_reach(query: PolicyQuery, *, by_cohort: bool) -> str:
 def write_chosen(query: PolicyQuery, action: str) -> str:
     """Return a query of whom an action is chosen for, in the order of their ids."""
     number = query.actions.index(action) + 1
-    # One code a row: Spark would write a filter on the list anew in all that the list is made of.
-    codes = f"SELECT customer, UNNEST(codes) AS code FROM ({query.text})"  # noqa: S608
-    chosen = f"code % {ACTION} < {REASON} AND code // {ACTION} = {number}"
-    return (
-        f"SELECT customer FROM ({codes}) "  # noqa: S608
-        f"WHERE {chosen} GROUP BY customer ORDER BY customer"
-    )
+    chosen = _is_chosen(f"k_code // {ACTION} = {number}")
+    return f"SELECT customer FROM ({query.text}) WHERE {chosen} ORDER BY customer"  # noqa: S608
 
 
-def _is_chosen() -> str:
-    """Return whether anything is chosen for a customer."""
-    passed = f"k_code % {ACTION} < {REASON}"
+def _is_chosen(which: str) -> str:
+    """Return whether anything of a kind is chosen for a customer."""
+    passed = f"k_code % {ACTION} < {REASON} AND {which}"
     return f"LEN(LIST_FILTER(codes, LAMBDA k_code : {passed})) > 0"
