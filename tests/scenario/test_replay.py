@@ -56,8 +56,6 @@ def test_every_decision_of_a_world_comes_out_as_recorded(world_seed: int) -> Non
     """G7, from the signals on: not one decision differs, is missing, or is made beside the record."""
     _, recorded = live(world_seed)
     again = play_again(recorded, compile_larkmead())
-    if world_seed == 4 and again.differences:
-        pytest.xfail("a message taken back at its hand-over is placed after another one's recheck")
     assert again.differences == []
     assert again.counts["decisions"] == len(list(recorded.read_all_decisions()))
 
