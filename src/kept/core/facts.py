@@ -20,6 +20,7 @@ from kept.core.fold.compile import FeaturePlan
 from kept.core.layers import DRAWS, Permission
 from kept.core.notices import notices_due
 from kept.core.policy.zones import find_zone
+from kept.core.reevaluate import Evaluated
 from kept.core.rules import Policy, Rows, Values
 from kept.core.state import OWN, REPORTED, SAID, Contact, Stamped, State
 from kept.core.values import NEVER, Value
@@ -86,7 +87,7 @@ class View:
 
     __slots__ = (
         "_changed", "_hidden", "_is_retold", "_kinds", "_objects", "_permissions", "_person",
-        "_turned", "_valid_from", "_values", "unknown", "valid_until",
+        "_turned", "_unevaluated", "_valid_from", "_values", "evaluated", "unknown", "valid_until",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -99,8 +100,10 @@ class View:
         self._changed: set[int] = set()
         self._kinds: set[int] = set()
         self._hidden: frozenset[str] = _NOTHING
-        self._turned = -1
+        self._turned = self._unevaluated = -1
         self._valid_from = 0
+        self.evaluated: Evaluated | None = None
+        """What all conditions came to when they were evaluated last, if all facts were known."""
         self.valid_until = 0
         """When a window next slides over something; 0 while nothing was read."""
         self.unknown: tuple[int, ...] = ()
@@ -137,12 +140,13 @@ class View:
         ):
             unknown: list[int] = []
             self._hidden = hidden_facts(plan.guards, state.consents) if plan.guards else _NOTHING
-            self._values = _read_values(plan, state, now, unknown, self._hidden)
+            values = _read_values(plan, state, now, unknown, self._hidden)
             unknown += _forgotten_kinds(plan, state, now)
             self.unknown = tuple(unknown)
-            self._objects = _read_objects(plan, state, self._hidden)
-            self._person = None
-            self._turned = -1
+            objects = _read_objects(plan, state, self._hidden)
+            self._note_turned(self._differing(plan, values, objects))
+            self._values, self._objects = values, objects
+            self._is_retold = True
             self._valid_from, self.valid_until = now, next_slide(plan, state, now)
         else:
             if self._changed:
@@ -167,7 +171,7 @@ class View:
             self._is_retold = False
             if before is not None and before.zone != person.zone:
                 # Elsewhere it is another time of day.
-                self._turned = -1
+                self._note_turned(-1)
         return person
 
     def permissions_for(self, policy: Policy, request: Request) -> dict[int, Permission] | None:
@@ -182,6 +186,28 @@ class View:
         """Return the mask of facts and kinds of objects that changed since it was last asked."""
         turned, self._turned = self._turned, 0
         return turned
+
+    def take_unevaluated(self) -> int:
+        """Return the mask of facts and kinds of objects that changed since conditions were evaluated."""
+        changed, self._unevaluated = self._unevaluated, 0
+        return changed
+
+    def _note_turned(self, mask: int) -> None:
+        self._turned |= mask
+        self._unevaluated |= mask
+
+    def _differing(self, plan: FactPlan, values: Values, objects: Rows) -> int:
+        """Return the mask of what is read now and came to something else before."""
+        if not self._values:
+            return -1
+        mask = 0
+        for index, value in enumerate(values):
+            if value != self._values[index]:
+                mask |= 1 << index
+        for place, rows in enumerate(objects, start=plan.first_kind):
+            if rows != self._objects[place - plan.first_kind]:
+                mask |= 1 << place
+        return mask
 
     def _read_again(self, plan: FactPlan, state: State, now: int) -> None:
         unknown = frozenset(self.unknown) if self.unknown else _NONE
@@ -204,7 +230,7 @@ class View:
             before = values[index]
             if read != before:
                 values[index] = read
-                self._turned |= 1 << index
+                self._note_turned(1 << index)
         if unknown or self.unknown:
             self.unknown = tuple(sorted(unknown))
 
@@ -216,7 +242,7 @@ class View:
             rows = _read_kind(kind, state.objects.get(kind), fields, self._hidden)
             if rows != self._objects[place]:
                 self._objects[place] = rows
-                self._turned |= 1 << (plan.first_kind + place)
+                self._note_turned(1 << (plan.first_kind + place))
 
 
 def read_facts(

@@ -34,7 +34,7 @@ def are_alike(findings: Findings, before: Findings, decision: Decision, policy: 
 
     `decision` is what those before led to: of a candidate that it did not weigh no amount matters.
     """
-    if findings == before:
+    if findings is before or findings == before:
         return True
     found, known = findings.evaluation, before.evaluation
     if (

@@ -20,6 +20,7 @@ from kept.core.facts import find_address, read_facts
 from kept.core.fold.fold import OWN_EVENTS, FoldPlan
 from kept.core.message import IN_FLIGHT_STATES, Message
 from kept.core.reason import Braked, BreachNoticeDue, FactUnknown, HoldUnknown
+from kept.core.reevaluate import evaluate_known, reevaluate
 from kept.core.rules import Findings, Policy
 from kept.core.standing import (
     are_alike,
@@ -191,10 +192,22 @@ class Engine:
         if known is not None and known[0] == now:
             return known[1]
         plan, view, state = self.bundle.fact_plan, customer.view, customer.total(self.plan)
+        policy = self.bundle.policy
         values, objects = view.read(plan, state, now)
         zone = view.person(plan, state, customer.identifiers).zone
-        unknown = mask_of(view.unknown, self.controls.stale_facts)
-        findings = evaluate(values, objects, self.bundle.policy, unknown, now, zone)
+        changed, before = view.take_unevaluated(), view.evaluated
+        if view.unknown or self.controls.stale_facts:
+            evaluated = None
+        elif before is None or before.policy is not policy or changed < 0 or now < before.at:
+            evaluated = evaluate_known(values, objects, policy, now, zone)
+        else:
+            evaluated = reevaluate(before, values, objects, changed, now)
+        view.evaluated = evaluated
+        if evaluated is not None:
+            findings = evaluated.findings
+        else:
+            unknown = mask_of(view.unknown, self.controls.stale_facts)
+            findings = evaluate(values, objects, policy, unknown, now, zone)
         customer.findings = (now, findings)
         return findings
 
@@ -244,6 +257,18 @@ class Engine:
 
     def note_evaluated(self, customer: Customer, now: int) -> None:
         """Note that the standing answer rests on what all conditions come to just now."""
+        policy, view, findings = self.bundle.policy, customer.view, customer.findings
+        evaluated = view.evaluated
+        if (
+            evaluated is not None
+            and evaluated.policy is policy
+            and findings is not None
+            and findings[0] == now
+        ):
+            # When they turn was found out together with what they come to.
+            customer.turn = (policy, evaluated.turns_at)
+            view.take_turned()
+            return
         if customer.turn is not None and customer.turn[1] <= now:
             customer.turn = None
         self.next_turn(customer, now)

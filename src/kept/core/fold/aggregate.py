@@ -9,7 +9,9 @@ A windowed aggregate keeps event-time buckets of the declared grain, and its win
 `window / grain` buckets, the one that now falls into included: exact by definition in every engine.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, Final, Protocol
 
 from kept.core.policy.types import INT_MAX, INT_MIN
@@ -308,13 +310,16 @@ class Dwell:
         return [visit for visit in merged if visit[0] > oldest][-VISITS_MAX:]
 
     def _times(self, slot: Any, now: int) -> dict[Any, int]:
-        oldest = (now // self._grain + 1) * self._grain - self._window
         times: dict[Any, int] = {}
-        for index, (at, _, value) in enumerate(slot):
-            if at < oldest or index + 1 == len(slot):
-                continue
-            times[value] = times.get(value, 0) + min(slot[index + 1][0] - at, self._gap)
+        longest = self._gap
+        for (at, _, value), following in pairwise(slot[self._first_within(slot, now) :]):
+            gap = following[0] - at
+            times[value] = times.get(value, 0) + (min(longest, gap))
         return times
+
+    def _first_within(self, slot: Any, now: int) -> int:
+        """Return the place of the oldest visit that the window has."""
+        return bisect_left(slot, [(now // self._grain + 1) * self._grain - self._window])
 
     def read(self, slot: Any, now: int) -> Value | _Overflowing:
         """Return the value with the most time (or its seconds); None (or 0) where there is none."""
@@ -329,11 +334,10 @@ class Dwell:
 
     def next_change(self, slot: Any, now: int) -> int:
         """Return when the oldest visit within the window leaves it."""
-        oldest = (now // self._grain + 1) * self._grain - self._window
-        for at, _, _ in slot or ():
-            if at >= oldest:
-                return int((at // self._grain) * self._grain + self._window)
-        return NEVER
+        first = self._first_within(slot, now) if slot else 0
+        if not slot or first == len(slot):
+            return NEVER
+        return int((slot[first][0] // self._grain) * self._grain + self._window)
 
     def look(self, slot: Any, now: int) -> tuple[Value | _Overflowing, int]:
         """Return the value and when it next changes by itself."""

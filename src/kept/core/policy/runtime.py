@@ -1,8 +1,10 @@
 """What generated Python calls: the few operations that are too long to be written in place."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection
 from datetime import date
-from typing import Any, Final, Never
+from functools import lru_cache
+from typing import Any, Final, Never, TypeAlias
 
 from kept.core.policy.types import DATE_MAX, DATE_MIN, DECIMAL_ONE, INT_MAX, INT_MIN
 from kept.core.policy.zones import (
@@ -148,14 +150,35 @@ def next_at_dates(zone: str | None, now: int, *days: int) -> int:
 
 def next_at_hours(zone: str | None, now: int, hours: Collection[int]) -> int:
     """Return when the local hour next enters or leaves some hours."""
-    found = None if zone is None else find_zone(zone)
-    return NEVER if found is None else next_hour_flip(found, now, hours)
+    return _next_flip(zone, now, tuple(hours), next_hour_flip)
 
 
 def next_at_weekdays(zone: str | None, now: int, days: Collection[int]) -> int:
     """Return when the local weekday next enters or leaves some days."""
-    found = None if zone is None else find_zone(zone)
-    return NEVER if found is None else next_weekday_flip(found, now, days)
+    return _next_flip(zone, now, tuple(days), next_weekday_flip)
+
+
+_Flip: TypeAlias = Callable[[Zone, int, Collection[int]], int]
+
+
+def _next_flip(zone: str | None, now: int, values: tuple[int, ...], find: _Flip) -> int:
+    if zone is None or find_zone(zone) is None:
+        return NEVER
+    flips = _flips_from(zone, now // DAY, values, find)
+    return flips[bisect_right(flips, now)]
+
+
+@lru_cache(maxsize=10_000)
+def _flips_from(zone: str, day: int, values: tuple[int, ...], find: _Flip) -> list[int]:
+    """Return the flips after the beginning of a day (UTC), up to the first of another day.
+
+    They are the same for everybody in a zone, and are asked for at every event.
+    """
+    found = find_zone(zone)
+    flips = [day * DAY if found is None else find(found, day * DAY, values)]
+    while found is not None and flips[-1] < (day + 1) * DAY:
+        flips.append(find(found, flips[-1], values))
+    return flips
 
 
 def steady(instant: Callable[[], int]) -> int:

@@ -210,8 +210,7 @@ def _is_one_look(traces: Sequence[Trace]) -> bool:
         return False
     # What may go ahead stays; only a hand-over takes it back all the same, for it has another address.
     return all(
-        _is_listed(one, following) or not _may_go_ahead(one)
-        for one, following in pairwise(traces)
+        _is_listed(one, following) or not _may_go_ahead(one) for one, following in pairwise(traces)
     )
 
 
