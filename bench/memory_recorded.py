@@ -44,8 +44,9 @@ class MemoryRecorded:
 
     def read_parts(self) -> Iterator[Part]:
         """Yield all parts in order of their ids."""
-        for customer_id in self._store.list_customers(after=0, limit=_ALL):
-            yield from self._store.load_customer(customer_id)
+        customers = self._store.list_customers(after=0, limit=_ALL)
+        parts = [part for one in customers for part in self._store.load_customer(one)]
+        yield from sorted(parts, key=lambda part: part.part_id)
 
     def read_links(self) -> Iterator[Link]:
         """Yield all evidence."""

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
-from kept.cli.options import MasterKey, MasterKeyToken
+from kept.cli.options import Database, MasterKey, MasterKeyToken, VaultDatabase
 from kept.cli.output import console
 from kept.cli.replay import (
     Entity,
@@ -42,7 +42,8 @@ from kept.flows.replay.report import Report
 from kept.flows.replay.words import to_markdown as report_to_markdown
 from kept.flows.replay.words import to_text as report_to_text
 from kept.runtime.folder import load_checked, read_folder
-from kept.runtime.replays import Source, Trial
+from kept.runtime.records import Source
+from kept.runtime.replays import Trial
 
 APPROVALS_MAX: Final = 1_000
 Base = Annotated[Path, typer.Argument(help="The brand folder as it is in force.")]
@@ -76,6 +77,8 @@ def diff(
         Path | None, typer.Option(help="The list of those whose approval counts.")
     ] = None,
     form: Annotated[str, typer.Option("--format", help="text, json or markdown.")] = "text",
+    database: Database = "",
+    vault_database: VaultDatabase = "",
     master_key: MasterKey = "",
     master_key_token: MasterKeyToken = "",
 ) -> None:
@@ -103,7 +106,13 @@ def diff(
             traits=tuple(group for group in limits.groups if group != "cohort"),
             workers=workers,
         )
-        source = Source(data=against, master_key=master_key, master_key_token=master_key_token)
+        source = Source(
+            data=against,
+            database=database,
+            vault_database=vault_database,
+            master_key=master_key,
+            master_key_token=master_key_token,
+        )
         report = try_on(source, trial)
     verdict = judge_change(
         find_changes(before, after),
