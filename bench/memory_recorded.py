@@ -22,6 +22,7 @@ class MemoryRecorded:
     def __init__(self, store: MemoryStore) -> None:
         """Take the store."""
         self._store = store
+        self.is_shared = store.is_shared
 
     def read_span(self) -> tuple[int, int]:
         """Return the first and the last instant of which the record knows."""

@@ -8,7 +8,6 @@ import pytest
 
 from bench.memory_recorded import MemoryRecorded
 from kept.errors import SettingsError
-from kept.ports import Store
 from kept.recorded_port import Recorded
 from kept.runtime.master_key import open_keys_to_read
 from kept.stores.memory import MemoryStore
@@ -24,8 +23,8 @@ from kept.stores.sqlite.recorded import SqliteRecorded
 from kept.stores.vault import MasterKeyFile, SealingVault
 from tests.postgres import Server, open_postgres
 from tests.scenario.larkmead import compile_larkmead
-from tests.scenario.replays import play_again
 from tests.scenario.nodes_world import NodesWorld
+from tests.scenario.replays import play_again
 from tests.scenario.world import World
 from tests.vaults import make_vault
 

@@ -55,18 +55,18 @@ def check_source(source: Source) -> None:
             f"{data} is a file; put a backup into a folder of its own first: "
             f"`kept restore {data} --data FOLDER`"
         )
-    if _holds_history(data):
-        raise SettingsError(
-            f"{data} holds the files of history, and these cannot be played: they have no evidence "
-            "of who is who, no acts of operators and no folders that were in force; name the data "
-            "folder or the database from which they were written"
-        )
     refuse_moved(data)
     if (data / DATABASE_NAME).exists():
         return
     if (data / ADDRESS_FILE).exists():
         raise SettingsError(
             f"the server of {data} keeps its store in a database; name that database with --database"
+        )
+    if _holds_history(data):
+        raise SettingsError(
+            f"{data} holds the files of history, and these cannot be played: they have no evidence "
+            "of who is who, no acts of operators and no folders that were in force; name the data "
+            "folder or the database from which they were written"
         )
     raise SettingsError(
         f"there is no store in {data}; name the data folder of a server, or a copy of one, or a "

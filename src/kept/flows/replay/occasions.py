@@ -82,6 +82,8 @@ def order_occasions(
     events: Sequence[StoredEvent],
     decided: Sequence[tuple[DecisionRow, Trace]],
     joins: Sequence[Join],
+    *,
+    is_shared: bool = False,
 ) -> list[Occasion]:
     """Return what happened to connected customers, in order.
 
@@ -89,9 +91,12 @@ def order_occasions(
         events: in stream order.
         decided: in order of their ids.
         joins: what operators said of who is who.
+        is_shared: whether several nodes may have decided.
     """
     breaks = frozenset(join.before_id for join in joins)
     made = [*_joined(joins, decided), *_group(decided, events, breaks)]
+    if is_shared:
+        made = [_after_others(one, events) for one in made]
     # Of what stands at one place of the stream, operators' words come before what follows of them.
     made.sort(key=lambda one: one[:2])
     merged: list[Occasion] = []
@@ -103,6 +108,18 @@ def order_occasions(
         merged.append(occasion)
     merged += [_of_event(stored) for stored in events[position:]]
     return _dated(merged)
+
+
+def _after_others(
+    placed: tuple[int, int, Occasion], events: Sequence[StoredEvent]
+) -> tuple[int, int, Occasion]:
+    """Return an occasion behind whatever other nodes heard before it, of which its own need not know."""
+    place, order, occasion = placed
+    for stored in events[bisect_right(events, place, key=lambda one: one.sequence) :]:
+        if stored.event.received_at >= occasion.now:
+            break
+        place = stored.sequence
+    return place, order, occasion
 
 
 def _of_event(stored: StoredEvent) -> Occasion:

@@ -36,6 +36,8 @@ class PostgresRecorded:
     record is let go of, and keeps the database from removing old versions of rows meanwhile.
     """
 
+    is_shared = True
+
     def __init__(self, address: Address, *, vault: Vault, snapshot: str = "") -> None:
         """Open a database of Kept's.
 

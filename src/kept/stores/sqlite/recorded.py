@@ -30,6 +30,8 @@ class SqliteRecorded:
     is not kept from anything.
     """
 
+    is_shared = False
+
     def __init__(self, folder: Path, *, vault: Vault) -> None:
         """Open the database of a data folder.
 
