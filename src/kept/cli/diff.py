@@ -15,6 +15,7 @@ from kept.cli.options import Database, MasterKey, MasterKeyToken, VaultDatabase
 from kept.cli.output import console
 from kept.cli.replay import (
     Entity,
+    Purpose,
     Since,
     Until,
     Workers,
@@ -48,6 +49,13 @@ from kept.runtime.replays import Trial
 APPROVALS_MAX: Final = 1_000
 Base = Annotated[Path, typer.Argument(help="The brand folder as it is in force.")]
 Tried = Annotated[Path, typer.Argument(help="The brand folder as it would become.")]
+Against = Annotated[
+    Path | None, typer.Option(help="A data folder, to count what the change does to people.")
+]
+Approvals = Annotated[
+    Path | None, typer.Option(help="A folder of notes that `kept approve-change` wrote.")
+]
+Approvers = Annotated[Path | None, typer.Option(help="The list of those whose approval counts.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -60,22 +68,14 @@ def add_to(app: typer.Typer) -> None:
 def diff(
     base: Base,
     tried: Tried,
-    against: Annotated[
-        Path | None, typer.Option(help="A data folder, to count what the change does to people.")
-    ] = None,
-    purpose: Annotated[
-        str, typer.Option(help="What the record is read for, a purpose of consent.yaml.")
-    ] = "",
+    against: Against = None,
+    purpose: Purpose = "",
     entity: Entity = "",
     since: Since = "",
     until: Until = "",
     workers: Workers = 1,
-    approvals: Annotated[
-        Path | None, typer.Option(help="A folder of notes that `kept approve-change` wrote.")
-    ] = None,
-    approvers: Annotated[
-        Path | None, typer.Option(help="The list of those whose approval counts.")
-    ] = None,
+    approvals: Approvals = None,
+    approvers: Approvers = None,
     form: Annotated[str, typer.Option("--format", help="text, json or markdown.")] = "text",
     database: Database = "",
     vault_database: VaultDatabase = "",
