@@ -15,7 +15,7 @@ from kept.core.consent import CONSENT_EVENTS
 from kept.core.decision import Facts, Request
 from kept.core.event import CHANNEL_CLOSED, CORRECTED, MESSAGE_LEAVING, Event
 from kept.core.explicit_consent import Guard, hidden_facts
-from kept.core.fold.aggregate import OVERFLOWING
+from kept.core.fold.aggregate import OVERFLOWING, Dwell, Dwelt
 from kept.core.fold.compile import FeaturePlan
 from kept.core.layers import DRAWS, Permission
 from kept.core.notices import notices_due
@@ -86,7 +86,7 @@ class View:
     """
 
     __slots__ = (
-        "_changed", "_hidden", "_is_retold", "_kinds", "_objects", "_permissions", "_person",
+        "_changed", "_dwelt", "_hidden", "_is_retold", "_kinds", "_objects", "_permissions", "_person",
         "_turned", "_unevaluated", "_valid_from", "_values", "evaluated", "unknown", "valid_until",
     )  # fmt: skip
 
@@ -98,6 +98,7 @@ class View:
         self._is_retold = False
         self._permissions: dict[tuple[str, str, bool], dict[int, Permission]] = {}
         self._changed: set[int] = set()
+        self._dwelt: dict[int, Dwelt | None] = {}
         self._kinds: set[int] = set()
         self._hidden: frozenset[str] = _NOTHING
         self._turned = self._unevaluated = -1
@@ -187,6 +188,11 @@ class View:
         turned, self._turned = self._turned, 0
         return turned
 
+    @property
+    def has_turned(self) -> bool:
+        """Return whether `take_turned` would return anything, as far as everything was read."""
+        return self._turned != 0
+
     def take_unevaluated(self) -> int:
         """Return the mask of facts and kinds of objects that changed since conditions were evaluated."""
         changed, self._unevaluated = self._unevaluated, 0
@@ -220,15 +226,19 @@ class View:
             else:
                 feature = plan.features[index]
                 slot = None if feature.name in self._hidden else slots.get(feature.fingerprint)
-                read, change = feature.aggregate.look(slot, now)
+                aggregate = feature.aggregate
+                if isinstance(aggregate, Dwell):
+                    before = self._dwelt.get(index)
+                    read, change, self._dwelt[index] = aggregate.look_on(slot, now, before)
+                else:
+                    read, change = aggregate.look(slot, now)
             if read is OVERFLOWING:
                 unknown = unknown | {index}
                 read = None
             elif unknown:
                 unknown = unknown - {index}
             self.valid_until = min(self.valid_until, change)
-            before = values[index]
-            if read != before:
+            if read != values[index]:
                 values[index] = read
                 self._note_turned(1 << index)
         if unknown or self.unknown:

@@ -240,10 +240,19 @@ class Engine:
         Of facts that did not change it is known already; only those that did are looked at again.
         """
         policy, plan, view = self.bundle.policy, self.bundle.fact_plan, customer.view
+        turn, findings = customer.turn, customer.findings
+        if (
+            turn is not None
+            and turn[0] is policy
+            and findings is not None
+            and findings[0] == now
+            and not view.has_turned
+        ):
+            # Everything was read at this very instant.
+            return turn[1]
         state = customer.total(self.plan)
         told, objects = view.read(plan, state, now)
         zone = view.person(plan, state, customer.identifiers).zone
-        turn = customer.turn
         if turn is not None and turn[0] is policy and turn[1] <= now:
             return turn[1]
         changed = view.take_turned()
