@@ -175,6 +175,7 @@ def _rank(
     past.update(key.partition("|")[0] for key in at.facts.declines)
     is_hushed = bool(at.holds or at.controls.brakes or at.controls.breaches)
     holds_out = at.policy.universal_control_percent > 0
+    permissions, has_topics = at.permissions, at.has_topics
     for candidate in candidates:
         rule = actions[candidate.action]
         if is_narrow and not _is_asked(rule, candidate.about, at.request):
@@ -191,7 +192,10 @@ def _rank(
             or (
                 layers.check_restricted(rule, at)
                 if rule.kind == "measure"
-                else layers.find_permission(rule, at).nowhere
+                else (
+                    permissions.get(rule.permission if has_topics else rule.permission_any_topic)
+                    or layers.find_permission(rule, at)
+                ).nowhere
             )
             or (layers.check_holds(rule, candidate.about, at) if is_hushed else None)
             or (layers.check_approval(rule, candidate.about, at) if rule.needs_approval else None)

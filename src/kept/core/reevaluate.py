@@ -155,6 +155,8 @@ def _evaluate_some(
     zone: str | None,
 ) -> Evaluation:
     """Return an evaluation in which some actions were evaluated again; the same if none differs."""
+    if not touched:
+        return before
     candidates: list[Candidate] = []
     unknown: list[int] = []
     for index in touched:

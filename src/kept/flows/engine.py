@@ -25,8 +25,8 @@ from kept.core.rules import Findings, Policy
 from kept.core.standing import (
     are_alike,
     distinct_reasons,
-    next_change_of_reasons,
     next_end_of_offers,
+    next_end_of_reasons,
 )
 from kept.core.suppression import changed_scopes, speaks_of_permission, wishes_of
 from kept.core.values import HOUR, NEVER
@@ -191,8 +191,8 @@ class Engine:
         known = customer.findings
         if known is not None and known[0] == now:
             return known[1]
-        plan, view, state = self.bundle.fact_plan, customer.view, customer.total(self.plan)
-        policy = self.bundle.policy
+        bundle, view, state = self.bundle, customer.view, customer.total(self.customers.plan)
+        plan, policy = bundle.fact_plan, bundle.policy
         values, objects = view.read(plan, state, now)
         zone = view.person(plan, state, customer.identifiers).zone
         changed, before = view.take_unevaluated(), view.evaluated
@@ -222,7 +222,10 @@ class Engine:
             standing is not None
             and standing.findings is not None
             and now < standing.until
-            and not any(message.expires_at <= now for message in customer.messages.values())
+            and not (
+                customer.messages
+                and any(message.expires_at <= now for message in customer.messages.values())
+            )
             and are_alike(
                 self.evaluate(customer, now),
                 standing.findings,
@@ -433,14 +436,15 @@ def open_messages_of(customer: Customer) -> tuple[OpenMessage, ...]:
 def standing_of(customer: Customer, decision: Decision, policy: Policy) -> Standing:
     """Return a decision as the answer in force."""
     findings = customer.findings[1] if customer.findings is not None else None
-    reasons_until = next_change_of_reasons(decision)
+    reasons = distinct_reasons(decision)
+    reasons_until = next_end_of_reasons(reasons, now=decision.decided_at)
     until = min(decision.valid_until, reasons_until)
     if findings is not None:
         until = min(until, next_end_of_offers(decision, findings, policy))
     waits = (Braked, FactUnknown, HoldUnknown)
     is_waiting = any(
         isinstance(reason, waits) or (isinstance(reason, BreachNoticeDue) and reason.is_searching)
-        for reason in distinct_reasons(decision)
+        for reason in reasons
     )
     return Standing(decision, findings, until, reasons_until, is_waiting)
 

@@ -183,7 +183,14 @@ class ReplayStore:
 
     def next_wake(self) -> tuple[int, int]:
         """Return the earliest (wake_at, customer_id), or NEVER and 0."""
-        return min(((at, each) for each, at in self.wakes.items()), default=(NEVER, 0))
+        wakes = self.wakes
+        if not wakes:
+            return NEVER, 0
+        if len(wakes) == 1:
+            # Most components are one customer.
+            ((customer_id, at),) = wakes.items()
+            return at, customer_id
+        return min((at, each) for each, at in wakes.items())
 
     # -- messages
 
