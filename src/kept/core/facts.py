@@ -86,7 +86,7 @@ class View:
     """
 
     __slots__ = (
-        "_changed", "_dwelt", "_hidden", "_is_retold", "_kinds", "_objects", "_permissions", "_person",
+        "_changed", "_dwelt", "_hidden", "_is_retold", "_kinds", "_objects", "_permissions", "_person", "_slides",
         "_turned", "_unevaluated", "_valid_from", "_values", "evaluated", "unknown", "valid_until",
     )  # fmt: skip
 
@@ -98,6 +98,8 @@ class View:
         self._is_retold = False
         self._permissions: dict[tuple[str, str, bool], dict[int, Permission]] = {}
         self._changed: set[int] = set()
+        self._slides: list[int] = []
+        """For each feature when its value next changes by itself."""
         self._dwelt: dict[int, Dwelt | None] = {}
         self._kinds: set[int] = set()
         self._hidden: frozenset[str] = _NOTHING
@@ -134,29 +136,40 @@ class View:
     def read(self, plan: FactPlan, state: State, now: int) -> tuple[Values, Rows]:
         """Return the values and objects at `now`; the values stay the view's own."""
         if (
-            now >= self.valid_until
+            not self.valid_until
             or now < self._valid_from
-            # More of a kind may be forgotten now, which then is unknown.
-            or (self._kinds and state.forgotten_objects)
+            # More of a kind may be forgotten now, which then is unknown; or again be known.
+            or (state.forgotten_objects and (self._kinds or now >= self.valid_until))
         ):
-            unknown: list[int] = []
-            self._hidden = hidden_facts(plan.guards, state.consents) if plan.guards else _NOTHING
-            values = _read_values(plan, state, now, unknown, self._hidden)
-            unknown += _forgotten_kinds(plan, state, now)
-            self.unknown = tuple(unknown)
-            objects = _read_objects(plan, state, self._hidden)
-            self._note_turned(self._differing(plan, values, objects))
-            self._values, self._objects = values, objects
-            self._is_retold = True
-            self._valid_from, self.valid_until = now, next_slide(plan, state, now)
+            self._read_all(plan, state, now)
         else:
+            has_slid = now >= self.valid_until
+            if has_slid:
+                self._changed.update([i for i, at in enumerate(self._slides) if at <= now])
+                self._valid_from = now
             if self._changed:
                 self._read_again(plan, state, now)
+            if has_slid:
+                self.valid_until = min(self._slides, default=NEVER)
             if self._kinds:
                 self._read_objects_again(plan, state)
         self._changed.clear()
         self._kinds.clear()
         return self._values, self._objects
+
+    def _read_all(self, plan: FactPlan, state: State, now: int) -> None:
+        unknown: list[int] = []
+        self._hidden = hidden_facts(plan.guards, state.consents) if plan.guards else _NOTHING
+        values = _read_values(plan, state, now, unknown, self._hidden)
+        unknown += _forgotten_kinds(plan, state, now)
+        self.unknown = tuple(unknown)
+        objects = _read_objects(plan, state, self._hidden)
+        self._note_turned(self._differing(plan, values, objects))
+        self._values, self._objects = values, objects
+        self._is_retold = True
+        self._slides = _find_slides(plan, state, now)
+        self._valid_from = now
+        self.valid_until = min((*self._slides, *_known_again(plan, state, now)), default=NEVER)
 
     def person(self, plan: FactPlan, state: State, identifiers: Mapping[str, str]) -> Person:
         """Return the rest, of the instant of the last `read`."""
@@ -221,8 +234,10 @@ class View:
         for index in self._changed:
             read: Any
             if index >= feature_count:
-                read = _read_trait(plan.traits[index - feature_count], state, self._hidden)
-                change = NEVER
+                read, change = (
+                    _read_trait(plan.traits[index - feature_count], state, self._hidden),
+                    NEVER,
+                )
             else:
                 feature = plan.features[index]
                 slot = None if feature.name in self._hidden else slots.get(feature.fingerprint)
@@ -237,7 +252,9 @@ class View:
                 read = None
             elif unknown:
                 unknown = unknown - {index}
-            self.valid_until = min(self.valid_until, change)
+            if index < feature_count:
+                self._slides[index] = change
+                self.valid_until = min(self.valid_until, change)
             if read != values[index]:
                 values[index] = read
                 self._note_turned(1 << index)
@@ -418,17 +435,25 @@ def _read_addresses(plan: FactPlan, state: State, identifiers: Mapping[str, str]
 
 def next_slide(plan: FactPlan, state: State, now: int) -> int:
     """Return the first instant after `now` at which time alone changes a fact."""
-    slots = state.features
-    changes = [
-        feature.aggregate.next_change(slots.get(feature.fingerprint), now)
-        for feature in plan.features
-        if feature.fingerprint in slots
-    ]
-    if state.forgotten_objects:
-        # What was forgotten is too old to count from then on, and the rest is known again.
-        known_at = (at + plan.history for at in state.forgotten_objects.values())
-        changes += [at for at in known_at if at > now]
+    changes = (*_find_slides(plan, state, now), *_known_again(plan, state, now))
     return min(changes, default=NEVER)
+
+
+def _find_slides(plan: FactPlan, state: State, now: int) -> list[int]:
+    """Return for each feature when time alone next changes it."""
+    slots = state.features
+    return [
+        feature.aggregate.next_change(slots.get(feature.fingerprint), now)
+        if feature.fingerprint in slots
+        else NEVER
+        for feature in plan.features
+    ]
+
+
+def _known_again(plan: FactPlan, state: State, now: int) -> list[int]:
+    """Return when what was forgotten of objects is too old to count, and the rest is known again."""
+    known_at = (at + plan.history for at in state.forgotten_objects.values())
+    return [at for at in known_at if at > now]
 
 
 def stale_fact_indexes(plan: FactPlan, stale_events: Sequence[str]) -> tuple[int, ...]:

@@ -120,8 +120,8 @@ def _pieces(writer: "_Writer", code: PolicyCode, names: Mapping[str, Any]) -> Pi
     ]
 
     @lru_cache(maxsize=_TOUCHED_KEPT)
-    def find_actions(changed: int, by_facts: bool, by_clock: bool) -> frozenset[int]:  # noqa: FBT001 - called often
-        return frozenset(
+    def find_actions(changed: int, by_facts: bool, by_clock: bool) -> tuple[int, ...]:  # noqa: FBT001 - called often
+        return tuple(
             index
             for index, one in enumerate(actions)
             if changed & one.facts

@@ -6,11 +6,12 @@ turns by the passing of time is known when it is evaluated.
 """
 
 import operator
+from itertools import groupby
 from typing import cast
 
 import msgspec
 
-from kept.core.rules import Candidate, Evaluation, Findings, Pieces, Policy, RestsOn, Rows, Values
+from kept.core.rules import Candidate, Evaluation, Findings, Policy, RestsOn, Rows, Values
 
 
 class Evaluated(msgspec.Struct, frozen=True):
@@ -21,6 +22,7 @@ class Evaluated(msgspec.Struct, frozen=True):
     zone: str | None
     derived: Values
     findings: Findings
+    by_action: dict[int, list[Candidate]]
     facts_at: int
     """When something that rests on facts next turns."""
     clock_at: int
@@ -52,6 +54,7 @@ def evaluate_known(
         zone,
         derived,
         findings,
+        _by_action(findings),
         policy.next_change(known, objects, everything, now, zone),
         policy.next_change(known, objects, ~everything, now, zone),
     )
@@ -82,12 +85,14 @@ def reevaluate(
                 changed |= 1 << index
         since = _Since(changed, since.by_facts, since.by_clock)
     known = [*values, *derived]
+    findings = _find_again(before, since, known, objects, now)
     return Evaluated(
         now,
         policy,
         zone,
         derived,
-        _find_again(before, since, known, objects, now),
+        findings,
+        before.by_action if findings is before.findings else _by_action(findings),
         *_turn_again(before, since, known, objects, now),
     )
 
@@ -120,7 +125,9 @@ def _find_again(
     if since.touches(pieces.pressure):
         pressure = pieces.evaluate_pressure(known, objects, now, zone)
     touched = pieces.find_actions(since.changed, since.by_facts, since.by_clock)
-    evaluation = _evaluate_some(pieces, touched, findings.evaluation, known, objects, now, zone)
+    evaluation = findings.evaluation
+    if touched:
+        evaluation = _evaluate_some(before, touched, known, objects, now, zone)
     if pressure != evaluation.pressure:
         evaluation = Evaluation(evaluation.candidates, evaluation.unknown_actions, pressure)
     if evaluation is findings.evaluation and cohort == findings.cohort and holds == findings.holds:
@@ -146,33 +153,37 @@ def _turn_again(
 
 
 def _evaluate_some(
-    pieces: Pieces,
-    touched: frozenset[int],
-    before: Evaluation,
+    before: Evaluated,
+    touched: tuple[int, ...],
     known: Values,
     objects: Rows,
     now: int,
     zone: str | None,
 ) -> Evaluation:
     """Return an evaluation in which some actions were evaluated again; the same if none differs."""
-    if not touched:
-        return before
+    evaluation = before.findings.evaluation
     candidates: list[Candidate] = []
     unknown: list[int] = []
+    evaluate_action = before.policy.pieces.evaluate_action
     for index in touched:
-        pieces.evaluate_action[index](known, objects, candidates, unknown, now, zone)
-    were = [one for one in before.candidates if one.action in touched]
-    were_unknown = [index for index in before.unknown_actions if index in touched]
-    candidates.sort(key=_place)
-    unknown.sort()
+        evaluate_action[index](known, objects, candidates, unknown, now, zone)
+    by_action = before.by_action
+    were = [one for index in touched if index in by_action for one in by_action[index]]
+    were_unknown = [index for index in evaluation.unknown_actions if index in touched]
     if candidates == were and unknown == were_unknown:
-        return before
-    candidates += [one for one in before.candidates if one.action not in touched]
-    unknown += [index for index in before.unknown_actions if index not in touched]
+        return evaluation
+    candidates += [one for one in evaluation.candidates if one.action not in touched]
+    unknown += [index for index in evaluation.unknown_actions if index not in touched]
     # The order is that of the actions; the candidates of one keep their own.
     candidates.sort(key=_place)
     unknown.sort()
-    return Evaluation(candidates, unknown, before.pressure)
+    return Evaluation(candidates, unknown, evaluation.pressure)
 
 
 _place = operator.attrgetter("action")
+
+
+def _by_action(findings: Findings) -> dict[int, list[Candidate]]:
+    return {
+        action: list(found) for action, found in groupby(findings.evaluation.candidates, _place)
+    }

@@ -165,8 +165,9 @@ class Pieces(msgspec.Struct, frozen=True, kw_only=True):
     holds: RestsOn
     pressure: RestsOn
     evaluate_pressure: Callable[[Values, Rows, int, str | None], int | None]
-    find_actions: Callable[[int, bool, bool], frozenset[int]]
-    """(mask of changed facts, facts turned, clock turned) -> the actions that may come out otherwise."""
+    find_actions: Callable[[int, bool, bool], tuple[int, ...]]
+    """(mask of changed facts, facts turned, clock turned) -> the actions that may come out otherwise,
+    in order."""
     evaluate_action: tuple[
         Callable[[Values, Rows, list[Candidate], list[int], int, str | None], None], ...
     ]

@@ -334,6 +334,7 @@ class Engine:
 
     def fold(self, customer: Customer, part_id: int, event: Event, *, silent: bool = False) -> None:
         """Add an event to the stream and to its customer; history (`silent`) wakes nobody."""
+        plan = self.customers.plan
         sequence = self.heard_through = self.store.append_event(part_id, event)
         speaks_of_consent = event.name in CONSENT_EVENTS or "gpc" in event.context
         if speaks_of_consent and self.keeps_records:
@@ -344,15 +345,15 @@ class Engine:
                 sequence=sequence,
                 before=customer.states[part_id].consents,
                 brand=self.bundle.brand,
-                categories=self.plan.categories,
+                categories=plan.categories,
             )
         if self.customers.regrouped:
             self.note_regrouped(event.received_at, silent=silent)
         is_news = not silent and self.keeps_records and speaks_of_permission(event)
-        before = wishes_of(customer.total(self.plan)) if is_news else None
-        customer.fold(self.plan, part_id, event, sequence)
+        before = wishes_of(customer.total(plan)) if is_news else None
+        customer.fold(plan, part_id, event, sequence)
         if before is not None:
-            after = wishes_of(customer.total(self.plan))
+            after = wishes_of(customer.total(plan))
             if scopes := changed_scopes(before, after, self.bundle):
                 self.store.append_notice(part_id, noted_at=event.received_at, scopes=scopes)
         customer.view.note(self.bundle.fact_plan, event)
@@ -368,7 +369,7 @@ class Engine:
         if speaks_of_consent:
             customer.standing = None
             if self.keeps_records:
-                keep_stop(self.store, self.plan, part_id, event)
+                keep_stop(self.store, plan, part_id, event)
         self.customers.mark_dirty(part_id, sequence)
         noted = self.customers.imported if silent else self.customers.touched
         noted[customer.customer_id] = customer
