@@ -64,7 +64,8 @@ def _running_nodes(directory: Path, count: int) -> Iterator[tuple[list[Kept], Pr
         for number in range(count):
             own = directory / f"node{number}"
             own.mkdir()
-            nodes.append(opened.enter_context(running_kept(own, database=postgres.address)))
+            node = running_kept(own, database=postgres.address, master_key=directory / "master-key")
+            nodes.append(opened.enter_context(node))
         yield nodes, postgres.program
 
 

@@ -68,12 +68,17 @@ class Front:
 
 @contextmanager
 def running_kept(
-    directory: Path, *, case: Case | None = None, provider_url: str = "", database: str = ""
+    directory: Path,
+    *,
+    case: Case | None = None,
+    provider_url: str = "",
+    database: str = "",
+    master_key: Path | None = None,
 ) -> Iterator[Kept]:
     """Run Kept on the data in a directory, which may be new or have been used before.
 
-    With a database it is a node on that. Without a provider all messages are written into files. The
-    block is entered once `/ready` says that everything is there.
+    With a database it is a node on that, and nodes share a master key. Without a provider all messages
+    are written into files. The block is entered once `/ready` says that everything is there.
     """
     brand, data, port = directory / "brand", directory / "data", find_port()
     write_brand(case or make_case(), brand)
@@ -81,6 +86,8 @@ def running_kept(
     command += ["--port", str(port)]
     if database:
         command += ["--database", database]
+    if master_key is not None:
+        command += ["--master-key", f"file:{master_key}"]
     if provider_url:
         command += ["--deliver", "providers", "--allow-private-webhooks"]
     with _running_ready(command, directory, port=port, provider_url=provider_url) as kept:

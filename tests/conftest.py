@@ -37,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Let whoever runs the tests choose the worlds that tests/scenario plays."""
     group = parser.getgroup("kept")
     group.addoption("--seed", type=int, help="play only the world of this seed")
-    group.addoption("--seeds", type=int, default=12, help="play so many worlds")
+    group.addoption("--seeds", type=int, default=4, help="play so many worlds")
     group.addoption(
         "--fuzz-seed", type=int, default=1, help="make the mutations of tests/fuzz of this seed"
     )

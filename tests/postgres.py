@@ -39,6 +39,12 @@ SETTINGS = {
     "shared_buffers": "64MB",
 }
 
+DURABLE = SETTINGS | {"fsync": "on", "full_page_writes": "on"}
+"""As a server is that must not lose what it confirmed."""
+
+REPLICATED = DURABLE | {"wal_level": "replica", "max_wal_senders": "5"}
+"""As one is that has a standby."""
+
 EMPTY = """
 DO $$ DECLARE one record; BEGIN
     FOR one IN SELECT oid::regclass AS name, relname, relkind FROM pg_class
@@ -214,6 +220,45 @@ def serving(home: Path, settings: Mapping[str, str], *, owner: str | None) -> It
     finally:
         server.stop()
         shutil.rmtree(home, ignore_errors=True)
+
+
+class Standby:
+    """A copy of a server that confirms each of its commits, and may take its place."""
+
+    def __init__(self, first: Server, second: Server) -> None:
+        """Take the server and its copy."""
+        self.first = first
+        self.second = second
+
+    def address(self, database: str) -> Address:
+        """Return the address by which a database is found wherever it is written to."""
+        homes = f"{self.first.sockets},{self.second.sockets}"
+        both = f"host={homes}&port=5432,5432&target_session_attrs=read-write"
+        return Address(f"postgresql://postgres@/{database}?{both}")
+
+    def fail_over(self) -> None:
+        """Kill the server, and promote its copy."""
+        self.first.kill()
+        data = f"--pgdata={self.second.sockets / 'data'}"
+        run_program("pg_ctl", "promote", data, owner=self.second.owner)
+
+
+@contextmanager
+def running_standby(first: Server) -> Iterator[Standby]:
+    """Run a standby of a server that serves by `REPLICATED`, for the length of the block."""
+    home = first.sockets.with_name(first.sockets.name + "-b")
+    home.mkdir()
+    status = first.sockets.stat()
+    os.chown(home, status.st_uid, status.st_gid)
+    copy = ("--pgdata", str(home / "data"), "--write-recovery-conf", "--checkpoint=fast")
+    source = ("--host", str(first.sockets), "--username=postgres", "--wal-method=stream")
+    run_program("pg_basebackup", *copy, *source, owner=first.owner)
+    with serving(home, REPLICATED, owner=first.owner) as second:
+        first.run("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        first.run("SELECT pg_reload_conf()")
+        while first.fetch("SELECT sync_state FROM pg_stat_replication") != [("sync",)]:
+            time.sleep(0.05)
+        yield Standby(first, second)
 
 
 def run_program(name: str, *arguments: str, owner: str | None) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -20,7 +20,7 @@ from kept.flows.recover import recover
 from kept.flows.regulate import Regulation, RegulationType, begin_regulation
 from kept.flows.resolve import find_customer
 from kept.flows.retain import _erase_all
-from kept.flows.stage import Stage, StageStore
+from kept.flows.stage import Stage
 from kept.runtime.erasures import Erasures
 from kept.stores.guard_log import read_guard_file
 from kept.stores.memory import MemoryStore
@@ -46,8 +46,7 @@ class Shop:
     def open(self) -> None:
         """Open the store as a server does that starts."""
         self.store = SqliteStore(self.folder, vault=make_vault(self.folder))
-        store = cast("StageStore", self.store)
-        self.stage = Stage(compile_larkmead(), store, now=self.now, shadow=False)
+        self.stage = Stage(compile_larkmead(), self.store, now=self.now, shadow=False)
         with self.store.transaction():
             recover(self.stage.engine, self.now)
 

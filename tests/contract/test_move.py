@@ -111,7 +111,7 @@ def test_a_lost_connection_loses_no_piece_and_doubles_none(
                 "WHERE application_name = 'kept'"
             )
 
-    with pytest.raises(StoreError, match="cannot be used"):
+    with pytest.raises(StoreError, match="ended the connection"):
         carry(data, nodes, cut)
     assert carry(data, nodes).log_size == 5
 

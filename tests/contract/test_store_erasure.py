@@ -10,7 +10,15 @@ from kept.core.identity import Link
 from kept.errors import ForgottenError
 from kept.ports import ErasedCounts, HeldRecord, StateRow, Store, Tombstone
 from tests.contract.conftest import SqliteStores, Stores
-from tests.contract.values import NOW, append, make_event, make_message, make_request, undone
+from tests.contract.values import (
+    NOW,
+    ODD_TEXTS,
+    append,
+    make_event,
+    make_message,
+    make_request,
+    undone,
+)
 
 ANA = Identifier("email", "ana@example.com")
 BEN = Identifier("email", "ben@example.com")
@@ -180,6 +188,15 @@ def test_requests_are_found_until_they_are_closed(stores: Stores) -> None:
         assert again.load_due_requests(now=NOW + 1, limit=9) == [
             make_request(1, next_at=NOW + 1, body=b"1")
         ]
+
+
+def test_an_odd_id_of_a_request_finds_nothing_and_ends_nothing(stores: Stores) -> None:
+    """Whatever stands in a path: what is asked next is answered."""
+    store = stores.open()
+    for text in ODD_TEXTS:
+        with store.transaction():
+            assert store.load_request(text) is None
+        assert store.load_request(text) is None
 
 
 def test_what_is_held_goes_when_its_time_has_come(stores: Stores) -> None:

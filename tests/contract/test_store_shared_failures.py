@@ -29,7 +29,7 @@ def test_a_node_that_stalls_loses_its_locks_and_its_transaction(
     monkeypatch.setattr(session, "IDLE_SECONDS", 0.05)
     stalled, other = nodes.open_another(), nodes.open_another()
     (ada,) = add(other, ADA)
-    with pytest.raises(StoreError), stalled.transaction():
+    with pytest.raises(StoreError, match="idle within a transaction"), stalled.transaction():
         stalled.lock_customers([ada])
         stalled.append_event(ada, make_event(1))
         while count_connections(nodes, stalled):
@@ -44,7 +44,7 @@ def test_a_connection_that_is_ended_says_so(
     nodes: PostgresStores, one: PostgresStore, other: PostgresStore
 ) -> None:
     """The store must be opened again, and then stands where the database stands."""
-    with pytest.raises(StoreError), one.transaction():
+    with pytest.raises(StoreError, match="ended the connection"), one.transaction():
         one.append_event(1, make_event(1))
         nodes.server.run(f"SELECT pg_terminate_backend({writer_of(one)})")
     again = nodes.open_another()

@@ -13,7 +13,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give each seed to the tests that ask for one."""
     if "world_seed" in metafunc.fixturenames:
         one, count = metafunc.config.getoption("seed"), metafunc.config.getoption("seeds")
-        metafunc.parametrize("world_seed", [one] if one is not None else list(range(count)))
+        seeds = [one] if one is not None else list(range(count))
+        # Marked, so that many can be played without everything else of this folder.
+        worlds = [pytest.param(seed, marks=pytest.mark.worlds) for seed in seeds]
+        metafunc.parametrize("world_seed", worlds)
 
 
 @pytest.fixture

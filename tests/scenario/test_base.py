@@ -1,29 +1,22 @@
-"""A base says of everybody, in one query, what the engine says of each: in worlds and in stories."""
+"""A base says of everybody, in one query, what the engine says of each: in worlds."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 import pytest
 
 from kept.analytics.duckdb_base import DuckDbBase
 from kept.base_port import SnapshotStore
-from kept.core.compile import compile_brand
 from kept.core.decision import OUTBOUND, Request
 from kept.core.policy_sql.answers import read_told, told_of
 from kept.core.policy_sql.query import write_query
 from kept.flows.engine import Engine, open_messages_of
 from kept.flows.extract_base import extract_base
-from kept.flows.play import play as play_story
 from kept.flows.prove_base import find_differences
-from kept.runtime.folder import load_checked, read_folder
-from kept.runtime.stories import read_stories
 from kept.stores.memory import MemoryStore
 from kept.stores.sqlite import SqliteStore
 from tests.scenario.test_simulation import play, play_in_memory
 from tests.vaults import make_vault
-
-EXAMPLE: Final = Path(__file__).parents[2] / "examples" / "ferrowen"
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +54,11 @@ def compare(
     return found.customers
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_everybody_in_a_world(base: DuckDbBase, seed: int) -> None:
+def test_everybody_in_a_world(base: DuckDbBase, world_seed: int) -> None:
     """Merged and claimed customers, brakes, silent sources, messages in flight, crashes."""
-    world = play_in_memory(seed)
+    world = play_in_memory(world_seed)
     assert isinstance(world.store, MemoryStore)
-    also = ("web", "desk", "billing")[seed % 3]
+    also = ("web", "desk", "billing")[world_seed % 3]
     assert compare(base, world.engine, world.store, world.now, also=also) > 0
 
 
@@ -82,16 +74,3 @@ def test_everybody_on_the_disk(base: DuckDbBase, tmp_path: Path) -> None:
     assert store.load_mark() < store.last_sequence()
     assert compare(base, world.engine, store, world.now) > 0
     store.close()
-
-
-def test_everybody_in_the_stories(base: DuckDbBase) -> None:
-    """The example brand has conditions, holds, caps and approvals of every kind."""
-    bundle = compile_brand(load_checked(read_folder(EXAMPLE)))
-    count, placements = 0, sorted(bundle.policy.placements)
-    # Most of the time goes into planning so large a query, so that not every story is looked at.
-    for number, story in enumerate(list(read_stories(EXAMPLE).values())[::4]):
-        store = MemoryStore()
-        _, stage = play_story(story, bundle, store)
-        also = placements[number % len(placements)]
-        count += compare(base, stage.engine, store, stage.now, also=also)
-    assert count > 5

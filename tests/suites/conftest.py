@@ -1,6 +1,7 @@
 """Servers that the suites speak with, and SDKs as their registries deliver them."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,13 @@ from tests.e2e.served import Served, serve
 def kept_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One server for all tests of a module; each speaks of customers of its own."""
     with serve(tmp_path_factory.mktemp("kept")) as served:
+        yield served
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Served]:
+    """A server of a test's own, to be paused, filled or stopped."""
+    with serve(tmp_path) as served:
         yield served
 
 

@@ -20,14 +20,14 @@ from kept.stores.postgres.migrations import Migration, _apply, list_migrations
 from tests.conftest import require_tool
 from tests.crash.postgres_life import check
 from tests.postgres import (
-    SETTINGS,
+    DURABLE,
+    REPLICATED,
     TEMPLATE,
     Server,
     find_binaries,
     open_postgres,
-    run_program,
     running_server,
-    serving,
+    running_standby,
 )
 from tests.tree import ROOT
 
@@ -36,9 +36,6 @@ pytestmark = [pytest.mark.crash, pytest.mark.postgres]
 NODE_KILLS = 25
 SERVER_KILLS = 6
 LINES_MAX = 25
-DURABLE = SETTINGS | {"fsync": "on", "full_page_writes": "on"}
-"""As a server is that must not lose what it confirmed."""
-REPLICATED = DURABLE | {"wal_level": "replica", "max_wal_senders": "5"}
 
 
 @pytest.fixture
@@ -196,29 +193,12 @@ def test_a_fail_over_loses_nothing(tmp_path: Path, seed: int) -> None:
     with running_server(REPLICATED) as first:
         first.make_template(TEMPLATE)
         address = first.make(TEMPLATE)
-        home = first.sockets.with_name(first.sockets.name + "-b")
-        home.mkdir()
-        os.chown(home, *_owner_of(first.sockets))
-        copy = ("--pgdata", str(home / "data"), "--write-recovery-conf", "--checkpoint=fast")
-        source = ("--host", str(first.sockets), "--username=postgres", "--wal-method=stream")
-        run_program("pg_basebackup", *copy, *source, owner=first.owner)
-        with serving(home, REPLICATED, owner=first.owner) as second:
-            first.run("ALTER SYSTEM SET synchronous_standby_names = '*'")
-            first.run("SELECT pg_reload_conf()")
-            while first.fetch("SELECT sync_state FROM pg_stat_replication") != [("sync",)]:
-                time.sleep(0.05)
-            both = f"host={first.sockets},{home}&port=5432,5432&target_session_attrs=read-write"
-            nodes = Address(f"postgresql://postgres@/{address.database}?{both}")
+        with running_standby(first) as standby:
+            nodes = standby.address(address.database)
             with living(nodes, tmp_path, seed) as child:
                 child.listen(30)
-                first.kill()
-                run_program("pg_ctl", "promote", f"--pgdata={home / 'data'}", owner=second.owner)
+                standby.fail_over()
                 before = child.last
                 assert child.listen(10) > before
                 said = child.kill()
             assert said <= look(nodes, tmp_path, seed) <= said + 1
-
-
-def _owner_of(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_uid, status.st_gid

@@ -11,6 +11,7 @@ from sqlglot.expressions import alias_, select
 
 from kept.cli.output import console
 from kept.clock import read_monotonic
+from kept.core.brand.load import load_brand
 from kept.core.brand.schema import SOURCE_FILES, make_schemas
 from kept.core.check import check_folder, errors_of
 from kept.core.compile import compile_brand
@@ -49,13 +50,14 @@ def init(folder: Folder) -> None:
 
 def check(folder: Folder) -> None:
     """Say everything that is wrong with a brand folder, with file, line, column and what to do."""
-    problems = check_folder(read_folder(folder))
+    texts = read_folder(folder)
+    problems = check_folder(texts)
     for problem in problems:
         console.print(str(problem), markup=False, highlight=False)
     errors = errors_of(problems)
     if not errors:
         # What was checked must compile too; a stories file that is no story is a problem as well.
-        compile_brand(load_checked(read_folder(folder)))
+        compile_brand(load_brand(texts))
         stories = read_stories(folder)
         console.print(
             f"{folder} is in order: {len(problems)} note(s), {len(stories)} story file(s).",

@@ -13,6 +13,7 @@ import msgspec
 from kept.core.bundle import Bundle
 from kept.core.checkpoint import KeyPeriod
 from kept.core.consent import CONSENT_EVENTS
+from kept.core.data_map.given import Given
 from kept.core.decide import decide, evaluate, find_next_change, mask_of
 from kept.core.decision import Controls, Decision, OpenMessage, Request
 from kept.core.event import SOURCE_SELF, Event, Identifier
@@ -120,6 +121,8 @@ class Engine:
         """What the terminal and the status page show live, newest last; bounded by the reader."""
         self.preparation: Preparation | None = None
         """The brand that is on its way into force at all nodes, where there are several."""
+        self.given: dict[str, Given] = {}
+        """Version of a brand -> what its actions say of customers, while a breach is searched."""
         self.node_id = NO_NODE
         self.nodes: list[Node] = []
         """Who shares the store, as this node last saw it."""
@@ -442,7 +445,11 @@ def standing_of(customer: Customer, decision: Decision, policy: Policy) -> Stand
     until = min(decision.valid_until, reasons_until)
     if findings is not None:
         until = min(until, next_end_of_offers(decision, findings, policy))
-    waits = (Braked, FactUnknown, HoldUnknown)
+    # What is unknown though every source is heard stays so until something is told: whoever has no
+    # time zone is not looked at every few minutes for good. Which facts the reasons name says less:
+    # a condition on a segment names none of those that the segment rests on.
+    is_silent = bool(decision.controls.stale_facts)
+    waits = (Braked, FactUnknown, HoldUnknown) if is_silent else Braked
     is_waiting = any(
         isinstance(reason, waits) or (isinstance(reason, BreachNoticeDue) and reason.is_searching)
         for reason in reasons

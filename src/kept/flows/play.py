@@ -21,7 +21,8 @@ from kept.flows.engine import decode_trace
 from kept.flows.import_events import settle_import
 from kept.flows.ingest import Ingested
 from kept.flows.play_people import approve, compare_people, contest_decision, do_breach
-from kept.flows.stage import HandedOver, Stage, StageStore
+from kept.flows.stage import HandedOver, Stage
+from kept.ports import Store
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,15 +42,20 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def play(story: st.Story, bundle: Bundle, store: StageStore) -> tuple[list[Difference], Stage]:
-    """Play a story on an empty store; return what differs (nothing, if it holds) and the stage."""
+def play(
+    story: st.Story, bundle: Bundle, store: Store, *others: Store
+) -> tuple[list[Difference], Stage]:
+    """Play a story on an empty store; return what differs (nothing, if it holds) and the stage.
+
+    `others` are what further nodes see the same store through: they hear and are asked in turn.
+    """
     now = parse_instant(story.clock)
     if now is None:
         message = (
             f"the story's clock {story.clock!r} is not an instant such as 2026-03-02T09:00:00Z"
         )
         raise InputError(message)
-    stage = Stage(bundle, store, now=now, shadow=story.shadow, watched=story.watched)
+    stage = Stage(bundle, store, *others, now=now, shadow=story.shadow, watched=story.watched)
     player = _Player(stage)
     for number, step in enumerate(story.steps, start=1):
         player.take(number, step)
@@ -71,7 +77,6 @@ class _Player:
         self._ingested: Ingested | None = None
         self._seen_messages = 0
         self._seen_withdrawn: set[str] = set()
-        self._seen_alerts = 0
 
     def take(self, number: int, step: st.Step) -> None:
         """Let time pass to a step, let it happen, and compare."""
@@ -218,11 +223,10 @@ class _Player:
         self._compare_people(expect)
         for difference in compare_people(self.stage, expect):
             self._differ(*difference)
-        alerts = [alert["code"] for alert in self.stage.engine.alerts[self._seen_alerts :]]
+        alerts = self.stage.take_alerts()
         for code in expect.alerts:
             if code not in alerts:
                 self._differ("alerts", code, alerts)
-        self._seen_alerts = len(self.stage.engine.alerts)
 
     def _compare_messages(self, expect: st.Expect) -> None:
         new = self.stage.handed_over[self._seen_messages :]

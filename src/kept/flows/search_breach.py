@@ -22,14 +22,8 @@ from kept.core.breach import (
     add_touch,
 )
 from kept.core.consent import CONSENT_EVENTS
-from kept.core.data_map.readers import (
-    CONSENTS,
-    IDENTIFIER_PREFIX,
-    address_fields,
-    derived_facts,
-    readers_of,
-    texts_of,
-)
+from kept.core.data_map.given import Given
+from kept.core.data_map.readers import CONSENTS, IDENTIFIER_PREFIX, address_fields
 from kept.core.data_map.sharing import PULLED
 from kept.core.decision import OUTBOUND, Decision
 from kept.core.event import MESSAGE_LEAVING, SOURCE_SELF, Event
@@ -54,15 +48,6 @@ _DECIDED: Final = "decision"
 _EVERYTHING: Final = "everything that was held"
 _MASKED: Final = frozenset({"find_customer"})
 """What shows a customer masked, as far as the audit's verbs tell."""
-
-
-class Given(msgspec.Struct, frozen=True, kw_only=True):
-    """What each action says of a customer, under one version of the brand."""
-
-    texts: dict[tuple[str, str], frozenset[str]]
-    """(action, channel; empty for placements) -> fields."""
-    called: str
-    """The trait by which customers are called."""
 
 
 class Suspect(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,6 +139,7 @@ def search_piece(engine: Engine, number: int, now: int) -> bool:
         found = add_step(record, BreachStep(at=now, what="found"))
         save_breach(engine, number, found, state="found")
         engine.tell("breach_found", breach=number)
+        engine.given.clear()
         return False
     span, *rest = record.spans
     search = _Search(engine, number, record, now)
@@ -175,7 +161,6 @@ class _Search:
         self._record = record
         self._now = now
         self._suspect = suspect_of(engine.bundle.brand, record)
-        self._given: dict[str, Given] = {}
         self._touched: dict[int, Finding] = {}
         self._began = kept_since(engine.store)
 
@@ -288,7 +273,7 @@ class _Search:
             placement = self._engine.bundle.brand.brand.placements.get(request.placement)
             fields |= {f"{TRAIT_PREFIX}{n}" for n in (placement.asks if placement else ())}
         for chosen in decision.chosen:
-            fields |= given.texts.get((chosen.action, ""), frozenset())
+            fields |= given.by(chosen.action, "")
         return fields | ({_DECIDED} if decision.chosen or request.actions else set())
 
     # -- what was fetched
@@ -333,34 +318,22 @@ class _Search:
     def _fields_of(self, action: str, channel: str) -> frozenset[str]:
         """Return what a message gives away: its text, its address, and its object's key."""
         brand = self._engine.bundle.brand
-        given = self._given_by(brand.version).texts.get((action, channel), frozenset())
+        given = self._given_by(brand.version).by(action, channel)
         declared = brand.consent.channels.get(channel)
         address = address_fields(brand, declared.address) if declared is not None else frozenset()
         about = brand.actions[action].about if action in brand.actions else ""
         return given | address | ({f"{about}.key"} if about else frozenset())
 
     def _given_by(self, version: str) -> Given:
-        given = self._given.get(version)
+        known = self._engine.given
+        given = known.get(version)
         if given is None:
             brand = self._engine.bundle.brand
             if version != brand.version:
                 row = self._engine.store.load_brand(version)
                 brand = read_brand(row.texts).brand if row is not None else brand
-            given = self._given[version] = given_by(brand)
+            given = known[version] = Given(brand)
         return given
-
-
-def given_by(brand: Brand) -> Given:
-    """Return what each action of a brand says of a customer; cohorts are what they are made of."""
-    texts = texts_of(brand)
-    derived = derived_facts(brand, readers_of(brand, texts))
-    opened = {
-        (text.action, text.channel): frozenset(
-            inner for name in text.names for inner in derived.get(name, frozenset({name}))
-        )
-        for text in texts
-    }
-    return Given(texts=opened, called=brand.brand.name or "first_name")
 
 
 def fields_told(plan: FoldPlan, event: Event) -> set[str]:

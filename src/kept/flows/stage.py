@@ -1,12 +1,14 @@
 """A stage for stories: the real flows in virtual time, with providers that behave as they are told.
 
+It is set on any store, and for any number of nodes that share one.
+
 Nothing here decides anything. Signals go through the same touchpoints, `tick` is the production's,
 and what would go to a provider is kept in a list instead.
 """
 
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
@@ -37,13 +39,6 @@ STEPS_MAX: Final = 100_000
 """How often one passage of time may find something to do; more is a loop."""
 
 
-class StageStore(Store, Protocol):
-    """A store that can say when it next has something to do."""
-
-    def next_instant(self, channels: list[str]) -> int:
-        """Return the earliest wake, or due message on one of these channels; NEVER without any."""
-
-
 class HandedOver(msgspec.Struct, frozen=True, kw_only=True):
     """A message as its provider got it."""
 
@@ -59,8 +54,8 @@ class Stage:
     def __init__(
         self,
         bundle: Bundle,
-        store: StageStore,
-        *,
+        store: Store,
+        *others: Store,
         now: int,
         shadow: bool,
         watched: Collection[str] = (),
@@ -68,36 +63,65 @@ class Stage:
         """Set the stage; nobody is known yet.
 
         Args:
+            bundle: the compiled brand.
+            store: an empty store.
+            others: what further nodes see the same store through; they hear and are asked in turn.
+            now: the instant at which the story begins.
+            shadow: decide and record, and send nothing.
             watched: sources whose silence is noticed; all others are taken to be alive.
         """
         stale_after = {name: bundle.stale_after[name] for name in watched}
-        bundle = msgspec.structs.replace(bundle, stale_after=stale_after)
-        self.engine = Engine(
-            store, bundle, secret=_SECRET, public_url="https://kept.example", shadow=shadow
-        )
-        self.engine.node_id = store.join("story")
-        self.store = store
+        self._bundle = msgspec.structs.replace(bundle, stale_after=stale_after)
+        self._shadow = shadow
         self.now = now
-        for source in bundle.stale_after:
-            self.engine.heard_at[source] = now
+        self._nodes = [self._open(one) for one in (store, *others)]
+        self.engine = self._nodes[0]
+        """The node whose turn it is."""
+        self.store = store
         self.handed_over: list[HandedOver] = []
         self.providers = dict.fromkeys(bundle.policy.channels, "up")
         # In a story the dialler and the app fetch at once whatever waits for them.
         self._channels = list(bundle.policy.channels)
         self._message_count = 0
+        self._alerts_taken = [0 for _ in self._nodes]
+
+    def _open(self, store: Store) -> Engine:
+        engine = Engine(
+            store,
+            self._bundle,
+            secret=_SECRET,
+            public_url="https://kept.example",
+            shadow=self._shadow,
+        )
+        engine.node_id = store.join("story")
+        for source in self._bundle.stale_after:
+            engine.heard_at[source] = self.now
+        engine.keep_noted()
+        return engine
 
     def transaction(self) -> AbstractContextManager[int]:
-        """Open the one write transaction; on a store that others could share, nobody else is there."""
+        """Open the one write transaction; whoever shares the store waits for their turn."""
         return together(self.engine, lambda _: self.now, first=First(alone=True))
+
+    def _pass_on(self) -> None:
+        """Let it be the next node's turn."""
+        turn = self._nodes.index(self.engine) + 1
+        self.engine = self._nodes[turn % len(self._nodes)]
+
+    def take_alerts(self) -> list[str]:
+        """Return the codes of what operators were told at any node since this was last asked."""
+        codes: list[str] = []
+        for place, node in enumerate(self._nodes):
+            codes += [alert["code"] for alert in node.alerts[self._alerts_taken[place] :]]
+            self._alerts_taken[place] = len(node.alerts)
+        return codes
 
     # -- time
 
     def advance(self, until: int) -> None:
         """Let time pass, stopping wherever something falls due."""
         for _ in range(STEPS_MAX):
-            next_at = min(
-                self.store.next_instant(self._channels), self._next_silence(), self._next_unclear()
-            )
+            next_at = min(self._next_due(), self._next_silence(), self._next_unclear())
             if next_at > until:
                 break
             self.now = max(self.now, next_at)
@@ -108,12 +132,17 @@ class Stage:
         self.now = max(self.now, until)
         self.work()
 
+    def _next_due(self) -> int:
+        wakes = self.store.load_due_wakes(now=NEVER, limit=1)
+        due = self.store.load_due_messages(now=NEVER, channels=self._channels, limit=1)
+        return min((*(at for _, at in wakes), *(one.due_at for one in due)), default=NEVER)
+
     def _next_silence(self) -> int:
         engine = self.engine
         # Where several nodes could hear, one that heard has a moment to write it down.
         later = WRITTEN_EVERY if self.store.is_shared else 0
         silences = (
-            engine.heard_at[source] + after + later + 1
+            max(node.heard_at[source] for node in self._nodes) + after + later + 1
             for source, after in engine.bundle.stale_after.items()
             if source not in engine.stale_sources
         )
@@ -124,10 +153,15 @@ class Stage:
         return leaving[0].attempted_at + deliver.UNCLEAR_SETTLES_AFTER if leaving else NEVER
 
     def work(self) -> None:
-        """Do what is due now, until nothing is."""
+        """Do what is due now, at one node after the other, until nothing is."""
+        for _ in self._nodes:
+            self._pass_on()
+            self._work_here()
+
+    def _work_here(self) -> None:
+        # What is done once a second is done at each instant of a story.
+        self.engine.watched = Watched()
         for _ in range(STEPS_MAX):
-            # What is done once a second is done at each instant of a story.
-            self.engine.watched = Watched()
             with self.transaction():
                 is_busy = work_on_breaches(self.engine, self.now)
                 woken = tick(self.engine, self.now)
@@ -136,7 +170,8 @@ class Stage:
                 )
             for message, outgoing in begun:
                 self._send(message, outgoing)
-            if not (woken or begun or is_busy):
+            # To look once more where nothing is due is many questions to a server.
+            if not (begun or is_busy or (woken and self._next_due() <= self.now)):
                 return
 
     def _send(self, message: Message, outgoing: Outgoing) -> None:
@@ -171,6 +206,7 @@ class Stage:
         if isinstance(event, Rejected):
             message = f"{source}: {event.detail}"
             raise InputError(message)
+        self._pass_on()
         with self.transaction():
             done = ingest(self.engine, [event], [], source=source, now=self.now)
         if source not in self.engine.plan.imports:
@@ -198,11 +234,13 @@ class Stage:
 
     def ask(self, question: Question, *, source: str) -> Answer:
         """Ask at a placement."""
+        self._pass_on()
         with self.transaction():
             return ask(self.engine, question, source=source, now=self.now)
 
     def ask_contact(self, question: ContactQuestion, *, source: str) -> ContactAnswer:
         """Ask as a tool outside Kept."""
+        self._pass_on()
         with self.transaction():
             return ask_contact(self.engine, question, source=source, now=self.now)
 
@@ -227,7 +265,11 @@ class Stage:
                 message = f"{one} and {other} must both be known to be separated"
                 raise InputError(message)
             separate(
-                customers, self.store, (first, second), self.engine.bundle.namespaces, now=self.now
+                customers,
+                self.engine.store,
+                (first, second),
+                self.engine.bundle.namespaces,
+                now=self.now,
             )
 
     def feed_back(self, action: str, outcome: str, *, machine: bool, hard: bool) -> None:

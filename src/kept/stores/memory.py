@@ -9,7 +9,6 @@ import msgspec
 from kept.core.event import Event, Identifier
 from kept.core.identity import Link, Part
 from kept.core.message import Message, MessageState
-from kept.core.values import NEVER
 from kept.errors import StoreError
 from kept.log_port import EventRow
 from kept.ports import (
@@ -314,15 +313,6 @@ class MemoryStore(MemoryRequests, MemoryHistory, MemoryAccess, MemoryDossiers, M
             if provider_id and (message.channel, message.provider_id) == (channel, provider_id):
                 return message
         return None
-
-    def next_instant(self, channels: list[str]) -> int:
-        """Return the earliest wake, or due message on one of these channels; NEVER without any."""
-        due = (
-            message.due_at
-            for message in self._messages.values()
-            if message.state == "queued" and message.channel in channels
-        )
-        return min((*self._wakes.values(), *due), default=NEVER)
 
     # -- decisions, quarantine, audit, brands, settings
 

@@ -22,6 +22,13 @@ VALUED = LARKMEAD | {
 }
 """Here every page that is viewed makes the lamp worth more."""
 
+BY_DAY = LARKMEAD | {
+    "actions/lamp_offer.yaml": LARKMEAD["actions/lamp_offer.yaml"].replace(
+        "when: views >= 1", "when: local_hour() BETWEEN 8 AND 20"
+    )
+}
+"""Here the lamp is for those with whom it is day, which of some nobody knows."""
+
 
 @pytest.fixture
 def stage() -> Stage:
@@ -118,3 +125,16 @@ def test_what_no_condition_asks_for_changes_nothing(stage: Stage) -> None:
     count = decision_count(stage.engine)
     tell(stage, "Page Viewed")
     assert decision_count(stage.engine) == count
+
+
+def test_what_is_unknown_for_good_is_not_asked_about_again_and_again() -> None:
+    """While no source is silent nothing will tell by itself: only the customer can."""
+    stage = Stage(compile_brand(load_brand(BY_DAY)), MemoryStore(), now=NOON, shadow=False)
+    introduce(stage, zone=None)
+    woken = stage.engine.counts["wakes", ""]
+    stage.advance(stage.now + 5 * DAY)
+    assert stage.engine.counts["wakes", ""] - woken <= 5
+    assert stage.handed_over == []
+    tell(stage, "Identified", traits={"zone": "Europe/Lisbon"})
+    stage.advance(stage.now + DAY)
+    assert [one.message.action for one in stage.handed_over] == ["lamp_offer"]

@@ -56,10 +56,7 @@ class Text(msgspec.Struct, frozen=True, kw_only=True):
 def readers_of(brand: Brand, texts: Iterable[Text]) -> Iterator[Reader]:
     """Yield every reader of a checked brand."""
     scope = policy_scope(brand.facts, brand.cohorts)
-    for name, cohort in brand.cohorts.cohorts.items():
-        yield Reader(what=f"cohort {name}", part="", names=_read(brand, cohort.when, scope))
-    for name, segment in brand.cohorts.segments.items():
-        yield Reader(what=f"segment {name}", part="", names=_read(brand, segment.when, scope))
+    yield from cohort_readers(brand)
     for name, hold in brand.contact.holds.items():
         yield from _hold_readers(brand, name, hold)
     promoting = [a.action for a in brand.actions.values() if a.kind in PROMOTIONAL_KINDS]
@@ -73,6 +70,15 @@ def readers_of(brand: Brand, texts: Iterable[Text]) -> Iterator[Reader]:
             what=f"action {text.action}", part=part, names=text.names, actions=(text.action,)
         )
     yield from _role_readers(brand)
+
+
+def cohort_readers(brand: Brand) -> Iterator[Reader]:
+    """Yield the cohorts and segments of a checked brand, of which `derived_facts` is made."""
+    scope = policy_scope(brand.facts, brand.cohorts)
+    for name, cohort in brand.cohorts.cohorts.items():
+        yield Reader(what=f"cohort {name}", part="", names=_read(brand, cohort.when, scope))
+    for name, segment in brand.cohorts.segments.items():
+        yield Reader(what=f"segment {name}", part="", names=_read(brand, segment.when, scope))
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,16 +107,28 @@ def hushed_by(brand: Brand, hold: Hold) -> tuple[str, ...]:
 
 def texts_of(brand: Brand) -> list[Text]:
     """Return what each action says, by channel and at placements."""
-    files: dict[str, list[tuple[str, str]]] = {}
-    for path in brand.templates:
-        name = parse_name(path)
-        if name is not None and not name.is_partial:
-            files.setdefault(name.template, []).append((name.channel, path))
-    texts = Said(brand.templates)
-    found = []
-    for action in brand.actions.values():
+    texts = Texts(brand)
+    return [text for action in brand.actions.values() for text in texts.of(action)]
+
+
+class Texts:
+    """The texts of a brand, which are read as they are asked for: to read all takes its time."""
+
+    def __init__(self, brand: Brand) -> None:
+        """Take a checked brand."""
+        self._brand = brand
+        self._files: dict[str, list[tuple[str, str]]] = {}
+        for path in brand.templates:
+            name = parse_name(path)
+            if name is not None and not name.is_partial:
+                self._files.setdefault(name.template, []).append((name.channel, path))
+        self._said = Said(brand.templates)
+
+    def of(self, action: Action) -> Iterator[Text]:
+        """Yield what an action says, by channel and at placements."""
+        brand, texts = self._brand, self._said
         schema = text_schema(brand, action)
-        own = files.get(action.template or action.action, [])
+        own = self._files.get(action.template or action.action, [])
         said = {
             path: texts.names(brand.templates[path], path=path, known_names=schema)
             for _, path in own
@@ -119,9 +137,7 @@ def texts_of(brand: Brand) -> list[Text]:
             special = [path for through, path in own if through == channel]
             paths = special + [path for through, path in own if not through]
             names = frozenset[str]().union(*(said[path] for path in paths))
-            found.append(
-                Text(action=action.action, channel=channel, names=_fields(brand, action, names))
-            )
+            yield Text(action=action.action, channel=channel, names=_fields(brand, action, names))
         lines = {**action.headline, **{f"{key}-say": text for key, text in action.say.items()}}
         names = frozenset(action.reads).union(
             *(
@@ -130,10 +146,7 @@ def texts_of(brand: Brand) -> list[Text]:
             )
         )
         if lines:
-            found.append(
-                Text(action=action.action, channel="", names=_fields(brand, action, names))
-            )
-    return found
+            yield Text(action=action.action, channel="", names=_fields(brand, action, names))
 
 
 def _hold_readers(brand: Brand, name: str, hold: Hold) -> Iterator[Reader]:

@@ -14,6 +14,7 @@ There are no floats, so every engine computes the same. NULL is `None`.
 """
 
 import re
+from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -107,6 +108,7 @@ def check_type(text: str, *, where: Where) -> Type | list[Problem]:
     return [where.problem(f"{text!r} is not a type", suggestion=suggestion)]
 
 
+@lru_cache(maxsize=256)
 def parse_type(text: str) -> Type:
     """Return the type that a text names; a wrong text is an `InvalidBrandError`."""
     found = check_type(text, where=Where(file="type"))

@@ -5,8 +5,8 @@ without a second description of what filters take.
 """
 
 from collections import ChainMap
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from liquid import BoundTemplate
@@ -52,6 +52,8 @@ class Bound(msgspec.Struct, frozen=True):
 
 
 Locals = ChainMap[str, Bound]
+_Names: TypeAlias = dict[str, "_Names"]
+"""The parts of dotted names, each with those that follow it."""
 
 
 class Walk:
@@ -74,7 +76,9 @@ class Walk:
         self._names = set(schema) | {
             name[:index] for name in schema for index, sign in enumerate(name) if sign == "."
         }
-        self._samples = Record(sample_values(schema, now=view.now), schema=schema, prefix="")
+        samples = Record(sample_values(schema, now=view.now), schema=schema, prefix="")
+        # Typed once, and not for each expression of the piece.
+        self._samples = dict(samples)
         self._stack: tuple[str, ...] = ()
         self._static = Context(BoundTemplate(sandbox, []))
 
@@ -224,7 +228,7 @@ class Walk:
         sample: object = self._samples
         for word in name.split("."):
             sample = sample[0] if isinstance(sample, list) else sample
-            sample = sample.get(word, _UNKNOWN) if isinstance(sample, Record) else _UNKNOWN
+            sample = sample.get(word, _UNKNOWN) if isinstance(sample, Mapping) else _UNKNOWN
         last = expression.path[-1]
         item = item or isinstance(last, int) or last in ("first", "last")
         if item and isinstance(sample, list):
@@ -311,17 +315,22 @@ def _suggest(name: str, known: Mapping[str, Any] | set[str] | list[str]) -> str:
 
 def sample_values(schema: Schema, *, now: int) -> dict[str, Any]:
     """Return values of which each has the type that the schema says."""
-    return {
-        root: _sample(root, schema, now)
-        for root in dict.fromkeys(name.partition(".")[0] for name in schema)
-    }
+    tree: _Names = {}
+    for name in schema:
+        below = tree
+        for part in name.split("."):
+            below = below.setdefault(part, {})
+    return _sample_records(tree, "", schema, now)
 
 
-def _sample(name: str, schema: Schema, now: int) -> Any:
+def _sample_records(tree: _Names, prefix: str, schema: Schema, now: int) -> dict[str, Any]:
+    return {part: _sample(prefix + part, below, schema, now) for part, below in tree.items()}
+
+
+def _sample(name: str, below: _Names, schema: Schema, now: int) -> Any:
     kind = schema.get(name, "record")
-    fields = dict.fromkeys(_fields(name, schema))
-    if fields:
-        record = {field: _sample(f"{name}.{field}", schema, now) for field in fields}
+    if below:
+        record = _sample_records(below, f"{name}.", schema, now)
         return [record] if kind == "list" else record
     simple = {
         "bool": True,
@@ -334,10 +343,3 @@ def _sample(name: str, schema: Schema, now: int) -> Any:
         "list": ["text"],
     }
     return 100 if kind.startswith("money") else simple.get(kind)
-
-
-def _fields(name: str, schema: Schema) -> Iterator[str]:
-    """Yield the names directly below a name."""
-    for known in schema:
-        if known.startswith(name + "."):
-            yield known[len(name) + 1 :].partition(".")[0]

@@ -9,6 +9,7 @@ import importlib
 from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from ssl import SSLError
 from threading import RLock
 from typing import Any, Final, LiteralString, TypeVar
 
@@ -48,8 +49,15 @@ _CONTENDED: Final = frozenset(
     }
 )
 _NO_ROOM: Final = frozenset({"53100"})
+_DATA_EXCEPTION: Final = "22"
+"""The class of states that say of a value that it cannot be."""
 _MISSING: Final = "3D000"
+_ENDED: Final = "08003"
 _REFUSED: Final = frozenset({"28P01", "28000", "42501"})
+
+
+class UnfitValueError(AssertionError):
+    """A value that PostgreSQL does not hold came so far: a bug of whoever let it in, and no outage."""
 
 
 def load_driver() -> Any:
@@ -82,6 +90,16 @@ def translate(error: BaseException, *, place: str) -> KeptError:
         return SettingsError(
             f"{place} refuses this user or what it asks for ({state}); look at its password and "
             "rights"
+        )
+    if state == _ENDED:
+        return StoreError(
+            f"{place} ended the connection; the log of PostgreSQL says why: it was stopped, or this "
+            "node was idle within a transaction for longer than others wait for it"
+        )
+    if isinstance(error, SSLError):
+        return SettingsError(
+            f"{place} does not prove that it is the one that is meant ({error.reason}); look at "
+            "`sslmode` and `sslrootcert` in its address, and at its certificate"
         )
     if isinstance(error, ConnectionError | TimeoutError) and not state:
         return StoreError(
@@ -203,4 +221,14 @@ class Wire:
                 with ThreadPoolExecutor(1) as beside:
                     return beside.submit(self._loop.run_until_complete, work).result()
             except self._errors as error:
+                if self._is_unfit(error):
+                    raise UnfitValueError(
+                        f"{self.address.place} does not hold a value that was given to it"
+                    ) from error
                 raise translate(error, place=self.address.place) from error
+
+    def _is_unfit(self, error: BaseException) -> bool:
+        if isinstance(error, self._driver.InterfaceError):
+            # What the driver cannot write is a wrong value to it; all else is a wrong use of it.
+            return isinstance(error, ValueError)
+        return str(getattr(error, "sqlstate", None)).startswith(_DATA_EXCEPTION)

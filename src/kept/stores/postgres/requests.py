@@ -47,6 +47,9 @@ class Requests:
 
     def load_request(self, request_id: str) -> RequestRow | None:
         """Return a request by its id."""
+        if "\0" in request_id:
+            # Nothing is under it, and to ask for it would end the session: NUL is refused.
+            return None
         row = self._session.fetch_one(self._queries["load_request"], (request_id,))
         return read_request(self._vault, row) if row else None
 

@@ -7,7 +7,7 @@ from typing import Any, Final, LiteralString, Protocol
 
 from kept.errors import ContendedError, KeptError, StoreError
 from kept.stores.postgres.address import Address
-from kept.stores.postgres.driver import Wire
+from kept.stores.postgres.driver import UnfitValueError, Wire
 from kept.stores.postgres.migrations import migrate
 from kept.stores.postgres.readers import Readers
 
@@ -72,7 +72,7 @@ class Session:
         self.has_tombstones = False
         """These three as they were told when the transaction began."""
         self._owner = 0
-        self._broken: KeptError | None = None
+        self._broken: KeptError | UnfitValueError | None = None
         self._failure: StoreError | None = None
         self._late: list[int] = []
 
@@ -201,7 +201,7 @@ class Session:
         self._refuse_broken()
         try:
             return self._wire.fetch(sql, parameters)
-        except KeptError as error:
+        except (KeptError, UnfitValueError) as error:
             self._note(error)
             raise
 
@@ -226,7 +226,7 @@ class Session:
 
     def _note(self, error: BaseException) -> None:
         """Remember what broke this transaction, or the whole session."""
-        if isinstance(error, ContendedError):
+        if isinstance(error, ContendedError | UnfitValueError):
             self._broken = self._broken or error
         else:
             self._fail(error)
@@ -237,6 +237,8 @@ class Session:
 
     def _refuse_broken(self) -> None:
         self._refuse_after_failure()
+        if isinstance(self._broken, UnfitValueError):
+            raise self._broken
         if self._broken is not None:
             raise ContendedError(
                 str(self._broken),
