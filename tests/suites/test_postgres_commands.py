@@ -10,8 +10,8 @@ import pytest
 from tests.conftest import TOOLS_ARE_REQUIRED
 from tests.e2e.command import Done, ok, run_kept
 from tests.e2e.served import BRAND, Served, serve, stop
-from tests.e2e.test_cli_replay import READ, live
 from tests.postgres import Server, find_binaries, running_server
+from tests.suites.test_cli_replay import READ, live
 
 pytestmark = pytest.mark.postgres
 
