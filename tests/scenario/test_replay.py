@@ -75,7 +75,7 @@ def test_the_record_of_nodes_is_played_again(nodes: int) -> None:
     shared = Shared()
     world = NodesWorld(1, shared.connect, nodes=nodes)
     world.run(STEPS)
-    recorded = MemoryRecorded(world.nodes[0].store)
+    recorded = MemoryRecorded(shared.connect())
     again = play_again(recorded, compile_larkmead())
     made = len(list(recorded.read_all_decisions()))
     assert made > 200
