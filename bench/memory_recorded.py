@@ -22,6 +22,7 @@ class MemoryRecorded:
     def __init__(self, store: MemoryStore) -> None:
         """Take the store."""
         self._store = store
+        self.is_shared = store.is_shared
 
     def read_span(self) -> tuple[int, int]:
         """Return the first and the last instant of which the record knows."""
@@ -44,8 +45,9 @@ class MemoryRecorded:
 
     def read_parts(self) -> Iterator[Part]:
         """Yield all parts in order of their ids."""
-        for customer_id in self._store.list_customers(after=0, limit=_ALL):
-            yield from self._store.load_customer(customer_id)
+        customers = self._store.list_customers(after=0, limit=_ALL)
+        parts = [part for one in customers for part in self._store.load_customer(one)]
+        yield from sorted(parts, key=lambda part: part.part_id)
 
     def read_links(self) -> Iterator[Link]:
         """Yield all evidence."""

@@ -51,7 +51,10 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recorded(Protocol):
-    """What one brand heard, decided and did, as its store or its history has it."""
+    """What one brand heard, decided and did, as its store has it."""
+
+    is_shared: bool
+    """Whether several nodes may have written it: then none of them knew of all that others heard."""
 
     def read_span(self) -> tuple[int, int]:
         """Return the first and the last instant (µs) of which the record knows; 0 and 0 if it is empty."""

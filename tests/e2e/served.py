@@ -106,7 +106,9 @@ class Served:
         """Return everything that was handed over to the file channel, as text."""
         folder = self.data / "outbox"
         files = sorted(folder.rglob("*")) if folder.exists() else []
-        return "\n".join(file.read_text() for file in files if file.is_file())
+        return "\n".join(
+            file.read_text() for file in files if file.is_file() and file.name[0] != "."
+        )
 
     def wait_for(self, seen: Callable[[], Any]) -> Any:
         """Return what `seen` gives as soon as it gives something; the server's own pace decides."""

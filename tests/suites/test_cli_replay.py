@@ -82,10 +82,14 @@ def test_what_cannot_be_played_is_refused_with_what_to_do(tmp_path: Path) -> Non
     (broken / "contact.yaml").write_text("caps: {week: {count: 0}}\n")
     a_file = tmp_path / "kept.backup"
     a_file.write_text("x")
+    history = tmp_path / "history"
+    (history / "events" / "day=2026-03-02").mkdir(parents=True)
+    (history / "events" / "day=2026-03-02" / "00.parquet").write_bytes(b"PAR1")
     for arguments, told in (
         ((nowhere, "--against", data, *READ), "there is no brand folder"),
         ((BRAND, "--against", nowhere, *READ), "there is no store in"),
         ((BRAND, "--against", a_file, *READ), "kept restore"),
+        ((BRAND, "--against", history, *READ), "holds the files of history"),
         ((broken, "--against", data, *READ), "contact.yaml"),
         ((EXAMPLE, "--against", data, *READ), "the record is of"),
         (

@@ -1,5 +1,6 @@
 """A real server on PostgreSQL: a store that moved there goes on, and says everything once."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,9 @@ import pytest
 
 from tests.conftest import TOOLS_ARE_REQUIRED
 from tests.e2e.command import Done, ok, run_kept
-from tests.e2e.served import Served, serve, stop
+from tests.e2e.served import BRAND, Served, serve, stop
 from tests.postgres import Server, find_binaries, running_server
+from tests.suites.test_cli_replay import READ, live
 
 pytestmark = pytest.mark.postgres
 
@@ -135,3 +137,39 @@ def test_a_database_that_was_restored_is_taken_up(postgres: Server, tmp_path: Pa
 
 def _restored(served: Served, address: str) -> Done:
     return run_kept("restored", "--data", served.data, "--database", address)
+
+
+def test_the_record_of_nodes_is_played_again_beside_them(postgres: Server, tmp_path: Path) -> None:
+    """By any number of processes in one snapshot; the reading is audited, and wrong input refused."""
+    address = postgres.make().url
+    empty = postgres.make().url
+    with serve(tmp_path, "--database", address) as served:
+        live(served)
+        data = served.data
+        told = ("replay", BRAND, "--against", data, *READ, "--format", "json")
+        report = json.loads(ok(*told, "--database", address))
+        assert report["reproduced"] == report["decisions"]["recorded"] > 10
+        assert report["customers"] == 4
+        audit = served.ok(served.admin("GET", "/audit"))
+        assert [one["verb"] for one in audit["entries"]].count("replay") == 1
+        two = json.loads(ok(*told, "--database", address, "--workers", 2))
+        assert two["reproduced"] == two["decisions"]["recorded"]
+        assert two["contacts"] == report["contacts"]
+        compared = ok("diff", BRAND, BRAND, "--against", data, *READ, "--database", address)
+        assert "recorded decisions alike" in compared
+        nowhere = tmp_path / "nowhere"
+        for arguments, why in (
+            ((*told,), "name that database with --database"),
+            ((*told, "--database", empty), "is not there"),
+            ((*told, "--database", "nonsense"), "postgresql://"),
+            (
+                ("replay", BRAND, "--against", nowhere, *READ, "--database", address),
+                "the master key of",
+            ),
+        ):
+            done = run_kept(*arguments)
+            assert done.code == 1, arguments
+            assert why in done.err, (arguments, done.err)
+            assert "Traceback" not in done.err
+            assert "postgres@" not in done.err
+        assert not nowhere.exists()

@@ -11,10 +11,11 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
-from kept.cli.options import MasterKey, MasterKeyToken
+from kept.cli.options import Database, MasterKey, MasterKeyToken, VaultDatabase
 from kept.cli.output import console
 from kept.cli.replay import (
     Entity,
+    Purpose,
     Since,
     Until,
     Workers,
@@ -42,11 +43,19 @@ from kept.flows.replay.report import Report
 from kept.flows.replay.words import to_markdown as report_to_markdown
 from kept.flows.replay.words import to_text as report_to_text
 from kept.runtime.folder import load_checked, read_folder
-from kept.runtime.replays import Source, Trial
+from kept.runtime.records import Source
+from kept.runtime.replays import Trial
 
 APPROVALS_MAX: Final = 1_000
 Base = Annotated[Path, typer.Argument(help="The brand folder as it is in force.")]
 Tried = Annotated[Path, typer.Argument(help="The brand folder as it would become.")]
+Against = Annotated[
+    Path | None, typer.Option(help="A data folder, to count what the change does to people.")
+]
+Approvals = Annotated[
+    Path | None, typer.Option(help="A folder of notes that `kept approve-change` wrote.")
+]
+Approvers = Annotated[Path | None, typer.Option(help="The list of those whose approval counts.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -59,23 +68,17 @@ def add_to(app: typer.Typer) -> None:
 def diff(
     base: Base,
     tried: Tried,
-    against: Annotated[
-        Path | None, typer.Option(help="A data folder, to count what the change does to people.")
-    ] = None,
-    purpose: Annotated[
-        str, typer.Option(help="What the record is read for, a purpose of consent.yaml.")
-    ] = "",
+    against: Against = None,
+    purpose: Purpose = "",
     entity: Entity = "",
     since: Since = "",
     until: Until = "",
     workers: Workers = 1,
-    approvals: Annotated[
-        Path | None, typer.Option(help="A folder of notes that `kept approve-change` wrote.")
-    ] = None,
-    approvers: Annotated[
-        Path | None, typer.Option(help="The list of those whose approval counts.")
-    ] = None,
+    approvals: Approvals = None,
+    approvers: Approvers = None,
     form: Annotated[str, typer.Option("--format", help="text, json or markdown.")] = "text",
+    database: Database = "",
+    vault_database: VaultDatabase = "",
     master_key: MasterKey = "",
     master_key_token: MasterKeyToken = "",
 ) -> None:
@@ -103,7 +106,13 @@ def diff(
             traits=tuple(group for group in limits.groups if group != "cohort"),
             workers=workers,
         )
-        source = Source(data=against, master_key=master_key, master_key_token=master_key_token)
+        source = Source(
+            data=against,
+            database=database,
+            vault_database=vault_database,
+            master_key=master_key,
+            master_key_token=master_key_token,
+        )
         report = try_on(source, trial)
     verdict = judge_change(
         find_changes(before, after),

@@ -8,24 +8,22 @@ import msgspec
 import typer
 
 from kept.cli.client import call
-from kept.cli.options import MasterKey, MasterKeyToken
+from kept.cli.options import Database, MasterKey, MasterKeyToken, VaultDatabase
 from kept.core.values import format_instant, parse_instant
 from kept.errors import InputError
 from kept.flows.replay.reading import ReplayReading
 from kept.flows.replay.report import Report, report_of
 from kept.flows.replay.words import to_markdown, to_text
 from kept.runtime.folder import load_checked, read_folder
-from kept.runtime.replays import (
-    Source,
-    Trial,
-    check_source,
-    is_in_use,
-    note_reading,
-    replay,
-)
+from kept.runtime.records import Source, check_source, is_in_use, note_reading
+from kept.runtime.replays import Trial, replay
 
 Against = Annotated[
-    Path, typer.Option(help="The data folder of a server, running or stopped, or a copy of one.")
+    Path,
+    typer.Option(
+        help="The data folder of a server, running or stopped, or a copy of one; with --database the "
+        "folder of one of its nodes."
+    ),
 ]
 Purpose = Annotated[
     str, typer.Option(help="What the record is read for, a purpose of consent.yaml.")
@@ -56,6 +54,8 @@ def replay_record(
     workers: Workers = 1,
     traits: Traits = "",
     form: Annotated[str, typer.Option("--format", help="text, json or markdown.")] = "text",
+    database: Database = "",
+    vault_database: VaultDatabase = "",
     master_key: MasterKey = "",
     master_key_token: MasterKeyToken = "",
 ) -> None:
@@ -64,7 +64,13 @@ def replay_record(
     Nothing is sent and nothing personal is written. The reading is audited.
     """
     check_format(form)
-    source = Source(data=against, master_key=master_key, master_key_token=master_key_token)
+    source = Source(
+        data=against,
+        database=database,
+        vault_database=vault_database,
+        master_key=master_key,
+        master_key_token=master_key_token,
+    )
     report = try_on(
         source,
         Trial(
@@ -99,7 +105,7 @@ def try_on(source: Source, trial: Trial) -> Report:
         since=format_instant(trial.since) if trial.since else "",
         until=format_instant(trial.until) if trial.until else "",
     )
-    if is_in_use(source.data):
+    if is_in_use(source):
         call(source.data, "POST", "/v1/admin/replays", msgspec.to_builtins(reading))
     else:
         note_reading(source, reading)

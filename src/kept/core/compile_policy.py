@@ -82,6 +82,7 @@ def compile_policy(
         evaluate_holds=generated.evaluate_holds,
         evaluate_actions=generated.evaluate_actions,
         next_change=generated.next_change,
+        pieces=generated.pieces,
         influences=_influences(brand, code),
         source_text=generated.source,
     )

@@ -170,26 +170,36 @@ def _rank(
     if at.policy.notices:
         candidates = take_up_notices(candidates, at.policy, at.controls, at.facts)
     actions, is_narrow = at.policy.actions, bool(at.request.actions or at.request.about)
-    # Most customers have no past and nothing that hushes: then nobody need ask for each action.
-    has_past = bool(at.facts.declines or at.contacted)
+    # Most actions have no past with the customer, and mostly nothing hushes: then nobody need ask.
+    past = {action for action, _ in at.contacted}
+    past.update(key.partition("|")[0] for key in at.facts.declines)
     is_hushed = bool(at.holds or at.controls.brakes or at.controls.breaches)
+    holds_out = at.policy.universal_control_percent > 0
+    permissions, has_topics = at.permissions, at.has_topics
     for candidate in candidates:
         rule = actions[candidate.action]
         if is_narrow and not _is_asked(rule, candidate.about, at.request):
             continue
         score = (layers.score_of(rule, candidate, at) or 0) if rule.promotional else 0
         reason = (
-            (layers.check_relevance(rule, candidate.about, at) if has_past else None)
-            or layers.check_eligibility(rule, candidate, at)
+            (layers.check_relevance(rule, candidate.about, at) if rule.action in past else None)
+            or (
+                layers.check_eligibility(rule, candidate, at)
+                if candidate.expires_at or holds_out or rule.holdout_percent
+                else None
+            )
             # At a gate another system asks about itself: that needs no permission of ours.
             or (
                 layers.check_restricted(rule, at)
                 if rule.kind == "measure"
-                else layers.find_permission(rule, at).nowhere
+                else (
+                    permissions.get(rule.permission if has_topics else rule.permission_any_topic)
+                    or layers.find_permission(rule, at)
+                ).nowhere
             )
             or (layers.check_holds(rule, candidate.about, at) if is_hushed else None)
-            or layers.check_approval(rule, candidate.about, at)
-            or layers.check_honesty(rule)
+            or (layers.check_approval(rule, candidate.about, at) if rule.needs_approval else None)
+            or (layers.check_honesty(rule) if rule.dishonest else None)
             or (layers.check_worth(rule, candidate, score) if rule.promotional else None)
         )
         if reason is not None:

@@ -15,11 +15,12 @@ from kept.core.consent import CONSENT_EVENTS
 from kept.core.decision import Facts, Request
 from kept.core.event import CHANNEL_CLOSED, CORRECTED, MESSAGE_LEAVING, Event
 from kept.core.explicit_consent import Guard, hidden_facts
-from kept.core.fold.aggregate import OVERFLOWING
+from kept.core.fold.aggregate import OVERFLOWING, Dwell, Dwelt
 from kept.core.fold.compile import FeaturePlan
 from kept.core.layers import DRAWS, Permission
 from kept.core.notices import notices_due
 from kept.core.policy.zones import find_zone
+from kept.core.reevaluate import Evaluated
 from kept.core.rules import Policy, Rows, Values
 from kept.core.state import OWN, REPORTED, SAID, Contact, Stamped, State
 from kept.core.values import NEVER, Value
@@ -85,8 +86,8 @@ class View:
     """
 
     __slots__ = (
-        "_changed", "_hidden", "_is_retold", "_kinds", "_objects", "_permissions", "_person",
-        "_turned", "_valid_from", "_values", "unknown", "valid_until",
+        "_changed", "_dwelt", "_hidden", "_is_retold", "_kinds", "_objects", "_permissions", "_person", "_slides",
+        "_turned", "_unevaluated", "_valid_from", "_values", "evaluated", "unknown", "valid_until",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -97,10 +98,15 @@ class View:
         self._is_retold = False
         self._permissions: dict[tuple[str, str, bool], dict[int, Permission]] = {}
         self._changed: set[int] = set()
+        self._slides: list[int] = []
+        """For each feature when its value next changes by itself."""
+        self._dwelt: dict[int, Dwelt | None] = {}
         self._kinds: set[int] = set()
         self._hidden: frozenset[str] = _NOTHING
-        self._turned = -1
+        self._turned = self._unevaluated = -1
         self._valid_from = 0
+        self.evaluated: Evaluated | None = None
+        """What all conditions came to when they were evaluated last, if all facts were known."""
         self.valid_until = 0
         """When a window next slides over something; 0 while nothing was read."""
         self.unknown: tuple[int, ...] = ()
@@ -130,28 +136,40 @@ class View:
     def read(self, plan: FactPlan, state: State, now: int) -> tuple[Values, Rows]:
         """Return the values and objects at `now`; the values stay the view's own."""
         if (
-            now >= self.valid_until
+            not self.valid_until
             or now < self._valid_from
-            # More of a kind may be forgotten now, which then is unknown.
-            or (self._kinds and state.forgotten_objects)
+            # More of a kind may be forgotten now, which then is unknown; or again be known.
+            or (state.forgotten_objects and (self._kinds or now >= self.valid_until))
         ):
-            unknown: list[int] = []
-            self._hidden = hidden_facts(plan.guards, state.consents) if plan.guards else _NOTHING
-            self._values = _read_values(plan, state, now, unknown, self._hidden)
-            unknown += _forgotten_kinds(plan, state, now)
-            self.unknown = tuple(unknown)
-            self._objects = _read_objects(plan, state, self._hidden)
-            self._person = None
-            self._turned = -1
-            self._valid_from, self.valid_until = now, next_slide(plan, state, now)
+            self._read_all(plan, state, now)
         else:
+            has_slid = now >= self.valid_until
+            if has_slid:
+                self._changed.update([i for i, at in enumerate(self._slides) if at <= now])
+                self._valid_from = now
             if self._changed:
                 self._read_again(plan, state, now)
+            if has_slid:
+                self.valid_until = min(self._slides, default=NEVER)
             if self._kinds:
                 self._read_objects_again(plan, state)
         self._changed.clear()
         self._kinds.clear()
         return self._values, self._objects
+
+    def _read_all(self, plan: FactPlan, state: State, now: int) -> None:
+        unknown: list[int] = []
+        self._hidden = hidden_facts(plan.guards, state.consents) if plan.guards else _NOTHING
+        values = _read_values(plan, state, now, unknown, self._hidden)
+        unknown += _forgotten_kinds(plan, state, now)
+        self.unknown = tuple(unknown)
+        objects = _read_objects(plan, state, self._hidden)
+        self._note_turned(self._differing(plan, values, objects))
+        self._values, self._objects = values, objects
+        self._is_retold = True
+        self._slides = _find_slides(plan, state, now)
+        self._valid_from = now
+        self.valid_until = min((*self._slides, *_known_again(plan, state, now)), default=NEVER)
 
     def person(self, plan: FactPlan, state: State, identifiers: Mapping[str, str]) -> Person:
         """Return the rest, of the instant of the last `read`."""
@@ -167,7 +185,7 @@ class View:
             self._is_retold = False
             if before is not None and before.zone != person.zone:
                 # Elsewhere it is another time of day.
-                self._turned = -1
+                self._note_turned(-1)
         return person
 
     def permissions_for(self, policy: Policy, request: Request) -> dict[int, Permission] | None:
@@ -183,28 +201,63 @@ class View:
         turned, self._turned = self._turned, 0
         return turned
 
+    @property
+    def has_turned(self) -> bool:
+        """Return whether `take_turned` would return anything, as far as everything was read."""
+        return self._turned != 0
+
+    def take_unevaluated(self) -> int:
+        """Return the mask of facts and kinds of objects that changed since conditions were evaluated."""
+        changed, self._unevaluated = self._unevaluated, 0
+        return changed
+
+    def _note_turned(self, mask: int) -> None:
+        self._turned |= mask
+        self._unevaluated |= mask
+
+    def _differing(self, plan: FactPlan, values: Values, objects: Rows) -> int:
+        """Return the mask of what is read now and came to something else before."""
+        if not self._values:
+            return -1
+        mask = 0
+        for index, value in enumerate(values):
+            if value != self._values[index]:
+                mask |= 1 << index
+        for place, rows in enumerate(objects, start=plan.first_kind):
+            if rows != self._objects[place - plan.first_kind]:
+                mask |= 1 << place
+        return mask
+
     def _read_again(self, plan: FactPlan, state: State, now: int) -> None:
         unknown = frozenset(self.unknown) if self.unknown else _NONE
         slots, values, feature_count = state.features, self._values, len(plan.features)
         for index in self._changed:
             read: Any
             if index >= feature_count:
-                read = _read_trait(plan.traits[index - feature_count], state, self._hidden)
-                change = NEVER
+                read, change = (
+                    _read_trait(plan.traits[index - feature_count], state, self._hidden),
+                    NEVER,
+                )
             else:
                 feature = plan.features[index]
                 slot = None if feature.name in self._hidden else slots.get(feature.fingerprint)
-                read, change = feature.aggregate.look(slot, now)
+                aggregate = feature.aggregate
+                if isinstance(aggregate, Dwell):
+                    before = self._dwelt.get(index)
+                    read, change, self._dwelt[index] = aggregate.look_on(slot, now, before)
+                else:
+                    read, change = aggregate.look(slot, now)
             if read is OVERFLOWING:
                 unknown = unknown | {index}
                 read = None
             elif unknown:
                 unknown = unknown - {index}
-            self.valid_until = min(self.valid_until, change)
-            before = values[index]
-            if read != before:
+            if index < feature_count:
+                self._slides[index] = change
+                self.valid_until = min(self.valid_until, change)
+            if read != values[index]:
                 values[index] = read
-                self._turned |= 1 << index
+                self._note_turned(1 << index)
         if unknown or self.unknown:
             self.unknown = tuple(sorted(unknown))
 
@@ -216,7 +269,7 @@ class View:
             rows = _read_kind(kind, state.objects.get(kind), fields, self._hidden)
             if rows != self._objects[place]:
                 self._objects[place] = rows
-                self._turned |= 1 << (plan.first_kind + place)
+                self._note_turned(1 << (plan.first_kind + place))
 
 
 def read_facts(
@@ -382,17 +435,25 @@ def _read_addresses(plan: FactPlan, state: State, identifiers: Mapping[str, str]
 
 def next_slide(plan: FactPlan, state: State, now: int) -> int:
     """Return the first instant after `now` at which time alone changes a fact."""
-    slots = state.features
-    changes = [
-        feature.aggregate.next_change(slots.get(feature.fingerprint), now)
-        for feature in plan.features
-        if feature.fingerprint in slots
-    ]
-    if state.forgotten_objects:
-        # What was forgotten is too old to count from then on, and the rest is known again.
-        known_at = (at + plan.history for at in state.forgotten_objects.values())
-        changes += [at for at in known_at if at > now]
+    changes = (*_find_slides(plan, state, now), *_known_again(plan, state, now))
     return min(changes, default=NEVER)
+
+
+def _find_slides(plan: FactPlan, state: State, now: int) -> list[int]:
+    """Return for each feature when time alone next changes it."""
+    slots = state.features
+    return [
+        feature.aggregate.next_change(slots.get(feature.fingerprint), now)
+        if feature.fingerprint in slots
+        else NEVER
+        for feature in plan.features
+    ]
+
+
+def _known_again(plan: FactPlan, state: State, now: int) -> list[int]:
+    """Return when what was forgotten of objects is too old to count, and the rest is known again."""
+    known_at = (at + plan.history for at in state.forgotten_objects.values())
+    return [at for at in known_at if at > now]
 
 
 def stale_fact_indexes(plan: FactPlan, stale_events: Sequence[str]) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ A call costs more than a comparison, so all conditions become one function of lo
 is generated has three functions of (facts, objects, mask of unknown facts, now, zone): `derive` (the
 cohort and the segments), `evaluate_holds` and `evaluate_actions`. A fourth, `next_change`, takes the
 mask of the facts that changed, for only what rests on these can turn at another instant than before.
+Each action has a function of its own too, so that one alone can be evaluated again.
 
 Unknown comes first: a condition whose facts are unknown is not evaluated at all. A hold then counts
 as on and an action as no (G12); an overflow counts as unknown too. Usually all facts are known, so
@@ -11,6 +12,7 @@ that there is a shorter twin of the functions for that case.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -19,12 +21,14 @@ from kept.core.policy.next_change import Plain, Turn, find_turns
 from kept.core.policy.runtime import RUNTIME, Overflow
 from kept.core.policy.to_python import Names, emit, emit_test
 from kept.core.policy.tree import Expression, facts_read, fields_read, objects_read
-from kept.core.rules import Candidate, Evaluation, HoldState
+from kept.core.rules import Candidate, Evaluation, HoldState, Pieces, RestsOn
 from kept.core.scopes import COHORT, Order
 from kept.core.values import NEVER, Value
 
 _ARGUMENTS: Final = "F, O, U, now, zone"
 _FAILED: Final = "except Overflow:"
+_TOUCHED_KEPT: Final = 1_000
+"""For how many sets of changed facts it is remembered which actions rest on them."""
 _NO_OFFER: Final[Mapping[str, Value]] = {}
 
 
@@ -68,6 +72,7 @@ class Generated(msgspec.Struct, frozen=True, kw_only=True):
     evaluate_holds: Callable[..., Any]
     evaluate_actions: Callable[..., Any]
     next_change: Callable[..., Any]
+    pieces: Pieces
     source: str
 
 
@@ -81,6 +86,8 @@ def generate(code: PolicyCode) -> Generated:
         writer.actions(known=True),
         writer.actions(known=False),
         writer.next_change(),
+        writer.pressure(),
+        *(writer.action(index) for index in range(len(code.actions))),
     ]
     source = "\n\n".join(functions)
     names: dict[str, Any] = {
@@ -94,7 +101,43 @@ def generate(code: PolicyCode) -> Generated:
         evaluate_holds=names["evaluate_holds"],
         evaluate_actions=names["evaluate_actions"],
         next_change=names["next_change"],
+        pieces=_pieces(writer, code, names),
         source=source,
+    )
+
+
+def _pieces(writer: "_Writer", code: PolicyCode, names: Mapping[str, Any]) -> Pieces:
+    cohorts = [expression for _, expression in code.cohorts]
+    actions = [
+        writer.rests_on([(e, action.about) for e in _expressions_of(action)], action.offer)
+        for action in code.actions
+    ]
+    holds = [
+        (expression, hold.about)
+        for hold in code.holds
+        for expression in (hold.while_, hold.until)
+        if expression is not None
+    ]
+
+    @lru_cache(maxsize=_TOUCHED_KEPT)
+    def find_actions(changed: int, by_facts: bool, by_clock: bool) -> tuple[int, ...]:  # noqa: FBT001 - called often
+        return tuple(
+            index
+            for index, one in enumerate(actions)
+            if changed & one.facts
+            or (by_facts and one.turns_with_facts)
+            or (by_clock and one.turns_with_clock)
+        )
+
+    return Pieces(
+        told_count=code.order.told_count,
+        everything=(1 << (len(code.order.names) + len(code.order.kinds))) - 1,
+        derived=writer.rests_on([(e, "") for e in (*cohorts, *code.segments)]),
+        holds=writer.rests_on(holds),
+        pressure=writer.rests_on([(code.pressure, "")]),
+        evaluate_pressure=names["evaluate_pressure"],
+        find_actions=find_actions,
+        evaluate_action=tuple(names[f"action_{index}"] for index in range(len(code.actions))),
     )
 
 
@@ -254,6 +297,45 @@ class _Writer:
             lines += self._action(index, action, known=known)
         lines.append("    return Evaluation(C, K, P)")
         return "\n".join(lines)
+
+    def action(self, index: int) -> str:
+        """Return the source of a function of one action alone, for facts that are all known."""
+        action = self._code.actions[index]
+        lines = [
+            f"def action_{index}(F, O, C, K, now, zone):",
+            *self._locals(_expressions_of(action), [action.about]),
+        ]
+        return "\n".join([*lines, *self._action(index, action, known=True)])
+
+    def pressure(self) -> str:
+        """Return the source of what one more contact costs, for facts that are all known."""
+        value = self._code.pressure
+        lines = [
+            "def evaluate_pressure(F, O, now, zone):",
+            *self._locals([value]),
+            "    try:",
+            f"        return {emit(value, self._names())}",
+            f"    {_FAILED} return None",
+        ]
+        return "\n".join(lines)
+
+    def rests_on(
+        self,
+        expressions: Sequence[tuple[Expression, str]],
+        offer: Mapping[str, Value] = _NO_OFFER,
+    ) -> RestsOn:
+        """Return what expressions rest on, each given with the kind of the object in play."""
+        mask = 0
+        with_facts = with_clock = False
+        for expression, about in expressions:
+            mask |= self.mask_of([expression], about) | (self._bit_of(about) if about else 0)
+            if not expression.root.timed:
+                continue
+            for turn in find_turns(expression, self._names(about, offer)):
+                is_of_facts = self._mask_of_turn(turn, about) != 0
+                with_facts |= is_of_facts
+                with_clock |= not is_of_facts
+        return RestsOn(mask, with_facts, with_clock)
 
     def _action(self, index: int, action: ActionCode, *, known: bool) -> list[str]:
         names = self._names(action.about, action.offer)

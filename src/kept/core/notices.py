@@ -46,6 +46,8 @@ def take_up_notices(
         for breach in controls.breaches
         if breach.is_released and breach.number in facts.notices_due
     ]
+    if not released:
+        return [one for one in candidates if one.action not in policy.notices]
     taken = []
     for one in candidates:
         if one.action not in policy.notices:

@@ -143,6 +143,37 @@ NextChange: TypeAlias = Callable[[Values, Rows, int, int, str | None], int]
 """(facts, objects, mask of those that changed, now, zone) -> when what rests on them next turns."""
 
 
+class RestsOn(msgspec.Struct, frozen=True):
+    """What one piece of a policy rests on: nothing else can make it come out otherwise."""
+
+    facts: int
+    """The mask of facts and kinds of objects that it reads."""
+    turns_with_facts: bool
+    """Whether it may turn at an instant that facts say, such as a day after a bill is due."""
+    turns_with_clock: bool
+    """Whether it may turn at an instant that time alone says, such as an hour of the day."""
+
+
+class Pieces(msgspec.Struct, frozen=True, kw_only=True):
+    """A policy in pieces, so that only those are evaluated again that may come out otherwise."""
+
+    told_count: int
+    """How many facts are not derived; the derived ones come after them."""
+    everything: int
+    """The mask of all facts and kinds of objects."""
+    derived: RestsOn
+    holds: RestsOn
+    pressure: RestsOn
+    evaluate_pressure: Callable[[Values, Rows, int, str | None], int | None]
+    find_actions: Callable[[int, bool, bool], tuple[int, ...]]
+    """(mask of changed facts, facts turned, clock turned) -> the actions that may come out otherwise,
+    in order."""
+    evaluate_action: tuple[
+        Callable[[Values, Rows, list[Candidate], list[int], int, str | None], None], ...
+    ]
+    """For each action: adds its candidates, and its index for each that is unknown."""
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that decides, compiled from one version of a brand folder."""
 
@@ -179,6 +210,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     evaluate_holds: EvaluateHolds
     evaluate_actions: EvaluateActions
     next_change: NextChange
+    pieces: Pieces
     influences: frozenset[str]
     """Events that can change a fact which anything decides by; after others the answer stands."""
     source_text: Any = ""

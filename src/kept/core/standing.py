@@ -4,6 +4,8 @@ An answer is made from findings (what all conditions came to). As long as they l
 stands, and nothing need be decided.
 """
 
+from collections.abc import Iterable
+
 from kept.core.decision import Decision
 from kept.core.reason import AlreadyQueued, Held, Reason
 from kept.core.rules import Findings, Policy
@@ -34,7 +36,7 @@ def are_alike(findings: Findings, before: Findings, decision: Decision, policy: 
 
     `decision` is what those before led to: of a candidate that it did not weigh no amount matters.
     """
-    if findings == before:
+    if findings is before or findings == before:
         return True
     found, known = findings.evaluation, before.evaluation
     if (
@@ -67,12 +69,15 @@ def next_end_of_offers(decision: Decision, findings: Findings, policy: Policy) -
 
 def next_change_of_reasons(decision: Decision) -> int:
     """Return when the first of the reasons against something ends."""
+    return next_end_of_reasons(distinct_reasons(decision), now=decision.decided_at)
+
+
+def next_end_of_reasons(reasons: Iterable[Reason], *, now: int) -> int:
+    """Return when the first of some reasons ends after now."""
     until = NEVER
-    for reason in distinct_reasons(decision):
+    for reason in reasons:
         # An action that is on its way already is looked at again when its message is settled.
-        if decision.decided_at < reason.until < until and not isinstance(
-            reason, AlreadyQueued | Held
-        ):
+        if now < reason.until < until and not isinstance(reason, AlreadyQueued | Held):
             until = reason.until
     return until
 

@@ -21,12 +21,13 @@ from kept.core.facts import find_address, read_facts
 from kept.core.fold.fold import OWN_EVENTS, FoldPlan
 from kept.core.message import IN_FLIGHT_STATES, Message
 from kept.core.reason import Braked, BreachNoticeDue, FactUnknown, HoldUnknown
+from kept.core.reevaluate import evaluate_known, reevaluate
 from kept.core.rules import Findings, Policy
 from kept.core.standing import (
     are_alike,
     distinct_reasons,
-    next_change_of_reasons,
     next_end_of_offers,
+    next_end_of_reasons,
 )
 from kept.core.suppression import changed_scopes, speaks_of_permission, wishes_of
 from kept.core.values import HOUR, NEVER
@@ -193,11 +194,23 @@ class Engine:
         known = customer.findings
         if known is not None and known[0] == now:
             return known[1]
-        plan, view, state = self.bundle.fact_plan, customer.view, customer.total(self.plan)
+        bundle, view, state = self.bundle, customer.view, customer.total(self.customers.plan)
+        plan, policy = bundle.fact_plan, bundle.policy
         values, objects = view.read(plan, state, now)
         zone = view.person(plan, state, customer.identifiers).zone
-        unknown = mask_of(view.unknown, self.controls.stale_facts)
-        findings = evaluate(values, objects, self.bundle.policy, unknown, now, zone)
+        changed, before = view.take_unevaluated(), view.evaluated
+        if view.unknown or self.controls.stale_facts:
+            evaluated = None
+        elif before is None or before.policy is not policy or changed < 0 or now < before.at:
+            evaluated = evaluate_known(values, objects, policy, now, zone)
+        else:
+            evaluated = reevaluate(before, values, objects, changed, now)
+        view.evaluated = evaluated
+        if evaluated is not None:
+            findings = evaluated.findings
+        else:
+            unknown = mask_of(view.unknown, self.controls.stale_facts)
+            findings = evaluate(values, objects, policy, unknown, now, zone)
         customer.findings = (now, findings)
         return findings
 
@@ -212,7 +225,10 @@ class Engine:
             standing is not None
             and standing.findings is not None
             and now < standing.until
-            and not any(message.expires_at <= now for message in customer.messages.values())
+            and not (
+                customer.messages
+                and any(message.expires_at <= now for message in customer.messages.values())
+            )
             and are_alike(
                 self.evaluate(customer, now),
                 standing.findings,
@@ -230,10 +246,19 @@ class Engine:
         Of facts that did not change it is known already; only those that did are looked at again.
         """
         policy, plan, view = self.bundle.policy, self.bundle.fact_plan, customer.view
+        turn, findings = customer.turn, customer.findings
+        if (
+            turn is not None
+            and turn[0] is policy
+            and findings is not None
+            and findings[0] == now
+            and not view.has_turned
+        ):
+            # Everything was read at this very instant.
+            return turn[1]
         state = customer.total(self.plan)
         told, objects = view.read(plan, state, now)
         zone = view.person(plan, state, customer.identifiers).zone
-        turn = customer.turn
         if turn is not None and turn[0] is policy and turn[1] <= now:
             return turn[1]
         changed = view.take_turned()
@@ -247,6 +272,18 @@ class Engine:
 
     def note_evaluated(self, customer: Customer, now: int) -> None:
         """Note that the standing answer rests on what all conditions come to just now."""
+        policy, view, findings = self.bundle.policy, customer.view, customer.findings
+        evaluated = view.evaluated
+        if (
+            evaluated is not None
+            and evaluated.policy is policy
+            and findings is not None
+            and findings[0] == now
+        ):
+            # When they turn was found out together with what they come to.
+            customer.turn = (policy, evaluated.turns_at)
+            view.take_turned()
+            return
         if customer.turn is not None and customer.turn[1] <= now:
             customer.turn = None
         self.next_turn(customer, now)
@@ -300,6 +337,7 @@ class Engine:
 
     def fold(self, customer: Customer, part_id: int, event: Event, *, silent: bool = False) -> None:
         """Add an event to the stream and to its customer; history (`silent`) wakes nobody."""
+        plan = self.customers.plan
         sequence = self.heard_through = self.store.append_event(part_id, event)
         speaks_of_consent = event.name in CONSENT_EVENTS or "gpc" in event.context
         if speaks_of_consent and self.keeps_records:
@@ -310,15 +348,15 @@ class Engine:
                 sequence=sequence,
                 before=customer.states[part_id].consents,
                 brand=self.bundle.brand,
-                categories=self.plan.categories,
+                categories=plan.categories,
             )
         if self.customers.regrouped:
             self.note_regrouped(event.received_at, silent=silent)
         is_news = not silent and self.keeps_records and speaks_of_permission(event)
-        before = wishes_of(customer.total(self.plan)) if is_news else None
-        customer.fold(self.plan, part_id, event, sequence)
+        before = wishes_of(customer.total(plan)) if is_news else None
+        customer.fold(plan, part_id, event, sequence)
         if before is not None:
-            after = wishes_of(customer.total(self.plan))
+            after = wishes_of(customer.total(plan))
             if scopes := changed_scopes(before, after, self.bundle):
                 self.store.append_notice(part_id, noted_at=event.received_at, scopes=scopes)
         customer.view.note(self.bundle.fact_plan, event)
@@ -334,7 +372,7 @@ class Engine:
         if speaks_of_consent:
             customer.standing = None
             if self.keeps_records:
-                keep_stop(self.store, self.plan, part_id, event)
+                keep_stop(self.store, plan, part_id, event)
         self.customers.mark_dirty(part_id, sequence)
         noted = self.customers.imported if silent else self.customers.touched
         noted[customer.customer_id] = customer
@@ -402,7 +440,8 @@ def open_messages_of(customer: Customer) -> tuple[OpenMessage, ...]:
 def standing_of(customer: Customer, decision: Decision, policy: Policy) -> Standing:
     """Return a decision as the answer in force."""
     findings = customer.findings[1] if customer.findings is not None else None
-    reasons_until = next_change_of_reasons(decision)
+    reasons = distinct_reasons(decision)
+    reasons_until = next_end_of_reasons(reasons, now=decision.decided_at)
     until = min(decision.valid_until, reasons_until)
     if findings is not None:
         until = min(until, next_end_of_offers(decision, findings, policy))
@@ -413,7 +452,7 @@ def standing_of(customer: Customer, decision: Decision, policy: Policy) -> Stand
     waits = (Braked, FactUnknown, HoldUnknown) if is_silent else Braked
     is_waiting = any(
         isinstance(reason, waits) or (isinstance(reason, BreachNoticeDue) and reason.is_searching)
-        for reason in distinct_reasons(decision)
+        for reason in reasons
     )
     return Standing(decision, findings, until, reasons_until, is_waiting)
 

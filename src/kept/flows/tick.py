@@ -84,7 +84,7 @@ def next_wake(engine: Engine, customer: Customer, now: int) -> int:
             return now + 1
         standing = standing_of(customer, decision, engine.bundle.policy)
     wake_at = standing.reasons_until
-    restricting = customer.restricting(engine.plan)
+    restricting = customer.restricting(engine.customers.plan)
     if restricting is None:
         has_slid = 0 < customer.view.valid_until <= now
         turn_at = engine.next_turn(customer, now)

@@ -8,17 +8,15 @@ import gc
 import multiprocessing
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from kept.clock import SystemClock
 from kept.core.brand.load import load_brand, read_brand
 from kept.core.bundle import Bundle
 from kept.core.compile import compile_brand
 from kept.core.values import format_instant
-from kept.errors import InputError, NotFoundError, SettingsError
+from kept.errors import InputError
 from kept.flows.read_history import entity_of
 from kept.flows.replay.components import (
     Connected,
@@ -30,29 +28,17 @@ from kept.flows.replay.components import (
 from kept.flows.replay.played import Component, Period
 from kept.flows.replay.player import Player
 from kept.flows.replay.policies import AsRecorded, Instead, Policies, RecordedBrands, Timeline
-from kept.flows.replay.reading import Readable, ReplayReading, note_replay
+from kept.flows.replay.reading import Readable
 from kept.flows.replay.tally import Tally, add_all, measure_of, tally
 from kept.ports import BrandRow
 from kept.recorded_port import Recorded, Setting
 from kept.runtime.folder import load_checked
-from kept.runtime.master_key import open_keys, open_keys_to_read
+from kept.runtime.records import Source, open_record, snapshot_of
 from kept.stores.replay import ReplayStore
-from kept.stores.sqlite import SqliteStore
-from kept.stores.sqlite.folder import DATABASE_NAME, FolderLock
-from kept.stores.sqlite.recorded import SqliteRecorded
-from kept.stores.vault import SealingVault
 
 PARTS_A_PIECE: Final = 2_000
 """At most about so many parts are read and played at once."""
 WORKERS_MAX: Final = 64
-
-
-class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a record is, and its master key."""
-
-    data: Path
-    master_key: str = ""
-    master_key_token: str = ""
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,64 +83,6 @@ class _Task(msgspec.Struct, frozen=True, kw_only=True):
     of: int
 
 
-def check_source(source: Source) -> None:
-    """Refuse what is no data folder before anything is opened or made.
-
-    Raises:
-        SettingsError: there is no store.
-    """
-    data = source.data
-    if data.is_file():
-        raise SettingsError(
-            f"{data} is a file; put a backup into a folder of its own first: "
-            f"`kept restore {data} --data FOLDER`"
-        )
-    if not (data / DATABASE_NAME).exists():
-        raise SettingsError(
-            f"there is no store in {data}; name the data folder of a server, or a copy of one"
-        )
-
-
-def open_record(source: Source) -> Recorded:
-    """Open a record to be read.
-
-    Raises:
-        SettingsError: there is none, or its keys are not there.
-    """
-    check_source(source)
-    data = source.data
-    keys = open_keys_to_read(data, source.master_key, token=source.master_key_token)
-    return SqliteRecorded(data, vault=SealingVault(keys))
-
-
-def is_in_use(data: Path) -> bool:
-    """Return whether a server runs on a data folder."""
-    try:
-        FolderLock(data).release()
-    except SettingsError:
-        return True
-    return False
-
-
-def note_reading(source: Source, reading: ReplayReading) -> None:
-    """Keep in the audit of a store on which no server runs that it is read for a replay.
-
-    Raises:
-        NotFoundError: its brand has no such purpose or legal entity.
-    """
-    keys = open_keys(source.data, source.master_key, token=source.master_key_token)
-    store = SqliteStore(source.data, vault=SealingVault(keys))
-    try:
-        row = store.load_brand()
-        if row is None:
-            raise NotFoundError(f"the record in {source.data} is empty: no brand was ever in force")
-        brand = read_brand(row.texts).brand
-        with store.transaction():
-            note_replay(store, brand, reading, actor="command line", now=SystemClock().now())
-    finally:
-        store.close()
-
-
 def replay(source: Source, trial: Trial) -> Replayed:
     """Play a record under the policy that it had and under another, and count both.
 
@@ -176,13 +104,30 @@ def replay(source: Source, trial: Trial) -> Replayed:
                 "try a policy on the record of its own brand"
             )
         period = _period_of(recorded, trial)
-        settings = tuple(recorded.read_settings())
+        entity = entity_of(known, purpose=trial.purpose, entity=trial.entity)
+        tasks = _split(source, trial, recorded, period=period, entity=entity)
+        # The record stays open: what its readers see of a database is what this one sees.
+        return Replayed(
+            recorded_version=in_force.version,
+            tried_version=brand.version,
+            period=period,
+            entity=entity,
+            purpose=trial.purpose,
+            tally=add_all(_play_all(tasks)),
+        )
     finally:
         recorded.close()
-    entity = entity_of(known, purpose=trial.purpose, entity=trial.entity)
-    tasks = [
+
+
+def _split(
+    source: Source, trial: Trial, recorded: Recorded, *, period: Period, entity: str
+) -> list[_Task]:
+    """Return what each process plays."""
+    settings = tuple(recorded.read_settings())
+    same = msgspec.structs.replace(source, snapshot=snapshot_of(recorded))
+    return [
         _Task(
-            source=source,
+            source=same,
             trial=trial,
             period=period,
             entity=entity,
@@ -192,14 +137,6 @@ def replay(source: Source, trial: Trial) -> Replayed:
         )
         for number in range(trial.workers)
     ]
-    return Replayed(
-        recorded_version=in_force.version,
-        tried_version=brand.version,
-        period=period,
-        entity=entity,
-        purpose=trial.purpose,
-        tally=add_all(_play_all(tasks)),
-    )
 
 
 def _brand_in_force(rows: Sequence[BrandRow]) -> BrandRow:

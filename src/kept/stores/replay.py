@@ -136,6 +136,10 @@ class ReplayStore:
             return [known[part_ids[0]]] if part_ids[0] in known else []
         return [known[part_id] for part_id in sorted(set(part_ids)) if part_id in known]
 
+    def find_part(self, part_id: int) -> Part | None:
+        """Return a part by its id, None where it was not seen yet."""
+        return self._parts.get(part_id)
+
     def load_links(self, part_ids: Sequence[int]) -> list[Link]:
         """Return every link that touches one of these parts."""
         keys = {key for part_id in part_ids for key in self._linked.get(part_id, ())}
@@ -179,7 +183,14 @@ class ReplayStore:
 
     def next_wake(self) -> tuple[int, int]:
         """Return the earliest (wake_at, customer_id), or NEVER and 0."""
-        return min(((at, each) for each, at in self.wakes.items()), default=(NEVER, 0))
+        wakes = self.wakes
+        if not wakes:
+            return NEVER, 0
+        if len(wakes) == 1:
+            # Most components are one customer.
+            ((customer_id, at),) = wakes.items()
+            return at, customer_id
+        return min((at, each) for each, at in wakes.items())
 
     # -- messages
 

@@ -9,8 +9,10 @@ A windowed aggregate keeps event-time buckets of the declared grain, and its win
 `window / grain` buckets, the one that now falls into included: exact by definition in every engine.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from itertools import pairwise
+from typing import Any, Final, NamedTuple, Protocol
 
 from kept.core.policy.types import INT_MAX, INT_MIN
 from kept.core.values import NEVER, SECOND, Value
@@ -280,6 +282,19 @@ class WindowedCount(Windowed):
         return super().look(slot, now)
 
 
+class Dwelt(NamedTuple):
+    """How long somebody dwelt on each value up to a visit, so that later ones need only be added."""
+
+    slot: Any
+    first: int
+    """The place of the oldest visit within the window."""
+    newest: int
+    """The place of the newest visit that is in the sums."""
+    last: Any
+    """That visit."""
+    times: dict[Any, int]
+
+
 class Dwell:
     """Time spent on a value: gaps between consecutive events, each capped, within a window.
 
@@ -307,18 +322,24 @@ class Dwell:
         oldest = merged[-1][0] // self._grain * self._grain - self._window
         return [visit for visit in merged if visit[0] > oldest][-VISITS_MAX:]
 
-    def _times(self, slot: Any, now: int) -> dict[Any, int]:
-        oldest = (now // self._grain + 1) * self._grain - self._window
-        times: dict[Any, int] = {}
-        for index, (at, _, value) in enumerate(slot):
-            if at < oldest or index + 1 == len(slot):
-                continue
-            times[value] = times.get(value, 0) + min(slot[index + 1][0] - at, self._gap)
+    def _add_times(self, visits: Any, times: dict[Any, int]) -> dict[Any, int]:
+        """Add the gaps between visits, and return the sums."""
+        longest = self._gap
+        for (at, _, value), following in pairwise(visits):
+            gap = following[0] - at
+            times[value] = times.get(value, 0) + min(gap, longest)
         return times
+
+    def _first_within(self, slot: Any, now: int) -> int:
+        """Return the place of the oldest visit that the window has."""
+        return bisect_left(slot, [(now // self._grain + 1) * self._grain - self._window])
 
     def read(self, slot: Any, now: int) -> Value | _Overflowing:
         """Return the value with the most time (or its seconds); None (or 0) where there is none."""
-        times = self._times(slot, now) if slot else {}
+        times = self._add_times(slot[self._first_within(slot, now) :], {}) if slot else {}
+        return self._lead(times)
+
+    def _lead(self, times: dict[Any, int]) -> Value:
         if not times:
             return 0 if self._seconds else None
         top = min(times, key=lambda value: (-times[value], value))
@@ -329,12 +350,30 @@ class Dwell:
 
     def next_change(self, slot: Any, now: int) -> int:
         """Return when the oldest visit within the window leaves it."""
-        oldest = (now // self._grain + 1) * self._grain - self._window
-        for at, _, _ in slot or ():
-            if at >= oldest:
-                return int((at // self._grain) * self._grain + self._window)
-        return NEVER
+        return self._leaves_at(slot, self._first_within(slot, now)) if slot else NEVER
+
+    def _leaves_at(self, slot: Any, first: int) -> int:
+        if first == len(slot):
+            return NEVER
+        return int((slot[first][0] // self._grain) * self._grain + self._window)
 
     def look(self, slot: Any, now: int) -> tuple[Value | _Overflowing, int]:
         """Return the value and when it next changes by itself."""
         return self.read(slot, now), self.next_change(slot, now)
+
+    def look_on(self, slot: Any, now: int, before: Dwelt | None) -> tuple[Value, int, Dwelt | None]:
+        """Return the same, and what the next look may go on from; most visits only add one more."""
+        if not slot:
+            return self._lead({}), NEVER, None
+        first = self._first_within(slot, now)
+        start, times = first, {}
+        if (
+            before is not None
+            and before.slot is slot
+            and before.first == first
+            and slot[before.newest] is before.last
+        ):
+            start, times = max(first, before.newest), dict(before.times)
+        times = self._add_times(slot[start:], times)
+        dwelt = Dwelt(slot, first, len(slot) - 1, slot[-1], times)
+        return self._lead(times), self._leaves_at(slot, first), dwelt

@@ -16,6 +16,7 @@ from kept.core.policy.build import UNIT_OF
 from kept.core.policy.to_python import ROW, Names, NullTest, PythonWriter
 from kept.core.policy.tree import (
     Aggregate,
+    And,
     Between,
     Call,
     Coalesce,
@@ -119,7 +120,8 @@ class _Writer:
                 return exact
         if isinstance(node, Aggregate):
             return self._over_rows(node)
-        inner = [change for child in node.children for change in self.changes(child)]
+        inner, children = self._in_week(node) if isinstance(node, And) else ([], node.children)
+        inner += [change for child in children for change in self.changes(child)]
         if isinstance(node, Call) and meets_now(node.function, node.arguments):
             inner.append(Turn(source=self._next_value(node), reads=node))
         return list({turn.source: turn for turn in inner}.values())
@@ -216,6 +218,32 @@ class _Writer:
             return []
         values = "".join(f"{value}, " for value in fulfil)
         return [f"k_next_at_{clock.function[6:]}s({self.zone}, {self.now}, ({values}))"]
+
+    def _in_week(self, node: And) -> tuple[list[Turn], tuple[Node, ...]]:
+        """Return when some hours of some weekdays begin or end, and the operands that are left.
+
+        Asked for apart, the hours would turn on the other days, too.
+        """
+        cycles: dict[str, tuple[Node, list[int]]] = {}
+        for operand in node.operands:
+            if not isinstance(operand, Compare | Between | OneOf):
+                continue
+            clock, _ = _read_shape(operand)
+            if clock is None or clock.function not in _CYCLES or clock.function in cycles:
+                continue
+            fulfil = _fulfilling(operand, _CYCLES[clock.function])
+            if fulfil is not None:
+                cycles[clock.function] = (operand, fulfil)
+        if len(cycles) < len(_CYCLES):
+            return [], node.operands
+        (weekday, days), (hour, hours) = cycles["local_weekday"], cycles["local_hour"]
+        rest = tuple(one for one in node.operands if one is not weekday and one is not hour)
+        if not days or not hours or len(days) * len(hours) == 7 * 24:
+            return [], rest
+        listed = [f"({''.join(f'{value}, ' for value in values)})" for values in (days, hours)]
+        source = f"k_next_in_week({self.zone}, {self.now}, {', '.join(listed)})"
+        both = msgspec.structs.replace(node, operands=(weekday, hour))
+        return [Turn(source=source, reads=both)], rest
 
     # -- everything else: when the function of time itself has another value -----------------------
 

@@ -1,7 +1,9 @@
 """What generated Python calls: the few operations that are too long to be written in place."""
 
-from collections.abc import Callable, Collection
+from bisect import bisect_right
+from collections.abc import Callable
 from datetime import date
+from functools import lru_cache
 from typing import Any, Final, Never
 
 from kept.core.policy.types import DATE_MAX, DATE_MIN, DECIMAL_ONE, INT_MAX, INT_MIN
@@ -12,6 +14,7 @@ from kept.core.policy.zones import (
     next_date_flip,
     next_hour_flip,
     next_local_change,
+    next_week_flip,
     next_weekday_flip,
 )
 from kept.core.values import DAY, HOUR, NEVER
@@ -146,16 +149,43 @@ def next_at_dates(zone: str | None, now: int, *days: int) -> int:
     return min(next_date_flip(found, now, day) for day in days)
 
 
-def next_at_hours(zone: str | None, now: int, hours: Collection[int]) -> int:
+def next_at_hours(zone: str | None, now: int, hours: tuple[int, ...]) -> int:
     """Return when the local hour next enters or leaves some hours."""
-    found = None if zone is None else find_zone(zone)
-    return NEVER if found is None else next_hour_flip(found, now, hours)
+    return _next_flip(zone, now, next_hour_flip, (hours,))
 
 
-def next_at_weekdays(zone: str | None, now: int, days: Collection[int]) -> int:
+def next_at_weekdays(zone: str | None, now: int, days: tuple[int, ...]) -> int:
     """Return when the local weekday next enters or leaves some days."""
-    found = None if zone is None else find_zone(zone)
-    return NEVER if found is None else next_weekday_flip(found, now, days)
+    return _next_flip(zone, now, next_weekday_flip, (days,))
+
+
+def next_in_week(zone: str | None, now: int, days: tuple[int, ...], hours: tuple[int, ...]) -> int:
+    """Return when some hours of some local weekdays next begin or end."""
+    return _next_flip(zone, now, next_week_flip, (days, hours))
+
+
+def _next_flip(
+    zone: str | None, now: int, find: Callable[..., int], values: tuple[tuple[int, ...], ...]
+) -> int:
+    if zone is None or find_zone(zone) is None:
+        return NEVER
+    flips = _flips_from(zone, now // DAY, find, values)
+    return flips[bisect_right(flips, now)]
+
+
+@lru_cache(maxsize=10_000)
+def _flips_from(
+    zone: str, day: int, find: Callable[..., int], values: tuple[tuple[int, ...], ...]
+) -> list[int]:
+    """Return the flips after the beginning of a day (UTC), up to the first of another day.
+
+    They are the same for everybody in a zone, and are asked for at every event.
+    """
+    found = find_zone(zone)
+    flips = [day * DAY if found is None else find(found, day * DAY, *values)]
+    while found is not None and flips[-1] < (day + 1) * DAY:
+        flips.append(find(found, flips[-1], *values))
+    return flips
 
 
 def steady(instant: Callable[[], int]) -> int:
@@ -184,6 +214,7 @@ RUNTIME: Final[dict[str, Any]] = {
     "k_next_at_weekdays": next_at_weekdays,
     "k_next_date": next_date,
     "k_next_hour": next_hour,
+    "k_next_in_week": next_in_week,
     "k_next_of": next_of,
     "k_overflow": overflow,
     "k_ratio": ratio,

@@ -107,6 +107,27 @@ def next_weekday_flip(zone: Zone, now: int, days: Collection[int]) -> int:
     return _next_flip(zone, now, days, unit=DAY)
 
 
+def next_week_flip(zone: Zone, now: int, days: Collection[int], hours: Collection[int]) -> int:
+    """Return the first instant after now at which some hours of some weekdays begin or end."""
+
+    def is_inside(instant: int) -> bool:
+        return (
+            local_value(zone, instant, unit=DAY) in days
+            and local_value(zone, instant, unit=HOUR) in hours
+        )
+
+    inside = is_inside(now)
+    change = now
+    # Two weeks of hours: then all of them have been seen.
+    for _ in range(14 * 25):
+        is_the_day = local_value(zone, change, unit=DAY) in days
+        # On other days no hour matters.
+        change = next_local_change(zone, change, unit=HOUR if is_the_day else DAY)
+        if is_inside(change) is not inside:
+            return change
+    return change
+
+
 def local_value(zone: Zone, instant: int, *, unit: int) -> int:
     """Return the local hour of the day, or the local weekday, by unit."""
     count = (instant + zone.offset_at(instant)) // unit

@@ -97,7 +97,10 @@ def load_components(
         yield Component(
             parts=one.parts,
             occasions=order_occasions(
-                events[i], traces, find_operators_links(one.links, ours, events[i])
+                events[i],
+                traces,
+                find_operators_links(one.links, ours, events[i]),
+                is_shared=recorded.is_shared,
             ),
             messages={message.message_id: message for message in messages[i]},
             dossiers=[*dossiers[i], *breaches],

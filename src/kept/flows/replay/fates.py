@@ -167,11 +167,18 @@ class Fates:
         if message is None:
             return
         recorded = self._recorded.get(recorded_id)
-        is_final = recorded is not None and not recorded.is_open and recorded.settled_at == now
-        ended = recorded.state if recorded is not None and is_final else "queued"
         outcome = str(told.get("outcome", ""))
+        ended = "queued"
+        if recorded is not None and not recorded.is_open and recorded.settled_at == now:
+            ended = recorded.state
+        if ended == "delivered" and outcome != "delivered":
+            # It was tried in vain, and reported as delivered at the same instant.
+            ended = "queued"
         engine = self._engine
-        if message.state == "leaving":
+        if message.state == "leaving" and (ended, outcome) == ("failed", "unknown"):
+            # Its attempt had been given up before, which leaves no event; then it bounced.
+            settle_as(engine, message, "failed", "unknown", now)
+        elif message.state == "leaving":
             self._end(message, _END.get(outcome) or ended, recorded, now)
         elif message.is_open and message.may_have_arrived and ended in ("delivered", "failed"):
             settle_as(engine, message, ended, outcome, now)

@@ -7,6 +7,7 @@ at a customer, a message about to be handed over, a question.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -56,6 +57,8 @@ class Occasion(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The decisions that were made then; of a look, the last one is what comes next."""
     is_answer: bool = False
     """Of a look: whether an event caused it, and not the passing of time."""
+    takes_back: bool = False
+    """Of a look: whether its first decision took back a message that was about to be handed over."""
 
     @property
     def trace(self) -> Trace:
@@ -79,6 +82,8 @@ def order_occasions(
     events: Sequence[StoredEvent],
     decided: Sequence[tuple[DecisionRow, Trace]],
     joins: Sequence[Join],
+    *,
+    is_shared: bool = False,
 ) -> list[Occasion]:
     """Return what happened to connected customers, in order.
 
@@ -86,9 +91,12 @@ def order_occasions(
         events: in stream order.
         decided: in order of their ids.
         joins: what operators said of who is who.
+        is_shared: whether several nodes may have decided.
     """
     breaks = frozenset(join.before_id for join in joins)
     made = [*_joined(joins, decided), *_group(decided, events, breaks)]
+    if is_shared:
+        made = [_after_others(one, events) for one in made]
     # Of what stands at one place of the stream, operators' words come before what follows of them.
     made.sort(key=lambda one: one[:2])
     merged: list[Occasion] = []
@@ -100,6 +108,18 @@ def order_occasions(
         merged.append(occasion)
     merged += [_of_event(stored) for stored in events[position:]]
     return _dated(merged)
+
+
+def _after_others(
+    placed: tuple[int, int, Occasion], events: Sequence[StoredEvent]
+) -> tuple[int, int, Occasion]:
+    """Return an occasion behind whatever other nodes heard before it, of which its own need not know."""
+    place, order, occasion = placed
+    for stored in events[bisect_right(events, place, key=lambda one: one.sequence) :]:
+        if stored.event.received_at >= occasion.now:
+            break
+        place = stored.sequence
+    return place, order, occasion
 
 
 def _of_event(stored: StoredEvent) -> Occasion:
@@ -170,10 +190,10 @@ def _group(
                 waiting.append((row, trace))
             continue
         if kind == "look":
-            start = _start_of_look(waiting)
+            start, takes_back = _start_of_look([each for _, each in waiting], trace)
             yield from alone(waiting[:start])
             looked = tuple(each for _, each in waiting[start:])
-            yield _occasion("look", row, (*looked, trace), events)
+            yield _occasion("look", row, (*looked, trace), events, takes_back=takes_back)
         else:
             yield from alone(waiting)
             yield _occasion(kind, row, (trace,), events)
@@ -181,15 +201,43 @@ def _group(
     yield from alone(waiting)
 
 
-def _start_of_look(judged: Sequence[tuple[DecisionRow, Trace]]) -> int:
-    """Return from which on decisions about messages belong to one look: it judges each once."""
-    seen: set[str] = set()
-    for start in range(len(judged), 0, -1):
-        message_id = judged[start - 1][1].request.message_id
-        if message_id in seen:
-            return start
-        seen.add(message_id)
-    return 0
+def _start_of_look(judged: Sequence[Trace], last: Trace) -> tuple[int, bool]:
+    """Return from which on decisions about messages belong to a look, and whether it took one back.
+
+    A look judges what is open one after the other, in the order in which it is listed. A message that
+    is taken back at its hand-over was judged before, out of that order, and then everything is looked
+    at again.
+    """
+    traces = [*judged, last]
+    start = next(
+        (start for start in range(len(traces)) if _is_one_look(traces[start:])), len(judged)
+    )
+    takes_back = start > 0 and not _is_listed(traces[start - 1], traces[start])
+    return start - takes_back, takes_back
+
+
+def _is_one_look(traces: Sequence[Trace]) -> bool:
+    """Return whether a look makes these decisions: about each message that waits, then about all."""
+    judged, last = traces[:-1], traces[-1]
+    listed = [one.message_id for one in traces[0].request.open_messages if not one.in_flight]
+    # What is not judged has expired by then.
+    left = {one.message_id for one in last.request.open_messages}
+    asked = [one.request.message_id for one in judged]
+    if [one for one in listed if one in left or one in asked] != asked:
+        return False
+    # What may go ahead stays; only a hand-over takes it back all the same, for it has another address.
+    return all(
+        _is_listed(one, following) or not _may_go_ahead(one) for one, following in pairwise(traces)
+    )
+
+
+def _is_listed(judged: Trace, following: Trace) -> bool:
+    message_id = judged.request.message_id
+    return any(one.message_id == message_id for one in following.request.open_messages)
+
+
+def _may_go_ahead(judged: Trace) -> bool:
+    return any(one.about == judged.request.about for one in judged.chosen)
 
 
 def _find_begun(
@@ -229,18 +277,26 @@ def _goes_on(
         between = bisect_right(settled, trace.heard_through)
         if between - bisect_right(settled, last.heard_through) != heard:
             return False
-    return (
-        row.decision_id == last.decision_id + 1
-        and row.part_id == last_row.part_id
-        and trace.decided_at == last.decided_at
-    )
+    # Ids need not be next to each other: where several nodes decide, others may lie between them.
+    return row.part_id == last_row.part_id and trace.decided_at == last.decided_at
 
 
 def _occasion(
-    kind: Kind, row: DecisionRow, traces: tuple[Trace, ...], events: Sequence[StoredEvent]
+    kind: Kind,
+    row: DecisionRow,
+    traces: tuple[Trace, ...],
+    events: Sequence[StoredEvent],
+    *,
+    takes_back: bool = False,
 ) -> tuple[int, int, Occasion]:
     first = traces[0]
-    occasion = Occasion(kind=kind, now=first.decided_at, part_id=row.part_id, traces=traces)
+    occasion = Occasion(
+        kind=kind,
+        now=first.decided_at,
+        part_id=row.part_id,
+        traces=traces,
+        takes_back=takes_back,
+    )
     return _place_of(first, events), 2 * first.decision_id + 1, occasion
 
 

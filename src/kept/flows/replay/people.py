@@ -24,11 +24,8 @@ class People:
 
     def home(self, part_id: int) -> Customer | None:
         """Return the customer that a part belongs to now, None where it was not seen yet."""
-        parts = self._store.load_parts([part_id])
-        if not parts:
-            return None
-        home: Customer = self._engine.customers.home_of(parts[0])
-        return home
+        part = self._store.find_part(part_id)
+        return None if part is None else self._engine.customers.home_of(part)
 
     def list_all(self) -> list[Customer]:
         """Return every customer that there is."""
@@ -89,5 +86,5 @@ class People:
     def _know(self, part_id: int) -> None:
         """Begin a part that no event named before: an operator did."""
         part = self._parts.get(part_id)
-        if part is not None and not self._store.load_parts([part_id]):
+        if part is not None and self._store.find_part(part_id) is None:
             self._engine.customers.add_part(part.identifier, claimed=part.claimed)

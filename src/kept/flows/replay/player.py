@@ -420,17 +420,28 @@ class Player:
         self._fates.heed(customer, occasion.traces[0].request.open_messages, self._now)
         if 0 < customer.wake_at <= self._now:
             self._rest(customer, customer.customer_id)
-        if self._follows:
-            # Whatever the record had forgotten by then, it decided anew.
-            customer.standing = None
-        with numbers_of(self._store, occasion):
+        with numbers_of(self._store, occasion) as ids:
             self._is_looking = True
-            react(self._engine, customer, self._now)
+            if occasion.takes_back:
+                self._begin_hand_over(occasion)
+            # Taking a message back looks at everything again by itself.
+            if ids or not self._follows:
+                self._look_at(customer)
             self._is_looking = False
         self._engine.customers.touched[customer.customer_id] = customer
 
+    def _look_at(self, customer: Customer) -> None:
+        if self._follows:
+            # Whatever the record had forgotten by then, it decided anew.
+            customer.standing = None
+        react(self._engine, customer, self._now)
+
     def _hand_over(self, occasion: Occasion) -> None:
-        request = occasion.trace.request
+        with numbers_of(self._store, occasion):
+            self._begin_hand_over(occasion)
+
+    def _begin_hand_over(self, occasion: Occasion) -> None:
+        request = occasion.traces[0].request
         message = self._fates.find(request.message_id)
         if message is None:
             return
@@ -438,10 +449,9 @@ class Player:
         if home is not None:
             self._fates.heed(home, request.open_messages, self._now)
         message = self._store.load_message(message.message_id)
-        if message.state not in WITHDRAWABLE_STATES:
-            return
-        with numbers_of(self._store, occasion):
-            if begin(self._engine, message, self._now) is not None:
+        if message.state in WITHDRAWABLE_STATES:
+            begun = begin(self._engine, message, self._now)
+            if begun is not None:
                 self._note_left(message)
 
     # -- decisions

@@ -68,6 +68,26 @@ def migrate(wire: Wire, folder: str, *, partitions: int = PARTITIONS) -> None:
         beside.close()
 
 
+def check_version(wire: Wire, folder: str) -> None:
+    """Refuse a database that is not one of Kept's, or whose schema this program does not know.
+
+    Raises:
+        SettingsError: it is to be read, and is not there or of another version.
+    """
+    _check_server(wire)
+    known = list_migrations(folder)[-1].version
+    version = _read_version(wire, newest=known)
+    if not version:
+        raise SettingsError(
+            f"{wire.address.place} holds nothing of Kept's; name the database that the nodes share"
+        )
+    if version < known:
+        raise SettingsError(
+            f"{wire.address.place} has schema version {version}, and this program reads {known}; "
+            "let a server of this version start on it once"
+        )
+
+
 def _check_server(wire: Wire) -> None:
     if wire.server_version < SERVER_MIN:
         raise SettingsError(

@@ -6,7 +6,7 @@ from typing import Any, Final, LiteralString
 from kept.errors import SettingsError
 from kept.stores.postgres.address import Address
 from kept.stores.postgres.driver import Wire, is_missing, load_driver
-from kept.stores.postgres.migrations import migrate
+from kept.stores.postgres.migrations import check_version, migrate
 from kept.stores.postgres.readers import Readers
 from kept.stores.queries import load_queries
 
@@ -16,8 +16,10 @@ VAULT_SUFFIX: Final = "_vault"
 class VaultDatabase:
     """Connections to it: one that writes, and some that read; any thread may use either."""
 
-    def __init__(self, address: Address, *, main: Address) -> None:
+    def __init__(self, address: Address, *, main: Address, reads_only: bool = False) -> None:
         """Connect, and make the database on the server of the store if it is not there.
+
+        With `reads_only` nothing is made or changed.
 
         Raises:
             SettingsError: it is not there and may not be made, or is not one of Kept's.
@@ -29,16 +31,21 @@ class VaultDatabase:
             "lock_timeout": "5s",
             "statement_timeout": "30s",
         }
+        if reads_only:
+            settings["default_transaction_read_only"] = "on"
         try:
             self._wire = Wire(address, settings)
         except SettingsError as error:
-            if not is_missing(error):
+            if reads_only or not is_missing(error):
                 raise
             _make_database(address, main)
             self._wire = Wire(address, settings)
         self._readers = Readers(address)
         try:
-            migrate(self._wire, "vault_migrations")
+            if reads_only:
+                check_version(self._wire, "vault_migrations")
+            else:
+                migrate(self._wire, "vault_migrations")
         except BaseException:
             self.close()
             raise

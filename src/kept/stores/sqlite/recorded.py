@@ -2,34 +2,25 @@
 
 import sqlite3
 from array import array
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, LiteralString
-
-import msgspec
 
 from kept.core.dossier import Dossier
 from kept.core.identity import Link, Part
 from kept.core.message import Message
-from kept.errors import ForgottenError, SettingsError, StoreError
-from kept.ports import HOUSE, VAULT_SETTING, BrandRow, DecisionRow, StoredEvent, Vault
+from kept.errors import SettingsError, StoreError
+from kept.ports import VAULT_SETTING, BrandRow, DecisionRow, StoredEvent, Vault
 from kept.ports_access import AuditEntry
 from kept.recorded_port import Setting, Trace, find_settings
-from kept.stores.codecs import (
-    decode_detail,
-    decode_event,
-    decode_identifier,
-    decode_message,
-    decode_texts,
-    pack_ids,
-)
+from kept.stores.codecs import pack_ids
 from kept.stores.queries import load_queries
+from kept.stores.recorded_rows import RecordedRows
 from kept.stores.sqlite.connections import open_reader, translate
 from kept.stores.sqlite.folder import DATABASE_NAME
 from kept.stores.sqlite.migrations import read_version
 
 CHUNK: Final = 5_000
-_decode_trace: Final = msgspec.msgpack.Decoder(Trace).decode
 
 
 class SqliteRecorded:
@@ -38,6 +29,8 @@ class SqliteRecorded:
     What was forgotten since is left out. No transaction is held open, so that a server beside it
     is not kept from anything.
     """
+
+    is_shared = False
 
     def __init__(self, folder: Path, *, vault: Vault) -> None:
         """Open the database of a data folder.
@@ -53,6 +46,7 @@ class SqliteRecorded:
             )
         self._queries: Mapping[str, LiteralString] = load_queries("sqlite/recorded.sql")
         self._vault = vault
+        self._rows = RecordedRows(vault)
         try:
             self._connection = open_reader(path)
         except sqlite3.Error as error:
@@ -78,37 +72,20 @@ class SqliteRecorded:
 
     def read_span(self) -> tuple[int, int]:
         """Return the first and the last instant of which the record knows."""
-        instants = [at for (at,) in self._fetch("find_decided_ends") if at is not None]
-        for sequence, part_id, sealed in self._fetch("load_end_events"):
-            content = self._unseal(part_id, "event", sealed, sequence)
-            if content is not None:
-                instants.append(decode_event(content).received_at)
-        return (min(instants), max(instants)) if instants else (0, 0)
+        decided = [at for (at,) in self._fetch("find_decided_ends")]
+        return self._rows.find_span(decided, self._fetch("load_end_events"))
 
     def read_brands(self) -> list[BrandRow]:
         """Return every folder that was in force."""
-        return [
-            BrandRow(version=version, in_force_at=in_force_at, texts=decode_texts(texts))
-            for version, in_force_at, texts in self._fetch("load_all_brands")
-        ]
+        return self._rows.open_brands(self._fetch("load_all_brands"))
 
     def read_acts(self) -> list[AuditEntry]:
         """Return what operators did, oldest first."""
-        unseal = self._vault.open
-        return [
-            AuditEntry(
-                entry_id=entry_id,
-                at=at,
-                actor=actor,
-                verb=verb,
-                detail=decode_detail(unseal(HOUSE, "audit", sealed, entry_id)),
-            )
-            for entry_id, at, actor, verb, sealed in self._fetch("load_all_acts")
-        ]
+        return self._rows.open_acts(self._fetch("load_all_acts"))
 
     def read_breaches(self) -> list[Dossier]:
         """Return the breaches that were declared."""
-        return self._dossiers(self._fetch("load_all_breaches"))
+        return self._rows.open_dossiers(self._fetch("load_all_breaches"))
 
     def read_settings(self) -> Iterator[Setting]:
         """Yield the first decision, and each by another brand or other controls."""
@@ -117,10 +94,7 @@ class SqliteRecorded:
     def _traces(self) -> Iterator[Trace]:
         after = 0
         while rows := self._fetch("load_all_decisions", (after, self._last_decision, CHUNK)):
-            for decision_id, part_id, sealed in rows:
-                content = self._unseal(part_id, "decision", sealed, decision_id)
-                if content is not None:
-                    yield _decode_trace(content)
+            yield from self._rows.open_traces(rows)
             after = rows[-1][0]
 
     # -- people
@@ -129,15 +103,7 @@ class SqliteRecorded:
         """Yield all parts in order of their ids."""
         after = 0
         while rows := self._fetch("load_all_parts", (after, CHUNK)):
-            for part_id, customer_id, claimed, sealed in rows:
-                content = self._unseal(part_id, "identifier", sealed, claimed)
-                if content is not None:
-                    yield Part(
-                        part_id=part_id,
-                        customer_id=customer_id,
-                        identifier=decode_identifier(content),
-                        claimed=bool(claimed),
-                    )
+            yield from self._rows.open_parts(rows)
             after = rows[-1][0]
 
     def read_links(self) -> Iterator[Link]:
@@ -149,72 +115,27 @@ class SqliteRecorded:
         """Return the events of these parts in stream order."""
         if self._events_of is None:
             self._events_of = self._scan("scan_events", self._last_sequence)
-        found = []
-        for rows in self._load("load_recorded_events", self._events_of, part_ids):
-            for sequence, part_id, sealed in rows:
-                content = self._unseal(part_id, "event", sealed, sequence)
-                if content is not None:
-                    event = decode_event(content)
-                    found.append(StoredEvent(sequence=sequence, part_id=part_id, event=event))
-        return found
+        pieces = self._load("load_recorded_events", self._events_of, part_ids)
+        return [one for rows in pieces for one in self._rows.open_events(rows)]
 
     def read_decisions(self, part_ids: Collection[int]) -> list[DecisionRow]:
         """Return the decisions about these parts in order of their ids."""
         if self._decisions_of is None:
             self._decisions_of = self._scan("scan_decisions", self._last_decision)
-        found = []
-        for rows in self._load("load_recorded_decisions", self._decisions_of, part_ids):
-            for decision_id, part_id, decided_at, placement, sealed in rows:
-                content = self._unseal(part_id, "decision", sealed, decision_id)
-                if content is not None:
-                    found.append(
-                        DecisionRow(
-                            decision_id=decision_id,
-                            part_id=part_id,
-                            decided_at=decided_at,
-                            placement=placement,
-                            trace=content,
-                        )
-                    )
-        return found
+        pieces = self._load("load_recorded_decisions", self._decisions_of, part_ids)
+        return [one for rows in pieces for one in self._rows.open_decisions(rows)]
 
     def read_messages(self, part_ids: Collection[int]) -> list[Message]:
         """Return the messages of these parts, oldest first."""
-        found = []
-        for message_id, part_id, sealed in self._fetch(
-            "load_recorded_messages", (pack_ids(part_ids),)
-        ):
-            content = self._unseal(part_id, "message", sealed, message_id)
-            if content is not None:
-                found.append(decode_message(content))
-        return found
+        rows = self._fetch("load_recorded_messages", (pack_ids(part_ids),))
+        return self._rows.open_messages(rows)
 
     def read_dossiers(self, part_ids: Collection[int]) -> list[Dossier]:
         """Return what was put before a person about these parts, and what breaches found of them."""
-        return self._dossiers(self._fetch("load_recorded_dossiers", (pack_ids(part_ids),)))
+        rows = self._fetch("load_recorded_dossiers", (pack_ids(part_ids),))
+        return self._rows.open_dossiers(rows)
 
     # -- the database
-
-    def _dossiers(self, rows: Iterable[Any]) -> list[Dossier]:
-        found = []
-        for kind, number, part_id, state, at, sealed in rows:
-            body = self._unseal(part_id, "dossier", sealed, f"{kind}.{number}")
-            if body is not None:
-                found.append(
-                    Dossier(
-                        kind=kind, number=number, part_id=part_id, state=state, at=at, body=body
-                    )
-                )
-        return found
-
-    def _unseal(
-        self, part_id: int, record: Any, sealed: bytes, record_id: int | str
-    ) -> bytes | None:
-        """Return a record's content, None where its part was forgotten while this is read."""
-        try:
-            return self._vault.open(part_id, record, sealed, record_id)
-        except ForgottenError:
-            return None
 
     def _scan(self, name: str, last: int) -> "dict[int, array[int]]":
         """Return which events, or decisions, each part has."""
