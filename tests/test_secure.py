@@ -28,6 +28,7 @@ MAY_START: Final = {"src/kept/cli/demo.py"}
 """Who may start a process: the demo starts a server of its own."""
 TALKS: Final = frozenset({"socket", "httpx", "smtplib", "http.client", "urllib.request", "ssl"})
 MAY_TALK: Final = {
+    "src/kept/analytics/spark_session.py": "looks whether the cluster that the operator named is there",
     "src/kept/channels/address.py": "judges every address that is posted to",
     "src/kept/channels/post.py": "posts to an address that was judged",
     "src/kept/channels/smtp.py": "speaks with the relay that the operator named",
@@ -37,6 +38,7 @@ MAY_TALK: Final = {
     "src/kept/cli/demo.py": "calls the demo's own server",
     "src/kept/cli/living.py": "calls the demo's own server",
     "src/kept/cli/person.py": "signs in to the operator's own server",
+    "src/kept/stores/postgres/driver.py": "knows when TLS to the operator's database fails",
     "src/kept/stores/vault/transit.py": "asks the key service that the operator named",
     "src/kept/web/provider.py": "asks the identity provider that the operator named",
     "src/kept/web/server.py": "listens",

@@ -178,6 +178,10 @@ class Wire:
             )
         )
 
+    def read_as_of(self, snapshot: str) -> None:
+        """Let the transaction that was just begun see what another one sees, which exported this."""
+        self.execute(f"SET TRANSACTION SNAPSHOT {quote_setting(snapshot)}")
+
     def execute(self, sql: str) -> str:
         """Run statements without parameters in one go; return the tag of the last."""
         tag: str = self._run(self._connection.execute(sql))

@@ -11,7 +11,7 @@ from kept.ports import VAULT_SETTING, BrandRow, DecisionRow, StoredEvent, Vault
 from kept.ports_access import AuditEntry
 from kept.recorded_port import Setting, Trace, find_settings
 from kept.stores.postgres.address import Address
-from kept.stores.postgres.driver import Wire, quote_setting
+from kept.stores.postgres.driver import Wire
 from kept.stores.postgres.migrations import check_version
 from kept.stores.postgres.texts import from_text
 from kept.stores.queries import load_queries
@@ -60,7 +60,7 @@ class PostgresRecorded:
             check_version(self._wire, "migrations")
             self._wire.execute(_BEGIN)
             if snapshot:
-                self._wire.execute(f"SET TRANSACTION SNAPSHOT {quote_setting(snapshot)}")
+                self._wire.read_as_of(snapshot)
             self._start_vault()
         except BaseException:
             self._wire.close()
