@@ -14,6 +14,9 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALL := $(PIP_INSTALL) --require-hashes --requirement
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup
+# What one suite needs that is too large for all.
+NEEDS_spark := $(VENV)/.spark
+NEEDS_history_how_to := $(VENV)/.readers
 # SDKs written for Node, which the end-to-end tests talk through where Node is found.
 CLIENTS := tests/e2e/clients
 COMPILE := uv pip compile --quiet pyproject.toml --universal --python-version 3.11 \
@@ -43,7 +46,7 @@ check: $(VENV)/.suites ## check format, lint, types, imports, docs and the house
 	$(BIN)/mkdocs build --strict
 	$(BIN)/python -m pytest --quiet tests/test_tidy.py tests/test_docs.py
 
-suites: $(VENV)/.suites $(VENV)/.clients $(if $(filter-out spark,$(SUITE)),,$(VENV)/.spark) ## run the slow suites (all, or SUITE=name for tests/suites/test_name.py)
+suites: $(VENV)/.suites $(VENV)/.clients $(or $(NEEDS_$(SUITE)),$(if $(SUITE),,$(NEEDS_spark) $(NEEDS_history_how_to))) ## run the slow suites (all, or SUITE=name for tests/suites/test_name.py)
 	@$(PYTEST) -m slow $(if $(SUITE),tests/suites/test_$(SUITE).py)
 
 audit: $(AUDIT)/.made ## ask for known weaknesses of what is locked, and follow requests through our own code
@@ -59,13 +62,14 @@ docs: $(VENV)/.dev ## build the documentation into site/
 lock: ## pin the newest versions that fit pyproject.toml, with hashes (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv/"; exit 1; }
 	@all=$$(mktemp) && trap 'rm -f '$$all EXIT && \
-	$(COMPILE) --upgrade --group build --group dev --group bench --group suites --extra spark -o $$all >/dev/null && \
+	$(COMPILE) --upgrade --group build --group dev --group bench --group suites --group readers --extra spark -o $$all >/dev/null && \
 	lock() { $(COMPILE) --generate-hashes --constraint $$all -o requirements/$$1.txt --upgrade $$2; } && \
 	lock runtime "--group build" && \
 	lock dev "--group build --group dev" && \
 	lock bench "--group build --group bench" && \
 	lock suites "--group build --group dev --group suites" && \
 	lock spark "--group build --extra spark" && \
+	lock readers "--group build --group readers" && \
 	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
 	--no-emit-find-links --generate-hashes --upgrade --group audit -o requirements/audit.txt
 
@@ -100,6 +104,11 @@ $(VENV)/.suites: requirements/suites.txt $(VENV)/.dev
 $(VENV)/.spark: requirements/spark.txt $(VENV)/.suites
 	@if ! command -v java >/dev/null; then echo "Java is not found: the tests that need Spark will be skipped"; \
 	else echo "Installing Spark (once)" && $(INSTALL) requirements/spark.txt && touch $@; fi
+
+$(VENV)/.readers: requirements/readers.txt $(VENV)/.suites
+	@echo "Installing pandas and Polars (once)"
+	@$(INSTALL) requirements/readers.txt
+	@touch $@
 
 # Not stamped where it cannot be done, so that a Node installed later is noticed.
 $(VENV)/.clients: $(wildcard $(CLIENTS)/package-lock.json) $(VENV)/.created

@@ -31,7 +31,6 @@ from kept.core.policy_sql.schema import schema_of
 from kept.errors import SettingsError
 from tests import example_base
 from tests.conftest import require_tool
-from tests.contract.test_history_how_to import block, expected, run_python, world
 from tests.e2e.served import Served, serve
 from tests.golden.policy_corpus import read_corpus, read_outcome
 from tests.golden.policy_judge import SCOPE
@@ -43,6 +42,7 @@ from tests.property.test_decision import NOW, brakes, facts, placements
 from tests.property.test_policy_sql import ask as ask_duckdb
 from tests.scenario.larkmead import compile_larkmead
 from tests.spark_cluster import SparkJudge, find_spark, run_cluster
+from tests.suites.test_history_how_to import block, expected, run_python, world
 
 T = TypeVar("T")
 pytestmark = [

@@ -1,12 +1,14 @@
-"""What the how-to shows is run on real files: every tool that is installed gives the same answer."""
+"""What the how-to shows is run on real files: every tool gives the same answer."""
 
 import re
+from importlib.util import find_spec
 from typing import Any
 
 import duckdb
 import pytest
 
 from kept.analytics import SqlSession
+from tests.conftest import require_tool
 from tests.history import World
 from tests.history_lives import lived
 from tests.scenario.larkmead import compile_larkmead
@@ -50,6 +52,11 @@ def run_python(code: str, **names: Any) -> Any:
     return names["answer"]
 
 
+def need(package: str) -> None:
+    """Skip a test whose package is missing; fail where all are required."""
+    require_tool(package if find_spec(package) else None, name=f"the package {package}")
+
+
 def test_duckdb_gives_the_same_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without Kept, on the folder alone."""
     monkeypatch.chdir(world.folder.parent)
@@ -57,16 +64,16 @@ def test_duckdb_gives_the_same_answer(world: World, monkeypatch: pytest.MonkeyPa
 
 
 def test_polars_gives_the_same_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where it is installed."""
-    pytest.importorskip("polars")
+    """Lazily, over all files at once."""
+    need("polars")
     monkeypatch.chdir(world.folder.parent)
     assert sorted(run_python(block("Polars", "python")).rows()) == expected(world)
 
 
 def test_pandas_gives_the_same_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where it is installed, with an engine for Parquet."""
-    pytest.importorskip("pandas")
-    pytest.importorskip("pyarrow")
+    """With an engine for Parquet, which it does not bring."""
+    need("pandas")
+    need("pyarrow")
     monkeypatch.chdir(world.folder.parent)
     answer = run_python(block("pandas", "python"))
     assert sorted(answer.itertuples(index=False, name=None)) == expected(world)
