@@ -42,7 +42,8 @@ def test_a_snapshot_shows_what_the_store_holds(stores: Stores) -> None:
         assert [part.identifier for part in found[3]] == [CAL]
         assert [row.state for row in seen.load_states([1, 2, 3])] == [b"folded"]
         assert [(link.part_a, link.part_b) for link in seen.load_links([2])] == [(1, 2)]
-        assert seen.load_mark() == 2
+        # Where several nodes write, no state waits for anything: nothing is left to be folded.
+        assert seen.load_mark() == (3 if store.is_shared else 2)
         assert [one.event for one in seen.load_events(after=2, limit=9)] == [make_event(2)]
         assert [one.message_id for one in seen.load_open_messages([1, 2, 3])] == ["m1"]
 

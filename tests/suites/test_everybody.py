@@ -2,18 +2,45 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from tests.conftest import require_tool
 from tests.e2e.command import ok, run_kept
 from tests.e2e.served import Served, serve
+from tests.postgres import Server, find_binaries, running_server
 
 
-def _tell_of_three(server: Served) -> None:
-    for number in range(3):
-        user = server.introduce()
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Server]:
+    """Run a PostgreSQL."""
+    require_tool(str(find_binaries() or "") or None, name="PostgreSQL")
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def own_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
+    """Give a server on either store."""
+    if request.param == "sqlite":
+        with serve(tmp_path) as served:
+            yield served
+        return
+    address = request.getfixturevalue("postgres").make().url
+    environment = {"EVERYBODY_AT": address}
+    with serve(tmp_path, "--database", "env:EVERYBODY_AT", environment=environment) as served:
+        yield served
+
+
+def _tell_of_three(server: Served) -> list[str]:
+    users = [server.introduce() for _ in range(3)]
+    for number, user in enumerate(users):
         server.make_regular(user)
         if number:
             server.track("Consent Given", user, entity="shop", purpose="marketing")
+    return users
 
 
 def test_who_is_meant_is_counted(own_server: Served) -> None:
@@ -73,6 +100,30 @@ def test_a_campaign_is_begun_shown_and_stopped(own_server: Served) -> None:
     ][:1]
     told = ok("campaign", "begin", action, "--pace", 60, "--dry-run", *data)
     assert re.match(rf"{action} is chosen for \d+ customers; nothing was begun.", told)
+
+
+def test_a_campaign_wakes_whom_it_is_about(own_server: Served) -> None:
+    """Each is decided anew when it is their turn, and what comes out leaves as always."""
+    data = ("--data", own_server.data)
+    ok("pause", "action:tea_club", *data)
+    users = _tell_of_three(own_server)
+    ok("base", "prepare", *data)
+    ok("resume", "action:tea_club", *data)
+
+    told = ok("campaign", "begin", "tea_club", "--pace", 6_000, *data)
+
+    assert "of 2 looked at" in told
+
+    own_server.wait_for(lambda: "done" in ok("campaign", "show", *data))
+
+    def said_to(user: str) -> list[str]:
+        identifier = {"identifier": f"user_id:{user}"}
+        profile = own_server.ok(own_server.admin("POST", "/customers/find", identifier))
+        return [message["action"] for message in profile["messages"]]
+
+    # By night it waits for the morning, so that it may be queued or have left.
+    own_server.wait_for(lambda: all("tea_club" in said_to(user) for user in users[1:]))
+    assert "tea_club" not in said_to(users[0])
 
 
 def test_whom_it_holds_may_be_forgotten(own_server: Served) -> None:

@@ -154,19 +154,22 @@ def _start_living(
 def _run(living: Living, show: "_Show", server: subprocess.Popen[bytes], seconds: int) -> None:
     clock = SystemClock()
     until = clock.now() + seconds * 1_000_000 if seconds else None
-    pause = threading.Event()
+    stopping = threading.Event()
+    # An exception could be raised where nobody hears it, such as within a clean-up of Python's own.
+    before = signal.signal(signal.SIGINT, lambda *_: stopping.set())
     with Live(show.draw(), console=Console(), refresh_per_second=4, screen=False) as live:
         try:
             while (until is None or clock.now() < until) and server.poll() is None:
+                if stopping.wait(SCENE_SECONDS):
+                    show.tell("said", "stopping")
+                    break
                 living.live()
                 show.look()
                 live.update(show.draw())
-                pause.wait(SCENE_SECONDS)
-        except KeyboardInterrupt:
-            show.tell("said", "stopping")
         except httpx.HTTPError as error:
             show.tell("alert", f"the server does not answer: {type(error).__name__}")
         finally:
+            signal.signal(signal.SIGINT, before)
             living.close()
 
 

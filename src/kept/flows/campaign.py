@@ -1,9 +1,9 @@
 """A campaign: those for whom a base says that an action is chosen are looked at now, at a set pace.
 
-It proposes, and decides nothing. Whoever's turn it is is woken, as by the wake table: everything about
-them is decided anew, and what comes out is queued and decided once more at its hand-over, as always.
-So a campaign can be stopped, braked and interrupted at any moment, and says nothing that would not be
-said to that customer anyhow.
+It proposes, and decides nothing. Whoever's turn it is is put into the wake table, from where any node
+takes them: everything about them is decided anew, and what comes out is queued and decided once more
+at its hand-over, as always. So a campaign can be stopped, braked and interrupted at any moment, and
+says nothing that would not be said to that customer anyhow.
 """
 
 import zlib
@@ -13,12 +13,14 @@ from typing import Any, Final
 import msgspec
 
 from kept.core.values import MINUTE, format_instant
-from kept.errors import ConflictError, InputError, NotFoundError
+from kept.errors import ConflictError, ContendedError, InputError, NotFoundError
 from kept.flows.engine import Engine
 from kept.flows.note_in_log import note_operator
-from kept.flows.react import react
 
 SETTING: Final = "campaign"
+DUTY: Final = "campaign"
+"""One node at a time moves a campaign, and whichever it is."""
+
 _MEMBERS_SETTING: Final = "campaign_members"
 PACE_MAX: Final = 60_000
 MEMBERS_MAX: Final = 5_000_000
@@ -65,12 +67,12 @@ def begin_campaign(
     """Begin to wake customers, in this order.
 
     Raises:
-        ConflictError: another campaign runs, or several nodes share the store.
+        ConflictError: another campaign runs.
+        ContendedError: another node is at it.
         InputError: the pace is none, or there are too many members.
         NotFoundError: the brand has no such action that leaves by itself.
     """
-    if engine.store.is_shared:
-        raise ConflictError("a campaign runs on an embedded store only, so far")
+    _take_duty(engine)
     running = load_campaign(engine)
     if running is not None and running.state == "running":
         raise ConflictError(f"the campaign {running.action} runs; stop it, or wait for its end")
@@ -102,8 +104,10 @@ def stop_campaign(engine: Engine, *, actor: str, now: int) -> CampaignView:
     """Wake nobody more; what is queued already stays, as it is everybody's own.
 
     Raises:
+        ContendedError: another node is at it.
         NotFoundError: none runs.
     """
+    _take_duty(engine)
     campaign = load_campaign(engine)
     if campaign is None or campaign.state != "running":
         raise NotFoundError("no campaign runs")
@@ -135,10 +139,16 @@ def view_campaign(engine: Engine, campaign: Campaign) -> CampaignView:
 
 def load_campaign(engine: Engine) -> Campaign | None:
     """Return the newest campaign."""
-    if engine.campaign is None and not engine.store.is_shared:
+    if engine.campaign is None or engine.store.is_shared:
         stored = engine.store.load_setting(SETTING)
-        if stored:
-            campaign = _decode(stored)
+        campaign = _decode(stored) if stored else None
+        known = engine.campaign
+        if campaign is None:
+            engine.campaign = None
+        elif known is not None and known[0].begun_at == campaign.begun_at:
+            # Another node may have moved it; whom it is about stays.
+            engine.campaign = (campaign, known[1])
+        else:
             members = engine.store.load_setting(_MEMBERS_SETTING) or b""
             listed = _decode_members(zlib.decompress(members)) if members else []
             engine.campaign = (campaign, listed)
@@ -146,7 +156,15 @@ def load_campaign(engine: Engine) -> Campaign | None:
 
 
 def advance_campaign(engine: Engine, now: int) -> int:
-    """Wake those whose turn it is; return how many."""
+    """Let those be woken whose turn it is; return how many."""
+    found = load_campaign(engine)
+    if found is None or found.state != "running":
+        return 0
+    if engine.store.is_shared:
+        if not engine.store.try_duty(DUTY):
+            return 0
+        # Until the duty was ours another node may have moved it, or ended it.
+        load_campaign(engine)
     if engine.campaign is None or engine.campaign[0].state != "running":
         return 0
     campaign, members = engine.campaign
@@ -159,11 +177,8 @@ def advance_campaign(engine: Engine, now: int) -> int:
     if count <= 0:
         return 0
     turn = members[campaign.woken : campaign.woken + count]
-    for part in engine.store.load_parts(turn):
-        # It may have been merged into another customer since, or forgotten.
-        customer = engine.customers.home_of(part)
-        react(engine, customer, now)
-        engine.customers.touched[customer.customer_id] = customer
+    # Whom it was merged into, or whether it was forgotten since, is found out as they are woken.
+    engine.store.save_wakes([(customer_id, now) for customer_id in turn])
     woken = campaign.woken + len(turn)
     # The rest of a minute's share is kept, so that slow paces are kept too.
     moved_at = min(since + count * MINUTE // campaign.pace, now)
@@ -183,6 +198,11 @@ def _is_braked(engine: Engine, campaign: Campaign) -> bool:
         or (brake.scope, brake.name) in (("action", rule.action), ("purpose", rule.purpose))
         for brake in engine.controls.brakes
     )
+
+
+def _take_duty(engine: Engine) -> None:
+    if not engine.store.try_duty(DUTY):
+        raise ContendedError("another node is at work on the campaign")
 
 
 def _keep(engine: Engine, campaign: Campaign, members: Sequence[int]) -> None:

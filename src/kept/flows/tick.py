@@ -42,8 +42,8 @@ def tick(engine: Engine, now: int) -> int:
     watch_sources(engine, now)
     settle_import(engine, now, limit=IMPORTED_A_TICK)
     schedule(engine, now)
-    woken = _wake(engine, now)
     advance_campaign(engine, now)
+    woken = _wake(engine, now)
     settle_unclear(engine, now)
     schedule(engine, now)
     if not engine.store.is_shared:

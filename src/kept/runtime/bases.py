@@ -20,7 +20,7 @@ from kept.core.bundle import Bundle
 from kept.core.decision import Controls
 from kept.core.fold.fold import FoldPlan
 from kept.core.values import SECOND, format_instant
-from kept.errors import ConflictError, KeptError, SettingsError, StoreError
+from kept.errors import ConflictError, KeptError, StoreError
 from kept.flows.engine import Engine
 from kept.flows.extract_base import Extracted, extract_base
 from kept.flows.prove_base import find_differences
@@ -161,10 +161,7 @@ class Bases:
     def _fill(self) -> None:
         started = read_monotonic()
         bundle, plan, _, _ = self._in_force()
-        store: Any = self._submit(lambda engine, now: engine.store).result()
-        if not hasattr(store, "snapshot"):
-            raise SettingsError("a base can be taken of an embedded store only, so far")
-        reader: SnapshotStore = store
+        reader: SnapshotStore = self._submit(lambda engine, now: engine.store).result()
         base = self._open(self._view.engine)
 
         def go_on(count: int) -> bool:

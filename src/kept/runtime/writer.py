@@ -120,7 +120,7 @@ class Writer:
             message = "more arrives than can be made durable just now; try again soon"
             raise OverloadedError(message, retry_after_seconds=1)
         if not self.is_well:
-            message = "the store cannot be written just now (is the disk full?); try again soon"
+            message = "the store cannot be written just now, and the log says why; try again soon"
             raise StoreError(message)
 
     # -- the thread
@@ -131,6 +131,7 @@ class Writer:
             try:
                 self._commit(asked)
             except StoreError as error:
+                _log.warning("the store failed, and is opened again: %s", error)
                 self._refuse(asked, error)
                 self._reopen()
             except Exception as error:  # noqa: BLE001 - the outer edge of the writer

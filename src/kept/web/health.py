@@ -44,7 +44,7 @@ async def show_ready(call: Call) -> Ready:
         case "refusing" if writer.refusal is not None:
             raise writer.refusal
         case "refusing":
-            raise StoreError("the store cannot be written just now (is the disk full?)")
+            raise StoreError("the store cannot be written just now; the log says why")
     return Ready()
 
 

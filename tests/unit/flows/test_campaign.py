@@ -1,5 +1,8 @@
 """A campaign wakes people at its pace, and decides nothing that would not be decided anyhow."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from kept.analytics.duckdb_base import DuckDbBase
@@ -7,15 +10,19 @@ from kept.core.values import HOUR, MINUTE, SECOND
 from kept.errors import ConflictError, InputError, NotFoundError
 from kept.flows.ask_base import ReachWanted, find_chosen
 from kept.flows.campaign import (
+    CampaignView,
     advance_campaign,
     begin_campaign,
     load_campaign,
     show_campaign,
     stop_campaign,
 )
+from kept.flows.engine import Engine
 from kept.flows.extract_base import extract_base
 from kept.flows.stage import Stage
+from kept.flows.together import do_together
 from kept.stores.memory import MemoryStore
+from tests.memory_shared import Shared
 from tests.scenario.larkmead import compile_larkmead
 from tests.unit.flows.test_guarantees import NOON, introduce, reopened, sent, tell
 
@@ -117,3 +124,30 @@ def test_whoever_it_wakes_is_decided_as_always(stage: Stage) -> None:
     begin(stage, members, pace=600)
     stage.advance(stage.now + 2 * SECOND)
     assert (sent(stage, "ana"), sent(stage, "ben")) == (["lamp_offer"], [])
+
+
+def test_several_nodes_move_it_at_one_pace() -> None:
+    """Whichever moves it, and whichever stops it; the other knows at its next tick."""
+    shared = Shared()
+    one, two = (
+        Engine(shared.connect(), compile_larkmead(), secret=b"", public_url="https://kept.example")
+        for _ in range(2)
+    )
+    for engine in (one, two):
+        engine.node_id = engine.store.join("test")
+
+    def do(engine: Engine, job: Callable[[Engine, int], Any], now: int) -> Any:
+        return do_together(engine, job, lambda _: now)
+
+    def begin(engine: Engine, now: int) -> CampaignView:
+        return begin_campaign(engine, "lamp_offer", NOBODY, pace=60, actor="olga", now=now)
+
+    do(one, begin, NOON)
+    with pytest.raises(ConflictError):
+        do(two, begin, NOON)
+    ticks = [NOON + tenth * SECOND // 10 for tenth in range(61)]
+    assert sum(do(engine, advance_campaign, now) for now in ticks for engine in (one, two)) == 6
+    assert [wake[0] for wake in two.store.load_due_wakes(now=ticks[-1], limit=9)] == NOBODY[:6]
+    stopped = do(two, lambda engine, now: stop_campaign(engine, actor="olga", now=now), ticks[-1])
+    assert stopped.woken == 6
+    assert do(one, advance_campaign, NOON + MINUTE) == 0

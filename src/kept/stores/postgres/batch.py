@@ -61,6 +61,7 @@ class Batch:
     def put(self, table: Table, key: Any, row: Row) -> None:
         """Gather a row in the place of one with the same key."""
         self._session.require_transaction()
+        self._session.stay()
         self.rows[table][key] = row
 
     def settle(self, *tables: Table) -> None:

@@ -13,20 +13,12 @@ from kept.recorded_port import Setting, Trace, find_settings
 from kept.stores.postgres.address import Address
 from kept.stores.postgres.driver import Wire
 from kept.stores.postgres.migrations import check_version
+from kept.stores.postgres.snapshot import BEGIN, READS_ALONE
 from kept.stores.postgres.texts import from_text
 from kept.stores.queries import load_queries
 from kept.stores.recorded_rows import RecordedRows
 
 CHUNK: Final = 5_000
-STATEMENT_SECONDS: Final = 55
-"""How long one question may take: less than an answer is waited for."""
-_SETTINGS: Final = {
-    "default_transaction_read_only": "on",
-    "statement_timeout": f"{STATEMENT_SECONDS}s",
-    # Between two questions customers are played, which may take its time.
-    "idle_in_transaction_session_timeout": "0",
-}
-_BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
 class PostgresRecorded:
@@ -55,10 +47,10 @@ class PostgresRecorded:
         self._queries = load_queries("postgres/recorded.sql")
         self._vault = vault
         self._rows = RecordedRows(vault)
-        self._wire = Wire(address, _SETTINGS)
+        self._wire = Wire(address, READS_ALONE)
         try:
             check_version(self._wire, "migrations")
-            self._wire.execute(_BEGIN)
+            self._wire.execute(BEGIN)
             if snapshot:
                 self._wire.read_as_of(snapshot)
             self._start_vault()

@@ -5,6 +5,8 @@ from threading import Lock, get_ident
 from types import TracebackType
 from typing import Any, Final, LiteralString, Protocol
 
+from kept.clock import read_monotonic
+from kept.core.values import SECOND
 from kept.errors import ContendedError, KeptError, StoreError
 from kept.stores.postgres.address import Address
 from kept.stores.postgres.driver import UnfitValueError, Wire
@@ -14,6 +16,8 @@ from kept.stores.postgres.readers import Readers
 IDLE_SECONDS: Final = 2.0
 """How long a transaction may wait for its own node, before the server ends it: a node that stalls
 loses its locks by itself, and nothing that it had is durable then."""
+STAY_SECONDS: Final = 0.5
+"""After how much work without a statement a node says that it is still there."""
 LOCK_SECONDS: Final = 4.0
 """How long a lock is waited for: longer than a node that stalls can hold it."""
 STATEMENT_SECONDS: Final = 30.0
@@ -72,6 +76,7 @@ class Session:
         self.has_tombstones = False
         """These three as they were told when the transaction began."""
         self._owner = 0
+        self._asked_at = 0
         self._broken: KeptError | UnfitValueError | None = None
         self._failure: StoreError | None = None
         self._late: list[int] = []
@@ -188,6 +193,11 @@ class Session:
             self.write(sql, (lock,))
         self._late.append(lock)
 
+    def stay(self) -> None:
+        """Let a node that is slow, on a machine that is busy, not be taken for one that stalls."""
+        if read_monotonic() - self._asked_at > STAY_SECONDS * SECOND:
+            self._ask("SELECT 1", ())
+
     def refuse(self, error: KeptError) -> KeptError:
         """Note why this transaction cannot become durable any more, and return that."""
         self._broken = error
@@ -200,10 +210,12 @@ class Session:
     def _ask(self, sql: LiteralString, parameters: Sequence[Any]) -> list[Any]:
         self._refuse_broken()
         try:
-            return self._wire.fetch(sql, parameters)
+            rows = self._wire.fetch(sql, parameters)
         except (KeptError, UnfitValueError) as error:
             self._note(error)
             raise
+        self._asked_at = read_monotonic()
+        return rows
 
     def _open_transaction(self, sql: str) -> None:
         self._wire.told = ""
@@ -215,6 +227,7 @@ class Session:
         told = self._wire.told.split(" ")
         if len(told) != 4:  # "kept", and what follows
             raise StoreError(f"{self.place} does not tell what a transaction needs: no notice came")
+        self._asked_at = read_monotonic()
         self.control_version, self.began_at = int(told[1]), int(told[2])
         self.has_tombstones = told[3] == "1"
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from typing import Final, LiteralString
 
 from kept.errors import SettingsError
@@ -26,6 +27,7 @@ from kept.stores.postgres.records import Records
 from kept.stores.postgres.requests import Requests
 from kept.stores.postgres.session import Session
 from kept.stores.postgres.shared import Control, Locks
+from kept.stores.postgres.snapshot import take_snapshot
 from kept.stores.postgres.stream import Claims, Stream
 from kept.stores.postgres.vault import NewKeys, take_up_vault
 from kept.stores.postgres.vault_database import VaultDatabase
@@ -100,7 +102,10 @@ class PostgresStore:
         session.participants += (identity, batch, lookups, derived, claims, locks, control, log)
         # New keys come last: whatever the others sealed may have made one.
         session.participants += (erasure, guards, witness, new_keys)
-        self.transaction = session.transaction
+        self.transaction, self.snapshot = (
+            session.transaction,
+            partial(take_snapshot, address, vault=vault, queries=queries),
+        )
         self._take_stream(stream, claims)
         self._take_identity(identity)
         self._take_derived(derived)

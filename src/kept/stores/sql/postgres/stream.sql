@@ -4,6 +4,10 @@
 -- Return events in stream order after a sequence.
 SELECT part_id, sequence, body FROM events WHERE sequence > $1 ORDER BY sequence LIMIT $2;
 
+-- find_last_sequence --
+-- Return the sequence of the newest event, 0 if there is none.
+SELECT coalesce(max(sequence), 0) FROM events;
+
 -- load_part_events --
 -- Return events of these parts in stream order, after a sequence.
 SELECT part_id, sequence, body FROM events
