@@ -1,7 +1,7 @@
 """The store on PostgreSQL, shared by many nodes: the port's methods, each from its room."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from typing import Final, LiteralString
 
@@ -69,10 +69,8 @@ class PostgresStore:
         # Whatever is open already is closed again if the rest cannot be opened.
         with ExitStack() as opened:
             opened.callback(database.close)
-            readers = Readers(address)
-            opened.callback(readers.close)
-            self._session = session = Session(address, readers)
-            opened.callback(session.close)
+            readers = opened.enter_context(closing(Readers(address)))
+            self._session = session = opened.enter_context(closing(Session(address, readers)))
             session.migrate()
             take_up_vault(session, vault, queries)
             opened.callback(vault.close)
@@ -84,7 +82,6 @@ class PostgresStore:
             stream = Stream(session, readers, batch, vault=vault, queries=queries)
             identity = Identity(session, batch, lookups, held=held, vault=vault, queries=queries)
             derived = Derived(session, batch, stream, vault=vault, queries=queries)
-
             erasure = Erasure(session, batch, lookups, vault=vault, queries=queries)
             erasure.forget_parts = (identity.forget_parts, derived.forget_saved)
             guards = Guards(session, database, queries)
@@ -102,10 +99,8 @@ class PostgresStore:
         session.participants += (identity, batch, lookups, derived, claims, locks, control, log)
         # New keys come last: whatever the others sealed may have made one.
         session.participants += (erasure, guards, witness, new_keys)
-        self.transaction, self.snapshot = (
-            session.transaction,
-            partial(take_snapshot, address, vault=vault, queries=queries),
-        )
+        snapshot = partial(take_snapshot, address, vault=vault, queries=queries)
+        self.transaction, self.snapshot = session.transaction, snapshot
         self._take_stream(stream, claims)
         self._take_identity(identity)
         self._take_derived(derived)
