@@ -25,6 +25,8 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
     """A body with the places that are written over before each use."""
 
     content: bytes
+    type: str = ""
+    """Of a single event: its path names it, as SDKs do."""
     message_ids: tuple[int, ...]
     customers: tuple[int, ...]
     """Places of customer numbers; those of one event follow each other."""
@@ -194,10 +196,10 @@ def _to_template(events: Sequence[dict[str, object]], *, is_batch: bool = False)
     else:
         event = {"messageId": MESSAGE_MARK, "timestamp": INSTANT, "userId": f"u-{CUSTOMER_MARK}"}
         content = msgspec.json.encode({**event, **events[0], "sentAt": INSTANT})
-    return _mark(content)
+    return _mark(content, type="" if is_batch else str(events[0]["type"]))
 
 
-def _mark(content: bytes) -> Template:
+def _mark(content: bytes, *, type: str = "") -> Template:  # noqa: A002 - the field's own word
     """Return the template of a body, with the places of all marks."""
     customers = _find_all(content, CUSTOMER_MARK.encode())
     message_ids = _find_all(content, MESSAGE_MARK.encode())
@@ -208,6 +210,7 @@ def _mark(content: bytes) -> Template:
         start = end
     return Template(
         content=content,
+        type=type,
         message_ids=message_ids,
         customers=customers,
         customers_per_event=tuple(per_event),

@@ -13,7 +13,7 @@ from bench.load import Result, run_load
 from bench.row import Figures
 from bench.scale import Scale
 from bench.service import Service, StartService, running_kept
-from bench.stream import Plan
+from bench.stream import EVENT_PATH, Plan
 from bench.whole_path import BASELINE, KEPT, check_success, introduce, make_tag, saturate
 from bench.workspace import fresh_directory
 
@@ -63,7 +63,7 @@ def run_at_rate(service: Service, scale: Scale, *, rate: float, customers: int =
     result = run_load(
         Plan(
             port=service.port,
-            path="/v1/track",
+            path=EVENT_PATH,
             headers=dict(service.headers),
             # So many that a slow moment of the server never keeps an event from being sent in time.
             connections=256,

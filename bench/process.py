@@ -32,6 +32,11 @@ class Program:
         """Return the resident memory of the program and its children."""
         return sum(_read_resident_bytes(pid) for pid in list_tree(self.pid))
 
+    @property
+    def is_running(self) -> bool:
+        """Return whether the program has not ended."""
+        return self._process.poll() is None
+
     def check_alive(self) -> None:
         """Raise if the program has ended, with the end of what it said."""
         if self._process.poll() is not None:

@@ -92,6 +92,21 @@ def running_kept(
         command += ["--deliver", "providers", "--allow-private-webhooks"]
     with _running_ready(command, directory, port=port, provider_url=provider_url) as kept:
         yield kept
+        if kept.program.is_running:
+            _check_taken(port)
+
+
+def _check_taken(port: int) -> None:
+    """Raise where events were put aside: what that costs is no figure of what taking them costs."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)
+    try:
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
+    finally:
+        connection.close()
+    aside = [line for line in lines if line.startswith("kept_quarantined_events_total{")]
+    if any(float(line.rpartition(" ")[2]) for line in aside):
+        raise RuntimeError(f"not every event was taken: {aside}")
 
 
 @contextmanager

@@ -19,6 +19,9 @@ from bench.bodies import (
     make_raw,
 )
 
+EVENT_PATH = "/v1/{type}"
+"""Where a single event goes: the path says of which type it is, and an event of another is put aside."""
+
 SEQUENCE_WIDTH = 12
 """How many digits of a message id count the events of a plan; the rest is the plan's tag."""
 
@@ -127,7 +130,7 @@ def _make_head(plan: Plan, template: Template) -> bytes:
     if not plan.path:
         return b""
     lines = [
-        f"POST {plan.path} HTTP/1.1",
+        f"POST {plan.path.replace('{type}', template.type)} HTTP/1.1",
         f"Host: 127.0.0.1:{plan.port}",
         "Content-Type: application/json",
         f"Content-Length: {len(template.content)}",

@@ -21,7 +21,7 @@ from bench.service import (
     running_kept,
     running_own_front,
 )
-from bench.stream import Plan
+from bench.stream import EVENT_PATH, Plan
 from bench.workspace import fresh_directory
 
 KEPT = "Kept"
@@ -93,7 +93,7 @@ def saturate(
     is_batch = batch_size > 1
     plan = Plan(
         port=service.port,
-        path="/v1/batch" if is_batch else "/v1/track",
+        path="/v1/batch" if is_batch else EVENT_PATH,
         headers=dict(service.headers),
         body="batches" if is_batch else "events",
         batch_size=batch_size,

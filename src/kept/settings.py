@@ -49,7 +49,7 @@ TOOL_ALERT_SECONDS: Final = 300.0
 """After how long without a call that a tool took the operator is alerted."""
 DRAIN_SECONDS: Final = 20.0
 """How long a stopping server waits for hand-overs that have begun."""
-WRITE_BEHIND_PARTS: Final = 200
+WRITE_BEHIND_PARTS: Final = 50
 """Changed states that one commit writes along, once enough of them wait."""
 WRITE_BEHIND_MOST: Final = 2_000
 """Changed states that one commit writes along at most."""

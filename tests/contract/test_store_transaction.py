@@ -125,6 +125,10 @@ APART = {
 which has tests of its own."""
 
 
+ON_A_DISK = ["sqlite", "postgres"]
+"""Below memory lies nothing that could fail; and how SQLite writes behind, or seals, adds no way to."""
+
+
 def test_the_battery_knows_every_method_of_the_port() -> None:
     """A method that is added to the port must be added to the lists above."""
     declared = vars(Store).keys() | vars(LogStore).keys()
@@ -139,6 +143,7 @@ def test_a_write_outside_of_a_transaction_is_a_bug(store: Store, name: str) -> N
         WRITES[name](store)
 
 
+@pytest.mark.parametrize("stores", ON_A_DISK, indirect=True)
 @pytest.mark.parametrize("name", [*WRITES, *READS])
 def test_no_error_of_the_driver_leaks(stores: Stores, name: str) -> None:
     """Whatever fails below comes out as `StoreError`, with the driver's error as its cause."""
@@ -151,6 +156,7 @@ def test_no_error_of_the_driver_leaks(stores: Stores, name: str) -> None:
     assert not isinstance(raised.value.__cause__, KeptError)
 
 
+@pytest.mark.parametrize("stores", ON_A_DISK, indirect=True)
 @pytest.mark.parametrize("name", [*WRITES, *READS])
 def test_a_closed_store_says_so_in_our_words(stores: Stores, name: str) -> None:
     """Nothing else than `StoreError` comes from a store that was closed."""

@@ -42,11 +42,11 @@ from kept.ports import StateRow, Store, StoredEvent
 
 ROUND: Final = DAY
 """Everybody is looked at once in so long: something may be kept so much longer than its limit."""
-EVENTS_A_PIECE: Final = 200
+EVENTS_A_PIECE: Final = 60
 FINISHING_COSTS: Final = 25
 """Exchanging or erasing a state takes about as long as reading so many events."""
-CUSTOMERS_A_PIECE: Final = 50
-ROWS_A_PIECE: Final = 500
+CUSTOMERS_A_PIECE: Final = 15
+ROWS_A_PIECE: Final = 150
 RETENTION_SETTING: Final = "retention"
 
 

@@ -26,7 +26,7 @@ from kept.flows.sources import save_heard, watch_sources
 WAKES_A_TICK: Final = 500
 SHARED_WAKES_A_TICK: Final = 100
 """The same where several nodes share the store, and others wait for what a tick has locked."""
-FLUSHED_A_TICK: Final = 500
+FLUSHED_A_TICK: Final = 100
 IMPORTED_A_TICK: Final = 1_000
 CLAIMS_KEPT: Final = 8 * DAY
 CLAIMS_DROPPED: Final = 50_000
