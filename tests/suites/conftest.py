@@ -9,6 +9,16 @@ from tests.conftest import require_tool
 from tests.e2e.relay import Relay, relay_to
 from tests.e2e.sdks import CLIENTS, Clients
 from tests.e2e.served import Served, serve
+from tests.postgres import TEMPLATE, Server, find_binaries, running_server
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Server]:
+    """Run one PostgreSQL for a module, with a template that has the schema."""
+    require_tool(str(find_binaries() or "") or None, name="PostgreSQL")
+    with running_server() as running:
+        running.make_template(TEMPLATE)
+        yield running
 
 
 @pytest.fixture(scope="module")

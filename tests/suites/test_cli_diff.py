@@ -180,3 +180,6 @@ def test_wrong_input_is_told_all_at_once(change: Callable[..., Path], tmp_path: 
     told = ("--by", "ana", "--allow", "pressure", "--because", "x", "--out", tmp_path / "a.note")
     done = run_kept("approve-change", EXAMPLE, EXAMPLE, "--key", EXAMPLE / "brand.yaml", *told)
     assert "holds no approver's key" in done.err
+    idle = run_kept("diff", EXAMPLE, EXAMPLE, "--database", "postgresql:///kept")
+    assert "--against" in idle.err
+    assert idle.code == 1

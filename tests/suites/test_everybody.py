@@ -7,18 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import require_tool
 from tests.e2e.command import ok, run_kept
 from tests.e2e.served import Served, serve
-from tests.postgres import Server, find_binaries, running_server
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Server]:
-    """Run a PostgreSQL."""
-    require_tool(str(find_binaries() or "") or None, name="PostgreSQL")
-    with running_server() as server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

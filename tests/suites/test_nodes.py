@@ -11,19 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.crash.providers import Providers, run_providers
-from tests.postgres import TEMPLATE, Server, running_server
+from tests.postgres import Server
 from tests.suites.fleet import Fleet, Member, figures, fleet_on, until
 
 RESUMED_WITHIN = 5.0
 BILLS = 120
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    """Run one PostgreSQL for the module."""
-    with running_server() as running:
-        running.make_template(TEMPLATE)
-        yield running
 
 
 @pytest.fixture
@@ -34,9 +26,9 @@ def providers() -> Iterator[Providers]:
 
 
 @pytest.fixture
-def fleet(tmp_path: Path, server: Server, providers: Providers) -> Iterator[Fleet]:
+def fleet(tmp_path: Path, postgres: Server, providers: Providers) -> Iterator[Fleet]:
     """Give a fleet of two nodes."""
-    with fleet_on(tmp_path, server, providers) as running:
+    with fleet_on(tmp_path, postgres, providers) as running:
         running.add("one")
         running.add("two")
         yield running
@@ -153,10 +145,10 @@ def test_a_node_that_is_stopped_and_wakes_hands_nothing_over_twice(
         assert member.end() == 0, member.log()
 
 
-def test_a_store_that_is_away_is_waited_for(fleet: Fleet, server: Server) -> None:
+def test_a_store_that_is_away_is_waited_for(fleet: Fleet, postgres: Server) -> None:
     """A node whose connections end refuses, and goes on by itself."""
     one, two = fleet.members
-    server.run(
+    postgres.run(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE pid <> pg_backend_pid() AND datname LIKE 't%'"
     )

@@ -1,30 +1,17 @@
 """A real server on PostgreSQL: a store that moved there goes on, and says everything once."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import TOOLS_ARE_REQUIRED
 from tests.e2e.command import Done, ok, run_kept
 from tests.e2e.served import BRAND, Served, serve, stop
-from tests.postgres import Server, find_binaries, running_server
+from tests.postgres import Server
 from tests.suites.test_cli_replay import READ, live
 
 pytestmark = pytest.mark.postgres
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Server]:
-    """Run a PostgreSQL."""
-    if find_binaries() is None:
-        if TOOLS_ARE_REQUIRED:
-            pytest.fail("PostgreSQL is not installed, and KEPT_CI_REQUIRE=1 asks for it")
-        pytest.skip("PostgreSQL is not installed")
-    with running_server() as server:
-        yield server
 
 
 def find(served: Served, user: str) -> Any:

@@ -93,6 +93,10 @@ def diff(
     approved = _read_approvals(approvals, approvers, folders, tried=tried)
     limits = before.contact.limits
     report: Report | None = None
+    if against is None and database:
+        raise InputError(
+            "--database reads a record; name the folder of one of its nodes with --against"
+        )
     if against is not None:
         if not purpose:
             raise InputError("--against reads what customers did; say for what with --purpose")

@@ -157,20 +157,17 @@ def load_campaign(engine: Engine) -> Campaign | None:
 
 def advance_campaign(engine: Engine, now: int) -> int:
     """Let those be woken whose turn it is; return how many."""
-    found = load_campaign(engine)
-    if found is None or found.state != "running":
+    if engine.store.is_shared and not _is_ours(engine):
         return 0
-    if engine.store.is_shared:
-        if not engine.store.try_duty(DUTY):
-            return 0
-        # Until the duty was ours another node may have moved it, or ended it.
-        load_campaign(engine)
     if engine.campaign is None or engine.campaign[0].state != "running":
         return 0
     campaign, members = engine.campaign
     if _is_braked(engine, campaign):
         # It waits, and its time does not run.
-        engine.campaign = (msgspec.structs.replace(campaign, moved_at=now), members)
+        waiting = msgspec.structs.replace(campaign, moved_at=now)
+        engine.campaign = (waiting, members)
+        if engine.store.is_shared:
+            _keep(engine, waiting, members)
         return 0
     since = max(campaign.moved_at, now - _BURST)
     count = min((now - since) * campaign.pace // MINUTE, WOKEN_A_TICK)
@@ -198,6 +195,16 @@ def _is_braked(engine: Engine, campaign: Campaign) -> bool:
         or (brake.scope, brake.name) in (("action", rule.action), ("purpose", rule.purpose))
         for brake in engine.controls.brakes
     )
+
+
+def _is_ours(engine: Engine) -> bool:
+    """Return whether a campaign runs that no other node moves now, as it is by now."""
+    running = load_campaign(engine)
+    if running is None or running.state != "running" or not engine.store.try_duty(DUTY):
+        return False
+    # Until the duty was ours another node may have moved it, or ended it.
+    load_campaign(engine)
+    return True
 
 
 def _take_duty(engine: Engine) -> None:

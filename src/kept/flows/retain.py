@@ -43,6 +43,7 @@ from kept.ports import StateRow, Store, StoredEvent
 ROUND: Final = DAY
 """Everybody is looked at once in so long: something may be kept so much longer than its limit."""
 EVENTS_A_PIECE: Final = 60
+"""Pieces are small, for whoever asks meanwhile waits for one: a day sees some ten million customers."""
 FINISHING_COSTS: Final = 25
 """Exchanging or erasing a state takes about as long as reading so many events."""
 CUSTOMERS_A_PIECE: Final = 15

@@ -9,6 +9,7 @@ from kept.analytics.duckdb_base import DuckDbBase
 from kept.core.values import HOUR, MINUTE, SECOND
 from kept.errors import ConflictError, InputError, NotFoundError
 from kept.flows.ask_base import ReachWanted, find_chosen
+from kept.flows.brake import pause, resume
 from kept.flows.campaign import (
     CampaignView,
     advance_campaign,
@@ -151,3 +152,29 @@ def test_several_nodes_move_it_at_one_pace() -> None:
     stopped = do(two, lambda engine, now: stop_campaign(engine, actor="olga", now=now), ticks[-1])
     assert stopped.woken == 6
     assert do(one, advance_campaign, NOON + MINUTE) == 0
+
+
+def test_while_it_is_braked_no_node_lets_time_run_up() -> None:
+    """Lifted after an hour, it goes on at its pace and not with what would have been."""
+    shared = Shared()
+    engine = Engine(
+        shared.connect(), compile_larkmead(), secret=b"", public_url="https://kept.example"
+    )
+    engine.node_id = engine.store.join("test")
+
+    def do(job: Callable[[Engine, int], Any], now: int) -> Any:
+        return do_together(engine, job, lambda _: now)
+
+    do(
+        lambda engine, now: begin_campaign(
+            engine, "lamp_offer", NOBODY, pace=60, actor="olga", now=now
+        ),
+        NOON,
+    )
+    do(
+        lambda engine, now: pause(engine, "action:lamp_offer", actor="olga", because="x", now=now),
+        NOON,
+    )
+    assert do(advance_campaign, NOON + HOUR) == 0
+    do(lambda engine, now: resume(engine, "action:lamp_offer", actor="olga", now=now), NOON + HOUR)
+    assert do(advance_campaign, NOON + HOUR + SECOND) == 1

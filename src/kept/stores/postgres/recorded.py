@@ -16,7 +16,7 @@ from kept.stores.postgres.migrations import check_version
 from kept.stores.postgres.snapshot import BEGIN, READS_ALONE
 from kept.stores.postgres.texts import from_text
 from kept.stores.queries import load_queries
-from kept.stores.recorded_rows import RecordedRows
+from kept.stores.snapshot_rows import SnapshotRows
 
 CHUNK: Final = 5_000
 
@@ -46,7 +46,7 @@ class PostgresRecorded:
         self._place = address.place
         self._queries = load_queries("postgres/recorded.sql")
         self._vault = vault
-        self._rows = RecordedRows(vault)
+        self._rows = SnapshotRows(vault)
         self._wire = Wire(address, READS_ALONE)
         try:
             check_version(self._wire, "migrations")

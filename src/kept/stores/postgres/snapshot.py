@@ -7,10 +7,10 @@ from typing import Any, Final, LiteralString
 from kept.core.identity import Link, Part
 from kept.core.message import Message
 from kept.ports import StateRow, StoredEvent, Vault
-from kept.stores.codecs import decode_event, decode_identifier, decode_message
 from kept.stores.postgres.address import Address
 from kept.stores.postgres.driver import Wire
 from kept.stores.postgres.texts import from_text
+from kept.stores.snapshot_rows import SnapshotRows
 
 BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 READS_ALONE: Final = {
@@ -29,6 +29,7 @@ class PostgresSnapshot:
         """Take a connection in whose transaction everything is read."""
         self._wire = wire
         self._vault = vault
+        self._rows = SnapshotRows(vault)
         self._queries = queries
 
     def load_mark(self) -> int:
@@ -40,14 +41,7 @@ class PostgresSnapshot:
         """Return events in stream order from `after` (exclusive)."""
         rows = self._fetch("load_events", after, limit)
         self._vault.prepare({row[0] for row in rows})
-        return [
-            StoredEvent(
-                sequence=sequence,
-                part_id=part_id,
-                event=decode_event(self._vault.open(part_id, "event", body, sequence)),
-            )
-            for part_id, sequence, body in rows
-        ]
+        return self._rows.open_events((sequence, part_id, body) for part_id, sequence, body in rows)
 
     def list_customers(self, *, after: int, limit: int) -> list[int]:
         """Return ids of customers in ascending order."""
@@ -58,28 +52,13 @@ class PostgresSnapshot:
         found: dict[int, list[Part]] = {customer_id: [] for customer_id in customer_ids}
         rows = sorted(self._fetch("load_customers", list(customer_ids)))
         self._vault.prepare({row[0] for row in rows})
-        for part_id, customer_id, claimed, sealed in rows:
-            content = self._vault.open(part_id, "identifier", sealed, int(claimed))
-            found[customer_id].append(
-                Part(
-                    part_id=part_id,
-                    customer_id=customer_id,
-                    identifier=decode_identifier(content),
-                    claimed=claimed,
-                )
-            )
+        for part in self._rows.open_parts(rows):
+            found[part.customer_id].append(part)
         return found
 
     def load_states(self, part_ids: Sequence[int]) -> list[StateRow]:
         """Return the stored states of these parts, in order of their ids."""
-        return [
-            StateRow(
-                part_id=part_id,
-                applied_sequence=applied,
-                state=self._vault.open(part_id, "state", sealed, applied),
-            )
-            for part_id, applied, sealed in sorted(self._fetch("load_states", list(part_ids)))
-        ]
+        return self._rows.open_states(sorted(self._fetch("load_states", list(part_ids))))
 
     def load_links(self, part_ids: Sequence[int]) -> list[Link]:
         """Return every link that touches one of these parts."""
@@ -89,10 +68,8 @@ class PostgresSnapshot:
 
     def load_open_messages(self, part_ids: Sequence[int]) -> list[Message]:
         """Return the open messages of these parts, oldest first."""
-        return [
-            decode_message(self._vault.open(part_id, "message", sealed, from_text(message_id)))
-            for message_id, part_id, sealed in self._fetch("load_open_messages", list(part_ids))
-        ]
+        rows = self._fetch("load_open_messages", list(part_ids))
+        return self._rows.open_messages((from_text(key), *rest) for key, *rest in rows)
 
     def _fetch(self, name: str, *parameters: Any) -> list[Any]:
         return self._wire.fetch(self._queries[name], parameters)

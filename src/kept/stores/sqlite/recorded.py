@@ -15,7 +15,7 @@ from kept.ports_access import AuditEntry
 from kept.recorded_port import Setting, Trace, find_settings
 from kept.stores.codecs import pack_ids
 from kept.stores.queries import load_queries
-from kept.stores.recorded_rows import RecordedRows
+from kept.stores.snapshot_rows import SnapshotRows
 from kept.stores.sqlite.connections import open_reader, translate
 from kept.stores.sqlite.folder import DATABASE_NAME
 from kept.stores.sqlite.migrations import read_version
@@ -46,7 +46,7 @@ class SqliteRecorded:
             )
         self._queries: Mapping[str, LiteralString] = load_queries("sqlite/recorded.sql")
         self._vault = vault
-        self._rows = RecordedRows(vault)
+        self._rows = SnapshotRows(vault)
         try:
             self._connection = open_reader(path)
         except sqlite3.Error as error:

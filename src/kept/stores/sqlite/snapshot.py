@@ -9,7 +9,8 @@ from typing import Any, LiteralString
 from kept.core.identity import Link, Part
 from kept.core.message import Message
 from kept.ports import StateRow, StoredEvent, Vault
-from kept.stores.codecs import decode_event, decode_identifier, decode_message, pack_ids
+from kept.stores.codecs import pack_ids
+from kept.stores.snapshot_rows import SnapshotRows
 from kept.stores.sqlite.connections import open_reader, translate
 from kept.stores.sqlite.derived import STATES_MARK
 
@@ -28,7 +29,7 @@ class SqliteSnapshot:
         """Take a connection in whose transaction everything is read."""
         self._connection = connection
         self._path = path
-        self._open = vault.open
+        self._rows = SnapshotRows(vault)
         self._queries = queries
 
     def load_mark(self) -> int:
@@ -38,14 +39,7 @@ class SqliteSnapshot:
 
     def load_events(self, *, after: int, limit: int) -> list[StoredEvent]:
         """Return events in stream order from `after` (exclusive)."""
-        return [
-            StoredEvent(
-                sequence=sequence,
-                part_id=part_id,
-                event=decode_event(self._open(part_id, "event", body, sequence)),
-            )
-            for sequence, part_id, body in self._fetch("load_events", (after, limit))
-        ]
+        return self._rows.open_events(self._fetch("load_events", (after, limit)))
 
     def list_customers(self, *, after: int, limit: int) -> list[int]:
         """Return ids of customers in ascending order."""
@@ -54,29 +48,13 @@ class SqliteSnapshot:
     def load_customers(self, customer_ids: Sequence[int]) -> dict[int, list[Part]]:
         """Return the parts of many customers, each in order of their ids."""
         found: dict[int, list[Part]] = {customer_id: [] for customer_id in customer_ids}
-        rows = self._fetch("load_customers", (pack_ids(customer_ids),))
-        for part_id, customer_id, claimed, sealed in rows:
-            identifier = decode_identifier(self._open(part_id, "identifier", sealed, claimed))
-            found[customer_id].append(
-                Part(
-                    part_id=part_id,
-                    customer_id=customer_id,
-                    identifier=identifier,
-                    claimed=bool(claimed),
-                )
-            )
+        for part in self._rows.open_parts(self._fetch("load_customers", (pack_ids(customer_ids),))):
+            found[part.customer_id].append(part)
         return found
 
     def load_states(self, part_ids: Sequence[int]) -> list[StateRow]:
         """Return the stored states of these parts, in order of their ids."""
-        return [
-            StateRow(
-                part_id=part_id,
-                applied_sequence=applied,
-                state=self._open(part_id, "state", sealed, applied),
-            )
-            for part_id, applied, sealed in self._fetch("load_states", (pack_ids(part_ids),))
-        ]
+        return self._rows.open_states(self._fetch("load_states", (pack_ids(part_ids),)))
 
     def load_links(self, part_ids: Sequence[int]) -> list[Link]:
         """Return every link that touches one of these parts."""
@@ -84,12 +62,7 @@ class SqliteSnapshot:
 
     def load_open_messages(self, part_ids: Sequence[int]) -> list[Message]:
         """Return the open messages of these parts, oldest first."""
-        return [
-            decode_message(self._open(part_id, "message", sealed, message_id))
-            for message_id, part_id, sealed in self._fetch(
-                "load_open_messages", (pack_ids(part_ids),)
-            )
-        ]
+        return self._rows.open_messages(self._fetch("load_open_messages", (pack_ids(part_ids),)))
 
     def _fetch(self, query: str, parameters: tuple[Any, ...]) -> list[Any]:
         try:

@@ -179,21 +179,21 @@ def _write(path: Path, keys: dict[int, bytes], *, replaces: bool = True) -> None
             with os.fdopen(handle, "w", encoding="ascii") as file:
                 file.writelines(lines)
             sync_file(Path(partial))
-            (_replace if replaces else _place)(Path(partial), path)
+            (_put_instead if replaces else _put_first)(Path(partial), path)
         finally:
             Path(partial).unlink(missing_ok=True)
     except OSError as error:
         raise SettingsError(f"the master key {path} cannot be written: {error.strerror}") from error
 
 
-def _place(partial: Path, path: Path) -> None:
+def _put_first(partial: Path, path: Path) -> None:
     # One that another made meanwhile stays: something may be sealed under it already.
     with suppress(FileExistsError):
         path.hardlink_to(partial)
     sync_folder(path.parent)
 
 
-def _replace(partial: Path, path: Path) -> None:
+def _put_instead(partial: Path, path: Path) -> None:
     old = os.open(path, os.O_WRONLY) if path.exists() else -1
     partial.replace(path)
     sync_folder(path.parent)

@@ -1,6 +1,6 @@
-"""Rows of a record as its readers have them, opened through the vault: the same for every store.
+"""Rows as those have them who read a store in one snapshot, opened through the vault: the same for each.
 
-Whoever was forgotten while a record is read is left out: their key is gone.
+Whoever was forgotten while it is read is left out: their key is gone.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from kept.core.dossier import Dossier
 from kept.core.identity import Part
 from kept.core.message import Message
 from kept.errors import ForgottenError
-from kept.ports import HOUSE, BrandRow, DecisionRow, StoredEvent, Vault
+from kept.ports import HOUSE, BrandRow, DecisionRow, StateRow, StoredEvent, Vault
 from kept.ports_access import AuditEntry
 from kept.recorded_port import Trace
 from kept.stores.codecs import (
@@ -26,7 +26,7 @@ from kept.stores.codecs import (
 _decode_trace: Final = msgspec.msgpack.Decoder(Trace).decode
 
 
-class RecordedRows:
+class SnapshotRows:
     """Opens rows; each method names the columns that it is given."""
 
     def __init__(self, vault: Vault) -> None:
@@ -87,6 +87,15 @@ class RecordedRows:
             if content is not None:
                 event = decode_event(content)
                 found.append(StoredEvent(sequence=sequence, part_id=part_id, event=event))
+        return found
+
+    def open_states(self, rows: Iterable[Any]) -> list[StateRow]:
+        """Return states of (part, applied sequence, state)."""
+        found = []
+        for part_id, applied, sealed in rows:
+            content = self._open(part_id, "state", sealed, applied)
+            if content is not None:
+                found.append(StateRow(part_id=part_id, applied_sequence=applied, state=content))
         return found
 
     def open_decisions(self, rows: Iterable[Any]) -> list[DecisionRow]:
