@@ -93,13 +93,8 @@ def diff(
     approved = _read_approvals(approvals, approvers, folders, tried=tried)
     limits = before.contact.limits
     report: Report | None = None
-    if against is None and database:
-        raise InputError(
-            "--database reads a record; name the folder of one of its nodes with --against"
-        )
+    _check_options(against, database=database, purpose=purpose)
     if against is not None:
-        if not purpose:
-            raise InputError("--against reads what customers did; say for what with --purpose")
         trial = Trial(
             texts=folders[1],
             base_texts=folders[0],
@@ -128,6 +123,15 @@ def diff(
     _print(verdict, report, limits, form=form)
     if verdict.failed:
         raise typer.Exit(1)
+
+
+def _check_options(against: Path | None, *, database: str, purpose: str) -> None:
+    if against is None and database:
+        raise InputError(
+            "--database reads a record; name the folder of one of its nodes with --against"
+        )
+    if against is not None and not purpose:
+        raise InputError("--against reads what customers did; say for what with --purpose")
 
 
 def _read_both(base: Path, tried: Path) -> list[dict[str, str]]:
