@@ -47,7 +47,14 @@ def test_a_new_feature_counts_once_what_no_state_held_yet(
     # It dies here: the events are durable, and no state was written.
     engine.store.close()
     facts = brand / "facts.yaml"
-    facts.write_text(facts.read_text() + "  bills: {count: Bill Issued}\n")
+    without = facts.read_text()
+    facts.write_text(without + "  bills: {count: Bill Issued}\n")
     after = Runtime(settings)
     assert count_bills(after) == BILLS
     after.writer.engine.store.close()
+    # It is taken out and comes again, and nobody is heard of meanwhile.
+    for text in (without, facts.read_text()):
+        facts.write_text(text)
+        after = Runtime(settings)
+        after.writer.engine.store.close()
+    assert count_bills(Runtime(settings)) == BILLS

@@ -6,14 +6,25 @@ piece by whichever node comes first; how far it is stands in the store, so that 
 one dies. Then one of them takes the brand, again alone, and it is in force for all.
 """
 
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
 
 import msgspec
 
 from kept.core.bundle import Bundle
+from kept.errors import OutdatedError
 from kept.flows.engine import Engine
 from kept.flows.preparation import Preparation
-from kept.flows.take_brand import begin, fill, take
+from kept.flows.take_brand import (
+    begin,
+    fill,
+    fold_both,
+    fresh_slots,
+    load_known_slots,
+    only_slots,
+    take,
+    work_by,
+)
 from kept.ports import BrandRow, Store
 
 ANNOUNCED_SETTING: Final = "brand_announced"
@@ -22,11 +33,17 @@ PIECE: Final = 200
 """Events that one piece folds again; whom they are about is locked meanwhile."""
 
 
+Compile: TypeAlias = Callable[[dict[str, str], Mapping[str, str]], Bundle]
+"""Compiles the texts of a brand with its features kept in these slots."""
+
+
 class Announced(msgspec.Struct, frozen=True, kw_only=True):
     """A brand on its way into force at all nodes."""
 
     version: str
     slots: dict[str, str]
+    fresh: set[str]
+    """Those of the slots that nothing was folded into before: they are filled from the stream."""
     until: int
     """Events after this one are folded live by every node."""
     done: int = 0
@@ -54,14 +71,45 @@ def load_announced_texts(store: Store) -> dict[str, str]:
     return _decode_texts(stored) if stored else {}
 
 
-def announce(engine: Engine, bundle: Bundle, texts: dict[str, str], slots: dict[str, str]) -> None:
-    """Let all nodes prepare a brand; one that was announced before is given up."""
-    engine.store.change_control()
-    preparation = begin(engine, bundle, texts, slots)
-    engine.preparation = preparation
-    announced = Announced(version=bundle.policy.version, slots=slots, until=preparation.until)
-    engine.store.save_setting(TEXTS_SETTING, msgspec.msgpack.encode(texts))
-    _save(engine.store, announced)
+def announce(
+    engine: Engine,
+    bundle: Bundle,
+    texts: dict[str, str],
+    slots: dict[str, str],
+    *,
+    known: Mapping[str, str],
+) -> bool:
+    """Let all nodes prepare a brand, unless they do, or work by it already.
+
+    One that was announced before is given up.
+
+    Args:
+        engine: the engine of the node whose folder it is.
+        bundle: the brand, compiled with `slots`.
+        texts: the files of its folder.
+        slots: where its features are to be kept.
+        known: the slots in use when these were chosen.
+
+    Returns:
+        Whether it is on its way or in force; if not, another brand came into force since the slots
+        were chosen, and they must be chosen again.
+    """
+    store, version = engine.store, bundle.policy.version
+    store.change_control()
+    underway, in_force = load_announced(store), store.load_brand()
+    if underway is not None and underway.version == version:
+        return True
+    if in_force is not None and in_force.version == version:
+        return True
+    if load_known_slots(store) != known:
+        return False
+    engine.preparation = preparation = begin(engine, bundle, texts, slots)
+    announced = Announced(
+        version=version, slots=slots, fresh=fresh_slots(slots, known), until=preparation.until
+    )
+    store.save_setting(TEXTS_SETTING, msgspec.msgpack.encode(texts))
+    _save(store, announced)
+    return True
 
 
 def _save(store: Store, announced: Announced | None) -> None:
@@ -85,6 +133,68 @@ def prepare_more(engine: Engine, now: int) -> bool:
     fill(engine, preparation, limit=PIECE)
     _save(store, msgspec.structs.replace(announced, done=preparation.done))
     return True
+
+
+def check_current(engine: Engine) -> None:
+    """Check that an engine works by the brand in force, and folds what is on its way.
+
+    Raises:
+        OutdatedError: another brand, or the same with its features kept elsewhere.
+    """
+    store = engine.store
+    brand, announced = store.load_brand(), load_announced(store)
+    if brand is not None and not _is_in_use(engine.bundle, brand.version, load_known_slots(store)):
+        raise OutdatedError(f"another brand is in force: version {brand.version}")
+    known = engine.preparation
+    if announced is not None and (known is None or known.slots != announced.slots):
+        raise OutdatedError(f"another brand is on its way into force: version {announced.version}")
+    if announced is None and known is not None:
+        engine.preparation = None
+        engine.customers.take_plan(engine.bundle.fold_plan)
+
+
+def renew(engine: Engine, compile_texts: Compile) -> None:
+    """Set an engine to work by the brand in force, and to fold what is on its way.
+
+    What changes while this is read is found by `check_current`, before anything is done by it.
+
+    Raises:
+        InvalidBrandError: it cannot be used on this machine.
+    """
+    store, known = engine.store, load_known_slots(engine.store)
+    row, prepared = store.load_brand(), engine.preparation
+    if row is not None and not _is_in_use(engine.bundle, row.version, known):
+        if prepared is not None and _is_in_use(prepared.bundle, row.version, known):
+            work_by(engine, prepared.bundle)
+        else:
+            work_by(engine, compile_texts(row.texts, known))
+    announced = load_announced(store)
+    if announced is None:
+        return
+    if prepared is None or prepared.slots != announced.slots:
+        texts = load_announced_texts(store)
+        bundle = compile_texts(texts, announced.slots)
+        if bundle.policy.version != announced.version:
+            # Another one was announced between two looks: the next look finds it.
+            return
+        engine.preparation = prepared = Preparation(
+            bundle=bundle,
+            texts=texts,
+            slots=announced.slots,
+            plan=only_slots(bundle.fold_plan, announced.fresh),
+            until=announced.until,
+        )
+    engine.customers.take_plan(fold_both(engine.bundle.fold_plan, prepared.bundle.fold_plan))
+
+
+def _is_in_use(bundle: Bundle, version: str, slots: Mapping[str, str]) -> bool:
+    """Return whether a bundle is of this version, and keeps its features in these slots.
+
+    The same brand may have been given up and taken again since, with others.
+    """
+    return bundle.policy.version == version and bundle.fold_plan.by_fingerprint.keys() == set(
+        slots.values()
+    )
 
 
 def take_first(

@@ -28,35 +28,29 @@ _MARK_BYTES: Final = 6
 _decode_slots = msgspec.json.Decoder(dict[str, str]).decode
 
 
-def load_slots(stored: bytes | None) -> dict[str, str]:
-    """Return which slot each fingerprint of the brand in force is folded into."""
+def load_known_slots(store: Store) -> dict[str, str]:
+    """Return which slot each definition of the brand in force is folded into."""
+    stored = store.load_setting(SLOTS_SETTING)
     return _decode_slots(stored) if stored else {}
 
 
 def choose_slots(facts: FactsFile, store: Store) -> dict[str, str]:
     """Return where each feature is kept; a new one gets a slot that no one ever wrote to."""
-    known = load_slots(store.load_setting(SLOTS_SETTING))
+    known = load_known_slots(store)
     sequence = store.last_sequence()
-    if store.is_shared:
-        # Another node may have prepared the same at this sequence, and been cut short.
-        mark = random_bytes(_MARK_BYTES).hex()
-        return {
-            definition: known.get(definition) or f"{definition}@{sequence}.{mark}"
-            for definition in (definition_of(*one) for one in facts.features.items())
-        }
+    mark = ""
+    if sequence or store.is_shared:
+        # The same may have been prepared at this sequence before, and given up or cut short.
+        mark = f"@{sequence}.{random_bytes(_MARK_BYTES).hex()}"
     definitions = (definition_of(name, feature) for name, feature in facts.features.items())
-    return {
-        definition: known.get(definition)
-        or (f"{definition}@{sequence}" if sequence else definition)
-        for definition in definitions
-    }
+    return {each: known.get(each) or each + mark for each in definitions}
 
 
 def begin(
     engine: Engine, bundle: Bundle, texts: dict[str, str], slots: Mapping[str, str]
 ) -> Preparation:
     """Begin to fold what arrives into the new slots as well; return what is left to do."""
-    known = load_slots(engine.store.load_setting(SLOTS_SETTING))
+    known = load_known_slots(engine.store)
     fresh = fresh_slots(slots, known)
     was = engine.store.load_brand()
     facts_changed = was is None or was.texts.get(_FACTS) != texts.get(_FACTS)
@@ -79,7 +73,7 @@ def fresh_slots(slots: Mapping[str, str], known: Mapping[str, str]) -> set[str]:
 
 def hold_fresh(engine: Engine, slots: Mapping[str, str]) -> None:
     """Fold nothing yet into slots that are about to be filled from the stream: it would count twice."""
-    fresh = fresh_slots(slots, load_slots(engine.store.load_setting(SLOTS_SETTING)))
+    fresh = fresh_slots(slots, load_known_slots(engine.store))
     plan = engine.bundle.fold_plan
     engine.customers.plan = only_slots(plan, plan.by_fingerprint.keys() - fresh)
 

@@ -4,11 +4,10 @@ A transaction knows at its beginning by which version of it to work, and takes e
 it does anything else. The version cannot change while it is open.
 """
 
-from kept.errors import OutdatedError
 from kept.flows.brake import load_brakes
 from kept.flows.breach_records import load_open_breaches
 from kept.flows.engine import Engine
-from kept.flows.prepare_brand import load_announced
+from kept.flows.prepare_brand import check_current
 from kept.flows.sign_log import load_log_keys
 from kept.flows.sources import load_silent
 
@@ -19,21 +18,11 @@ def take_up(engine: Engine) -> None:
     Raises:
         OutdatedError: another brand is in force, which must be compiled first.
     """
-    store = engine.store
-    brand = store.load_brand()
-    if brand is not None and brand.version != engine.bundle.policy.version:
-        raise OutdatedError(f"another brand is in force: version {brand.version}")
-    announced = load_announced(store)
-    known = engine.preparation
-    if announced is None and known is not None:
-        engine.preparation = None
-        engine.customers.take_plan(engine.bundle.fold_plan)
-    elif announced is not None and (known is None or known.slots != announced.slots):
-        raise OutdatedError(f"another brand is on its way into force: version {announced.version}")
+    check_current(engine)
     load_brakes(engine)
     load_open_breaches(engine)
     load_silent(engine)
-    keys = load_log_keys(store)
+    keys = load_log_keys(engine.store)
     engine.log_periods = () if keys is None else keys.periods
     engine.unforgotten.clear()
     engine.customers.forget_standing()

@@ -6,25 +6,25 @@ force before and another one followed it: then this node's copy is an old one, a
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from kept.core.brand.model import Brand
 from kept.core.bundle import Bundle
 from kept.core.compile import compile_brand
 from kept.errors import InvalidBrandError, KeptError, Problem
-from kept.flows import take_brand
+from kept.flows import prepare_brand, take_brand
 from kept.flows.engine import Engine
 from kept.flows.preparation import Preparation
 from kept.flows.prepare_brand import (
     announce,
     is_superseded,
     load_announced,
-    load_announced_texts,
     prepare_more,
     take_first,
 )
-from kept.flows.take_brand import fold_both, fresh_slots, load_slots, only_slots, work_by
+from kept.flows.take_brand import load_known_slots
 from kept.ports import Store
 from kept.runtime.folder import load_checked, read_folder, stamp_of
 from kept.runtime.rounds import Rounds, Submit
@@ -123,35 +123,12 @@ class Brands:
         Raises:
             InvalidBrandError: it cannot be used on this machine.
         """
-        store = engine.store
-        known = load_slots(store.load_setting(take_brand.SLOTS_SETTING))
-        row, prepared = store.load_brand(), engine.preparation
-        if row is not None and row.version != engine.bundle.policy.version:
-            if prepared is not None and prepared.bundle.policy.version == row.version:
-                bundle = prepared.bundle
-            else:
-                bundle = self._compile(row.texts, known)
-            work_by(engine, bundle)
-            self.is_behind = row.version != self._brand.version
-        announced = load_announced(store)
-        if announced is None:
-            return
-        if prepared is None or prepared.slots != announced.slots:
-            texts = load_announced_texts(store)
-            bundle = self._compile(texts, announced.slots)
-            if bundle.policy.version != announced.version:
-                # Another one was announced between two looks: the next look finds it.
-                return
-            engine.preparation = prepared = Preparation(
-                bundle=bundle,
-                texts=texts,
-                slots=announced.slots,
-                plan=only_slots(bundle.fold_plan, fresh_slots(announced.slots, known)),
-                until=announced.until,
-            )
-        engine.customers.take_plan(fold_both(engine.bundle.fold_plan, prepared.bundle.fold_plan))
+        before = engine.bundle.policy.version
+        prepare_brand.renew(engine, self._compile)
+        if (version := engine.bundle.policy.version) != before:
+            self.is_behind = version != self._brand.version
 
-    def _compile(self, texts: dict[str, str], slots: dict[str, str]) -> Bundle:
+    def _compile(self, texts: dict[str, str], slots: Mapping[str, str]) -> Bundle:
         return compile_brand(load_checked(texts, settings=self._settings), slots=slots)
 
     # -- a changed folder
@@ -208,24 +185,34 @@ class Brands:
         return ()
 
     def _prepare(self, brand: Brand, texts: dict[str, str]) -> None:
-        slots = self._submit(
-            lambda engine, now: take_brand.choose_slots(brand.facts, engine.store)
-        ).result()
-        bundle = compile_brand(brand, slots=slots)
         if self._is_shared:
-            self._prepare_together(bundle, texts, slots)
+            self._prepare_together(brand, texts)
         else:
-            self._prepare_alone(bundle, texts, slots)
+            slots = self._submit(partial(_choose_slots, brand=brand)).result()
+            self._prepare_alone(compile_brand(brand, slots=slots), texts, slots)
 
-    def _prepare_together(
-        self, bundle: Bundle, texts: dict[str, str], slots: dict[str, str]
-    ) -> None:
+    def _try_announce(self, brand: Brand, texts: dict[str, str]) -> bool:
+        """Announce a brand; return whether the slots that it was compiled with are still free."""
+
+        def choose(engine: Engine, now: int) -> tuple[dict[str, str], dict[str, str]]:
+            return _choose_slots(engine, now, brand=brand), load_known_slots(engine.store)
+
+        slots, known = self._submit(choose).result()
+        bundle = compile_brand(brand, slots=slots)
+        return bool(
+            self._submit(
+                lambda engine, now: announce(engine, bundle, texts, slots, known=known)
+            ).result()
+        )
+
+    def _prepare_together(self, brand: Brand, texts: dict[str, str]) -> None:
         """Let all nodes prepare a brand, and return once it is in force, or given up for another."""
-        self._submit(lambda engine, now: announce(engine, bundle, texts, slots)).result()
+        while not self._try_announce(brand, texts):
+            pass
 
         def is_on_its_way(engine: Engine, now: int) -> bool:
             announced = load_announced(engine.store)
-            return announced is not None and announced.slots == slots
+            return announced is not None and announced.version == brand.version
 
         while not self._stopping.is_set() and self._submit(is_on_its_way).result():
             if not self._submit(prepare_more).result():
@@ -252,3 +239,7 @@ class Brands:
 def _fill(engine: Engine, preparation: Preparation) -> None:
     take_brand.fill(engine, preparation, limit=_FILL)
     engine.customers.flush(_FILL)
+
+
+def _choose_slots(engine: Engine, now: int, *, brand: Brand) -> dict[str, str]:
+    return take_brand.choose_slots(brand.facts, engine.store)

@@ -1,6 +1,7 @@
 """What nodes do for each other: a brand that is prepared, duties, and what a gone one leaves."""
 
 import random  # noqa: TID251 - a failure is repeated by its seed
+from collections.abc import Mapping
 
 import pytest
 
@@ -17,7 +18,6 @@ from kept.flows.duties import KEPT_FOR, drop_duty, hold_duty
 from kept.flows.engine import Engine
 from kept.flows.ingest import ingest
 from kept.flows.nodes import attend
-from kept.flows.preparation import Preparation
 from kept.flows.prepare_brand import (
     announce,
     is_superseded,
@@ -26,27 +26,26 @@ from kept.flows.prepare_brand import (
     take_first,
 )
 from kept.flows.sources import load_heard, save_heard
-from kept.flows.take_brand import (
-    choose_slots,
-    fold_both,
-    fresh_slots,
-    load_slots,
-    only_slots,
-    work_by,
-)
+from kept.flows.take_brand import choose_slots, load_known_slots
 from kept.flows.together import do_together
+from kept.ports import Store
 from tests.memory_shared import Shared
 from tests.scenario.larkmead import LARKMEAD
 
 NOW = 1_772_442_000_000_000
-MORE = LARKMEAD | {
-    "facts.yaml": LARKMEAD["facts.yaml"].replace(
-        "features:\n", "features:\n  all_orders: {count: Order Completed}\n", 1
-    )
-}
 
 
-def compile_texts(texts: dict[str, str], slots: dict[str, str]) -> Bundle:
+def with_feature(feature: str) -> dict[str, str]:
+    """Return the brand with one feature more."""
+    facts = LARKMEAD["facts.yaml"].replace("features:\n", f"features:\n  {feature}\n", 1)
+    return LARKMEAD | {"facts.yaml": facts}
+
+
+MORE = with_feature("all_orders: {count: Order Completed}")
+ANOTHER = with_feature("all_views: {count: Product Viewed}")
+
+
+def compile_texts(texts: dict[str, str], slots: Mapping[str, str]) -> Bundle:
     """Compile a brand with its features where the store keeps them."""
     return compile_brand(load_brand(texts), slots=slots)
 
@@ -62,7 +61,10 @@ class Nodes:
 
     def _open(self) -> Engine:
         store = self.shared.connect()
-        slots = choose_slots(load_brand(LARKMEAD).facts, store)
+        return self.open(store, choose_slots(load_brand(LARKMEAD).facts, store))
+
+    def open(self, store: Store, slots: dict[str, str]) -> Engine:
+        """Open an engine that chose these slots for the first brand."""
         bundle = compile_texts(LARKMEAD, slots)
         engine = Engine(store, bundle, secret=b"", public_url="https://kept.example")
         engine.node_id = store.join("test")
@@ -75,25 +77,7 @@ class Nodes:
             try:
                 return do_together(engine, job, lambda _: self.now)  # type: ignore[arg-type]
             except OutdatedError:
-                self.renew(engine)
-
-    def renew(self, engine: Engine) -> None:
-        """Set an engine to work by what is in force, and to fold what is on its way."""
-        store = engine.store
-        known = load_slots(store.load_setting("slots"))
-        row = store.load_brand()
-        assert row is not None
-        if row.version != engine.bundle.policy.version:
-            work_by(engine, compile_texts(row.texts, known))
-        announced = load_announced(store)
-        if announced is not None:
-            texts = prepare_brand.load_announced_texts(store)
-            bundle = compile_texts(texts, announced.slots)
-            plan = only_slots(bundle.fold_plan, fresh_slots(announced.slots, known))
-            engine.preparation = Preparation(
-                bundle=bundle, texts=texts, slots=announced.slots, plan=plan, until=announced.until
-            )
-            engine.customers.take_plan(fold_both(engine.bundle.fold_plan, bundle.fold_plan))
+                prepare_brand.renew(engine, compile_texts)
 
     def hear(self, engine: Engine, person: int, number: int) -> None:
         """Let a node hear of an order."""
@@ -115,11 +99,47 @@ class Nodes:
         self.now += SECOND
 
 
-def announce_more(nodes: Nodes, engine: Engine) -> None:
-    """Let a node announce the brand with one feature more."""
-    slots = choose_slots(load_brand(MORE).facts, engine.store)
-    bundle = compile_texts(MORE, slots)
-    nodes.do(engine, lambda engine, now: announce(engine, bundle, MORE, slots))
+class Announcement:
+    """A brand as one node is about to announce it: slots are chosen, and it is compiled."""
+
+    def __init__(self, engine: Engine, texts: dict[str, str]) -> None:
+        """Choose the slots now."""
+        self.texts = texts
+        self.known = load_known_slots(engine.store)
+        self.slots = choose_slots(load_brand(texts).facts, engine.store)
+        self.bundle = compile_texts(texts, self.slots)
+
+    def make(self, engine: Engine, now: int) -> bool:
+        """Announce it."""
+        return announce(engine, self.bundle, self.texts, self.slots, known=self.known)
+
+
+def bring_into_force(nodes: Nodes, engine: Engine, texts: dict[str, str]) -> None:
+    """Let a node announce a brand, and prepare it alone."""
+    assert nodes.do(engine, Announcement(engine, texts).make)
+    while nodes.do(engine, prepare_more):
+        pass
+
+
+def check_states(nodes: Nodes, texts: dict[str, str]) -> None:
+    """Check that every node works by a brand, and that every state holds what a fold of all says."""
+    version = load_brand(texts).version
+    slots = set(load_known_slots(nodes.all[0].store).values())
+    for engine in nodes.all:
+        nodes.do(engine, lambda engine, now: None)
+        assert engine.bundle.policy.version == version
+        assert engine.plan is engine.bundle.fold_plan
+        assert engine.plan.by_fingerprint.keys() == slots
+    found: dict[int, State] = {}
+    for stored in engine.store.load_events(after=0, limit=10_000):
+        fold_event(engine.plan, found.setdefault(stored.part_id, State()), stored.event)
+    assert found
+    for part_id, state in found.items():
+        (row,) = engine.store.load_states([part_id])
+        mine, afresh = decode_state(row.state), decode_state(encode_state(state))
+        assert {slot: mine.features.get(slot) for slot in slots} == {
+            slot: afresh.features.get(slot) for slot in slots
+        }
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -134,7 +154,7 @@ def test_a_brand_is_prepared_by_whoever_is_there_while_all_hear_on(
     for _ in range(40):
         number += 1
         nodes.hear(draw.choice(nodes.all), draw.randrange(6), number)
-    announce_more(nodes, nodes.all[0])
+    nodes.do(nodes.all[0], Announcement(nodes.all[0], MORE).make)
     while load_announced(nodes.all[-1].store) is not None:
         node = draw.choice(nodes.all)
         if draw.random() < 0.5:
@@ -147,23 +167,86 @@ def test_a_brand_is_prepared_by_whoever_is_there_while_all_hear_on(
             nodes.do(node, prepare_more)
     number += 1
     nodes.hear(nodes.all[-1], 0, number)
-    version = load_brand(MORE).version
+    check_states(nodes, MORE)
+    store = nodes.all[0].store
+    assert not is_superseded(store, load_brand(MORE).version)
+    assert is_superseded(store, load_brand(LARKMEAD).version)
+
+
+def hear_some(nodes: Nodes, engine: Engine, numbers: range) -> None:
+    """Let a node hear of some orders of six people."""
+    for number in numbers:
+        nodes.hear(engine, number % 6, number)
+
+
+def test_nodes_that_open_an_empty_store_at_once_fold_into_the_same_slots() -> None:
+    """Each chose slots of its own before either brought the brand into force."""
+    nodes = Nodes(0)
+    stores = [nodes.shared.connect() for _ in range(2)]
+    chosen = [choose_slots(load_brand(LARKMEAD).facts, store) for store in stores]
+    nodes.all = [nodes.open(*one) for one in zip(stores, chosen, strict=True)]
     for engine in nodes.all:
-        nodes.do(engine, lambda engine, now: None)
-        assert engine.bundle.policy.version == version
-        assert engine.plan is engine.bundle.fold_plan
-    engine = nodes.all[0]
-    found: dict[int, State] = {}
-    for stored in engine.store.load_events(after=0, limit=10_000):
-        fold_event(engine.plan, found.setdefault(stored.part_id, State()), stored.event)
-    slots = [each.fingerprint for each in engine.plan.by_event["Order Completed"]]
-    assert len(slots) == 3
-    for part_id, state in found.items():
-        (row,) = engine.store.load_states([part_id])
-        mine, afresh = decode_state(row.state), decode_state(encode_state(state))
-        assert [mine.features[slot] for slot in slots] == [afresh.features[slot] for slot in slots]
-    assert not is_superseded(engine.store, version)
-    assert is_superseded(engine.store, load_brand(LARKMEAD).version)
+        hear_some(nodes, engine, range(engine.node_id * 10, engine.node_id * 10 + 6))
+    check_states(nodes, LARKMEAD)
+
+
+def test_nodes_that_announce_the_same_folder_prepare_it_once() -> None:
+    """Whoever chose slots before another brought it into force does not empty what was filled."""
+    nodes = Nodes(2)
+    one, other = nodes.all
+    hear_some(nodes, one, range(20))
+    late, later = Announcement(other, MORE), Announcement(other, MORE)
+    first = Announcement(one, MORE)
+    assert nodes.do(one, first.make)
+    assert nodes.do(other, late.make)
+    underway = load_announced(other.store)
+    assert underway is not None
+    assert underway.slots == first.slots
+    while nodes.do(one, prepare_more):
+        pass
+    assert nodes.do(other, later.make)
+    assert load_announced(other.store) is None
+    hear_some(nodes, other, range(20, 30))
+    check_states(nodes, MORE)
+
+
+def test_slots_that_were_chosen_before_another_brand_are_chosen_again() -> None:
+    """A feature that was kept somewhere when it was in force may not be filled there again."""
+    nodes = Nodes(2)
+    one, other = nodes.all
+    hear_some(nodes, one, range(20))
+    bring_into_force(nodes, one, MORE)
+    held = Announcement(other, MORE)
+    bring_into_force(nodes, one, LARKMEAD)
+    assert not nodes.do(other, held.make)
+    bring_into_force(nodes, other, MORE)
+    check_states(nodes, MORE)
+
+
+def test_a_node_that_slept_while_a_brand_went_and_came_folds_into_the_slots_of_now() -> None:
+    """The version is the one it knew; where its features are kept is not."""
+    nodes = Nodes(2)
+    one, other = nodes.all
+    bring_into_force(nodes, one, MORE)
+    hear_some(nodes, other, range(20))
+    for texts in (LARKMEAD, MORE):
+        bring_into_force(nodes, one, texts)
+    hear_some(nodes, other, range(20, 30))
+    check_states(nodes, MORE)
+
+
+def test_a_node_that_slept_while_an_announced_brand_was_given_up_uses_the_slots_of_now() -> None:
+    """What it prepared was announced again, with other slots, and came into force so."""
+    nodes = Nodes(2)
+    one, other = nodes.all
+    hear_some(nodes, one, range(10))
+    assert nodes.do(one, Announcement(one, MORE).make)
+    hear_some(nodes, other, range(10, 20))
+    assert other.preparation is not None
+    assert nodes.do(one, Announcement(one, ANOTHER).make)
+    bring_into_force(nodes, one, MORE)
+    hear_some(nodes, other, range(20, 30))
+    check_states(nodes, MORE)
 
 
 def test_a_duty_is_one_nodes_until_it_is_gone_or_stalls() -> None:
