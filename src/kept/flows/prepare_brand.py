@@ -53,6 +53,13 @@ class Announced(msgspec.Struct, frozen=True, kw_only=True):
         """Return whether every stored event has been folded again."""
         return self.done >= self.until
 
+    def is_prepared_by(self, preparation: Preparation | None) -> bool:
+        """Return whether a preparation is that of this brand, and from the same event on."""
+        return preparation is not None and (
+            (preparation.bundle.policy.version, preparation.slots, preparation.until)
+            == (self.version, self.slots, self.until)
+        )
+
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Announced).decode
@@ -112,6 +119,21 @@ def announce(
     return True
 
 
+def give_up(engine: Engine) -> None:
+    """Let the brand in force stay: whatever is on its way comes no more."""
+    if load_announced(engine.store) is None:
+        return
+    engine.store.change_control()
+    _end(engine)
+    engine.customers.take_plan(engine.bundle.fold_plan)
+
+
+def _end(engine: Engine) -> None:
+    _save(engine.store, None)
+    engine.store.save_setting(TEXTS_SETTING, b"")
+    engine.preparation = None
+
+
 def _save(store: Store, announced: Announced | None) -> None:
     store.save_setting(ANNOUNCED_SETTING, _encode(announced) if announced is not None else b"")
 
@@ -121,13 +143,13 @@ def prepare_more(engine: Engine, now: int) -> bool:
     store = engine.store
     announced = load_announced(store)
     preparation = engine.preparation
-    if announced is None or preparation is None or not store.try_duty("brand"):
+    if announced is None or not announced.is_prepared_by(preparation):
+        return False
+    if preparation is None or not store.try_duty("brand"):
         return False
     if announced.is_filled:
         take(engine, preparation, now)
-        _save(store, None)
-        store.save_setting(TEXTS_SETTING, b"")
-        engine.preparation = None
+        _end(engine)
         return True
     preparation.done = announced.done
     fill(engine, preparation, limit=PIECE)
@@ -145,10 +167,9 @@ def check_current(engine: Engine) -> None:
     brand, announced = store.load_brand(), load_announced(store)
     if brand is not None and not _is_in_use(engine.bundle, brand.version, load_known_slots(store)):
         raise OutdatedError(f"another brand is in force: version {brand.version}")
-    known = engine.preparation
-    if announced is not None and (known is None or known.slots != announced.slots):
+    if announced is not None and not announced.is_prepared_by(engine.preparation):
         raise OutdatedError(f"another brand is on its way into force: version {announced.version}")
-    if announced is None and known is not None:
+    if announced is None and engine.preparation is not None:
         engine.preparation = None
         engine.customers.take_plan(engine.bundle.fold_plan)
 
@@ -171,7 +192,7 @@ def renew(engine: Engine, compile_texts: Compile) -> None:
     announced = load_announced(store)
     if announced is None:
         return
-    if prepared is None or prepared.slots != announced.slots:
+    if prepared is None or not announced.is_prepared_by(prepared):
         texts = load_announced_texts(store)
         bundle = compile_texts(texts, announced.slots)
         if bundle.policy.version != announced.version:

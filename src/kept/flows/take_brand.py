@@ -54,7 +54,8 @@ def begin(
     fresh = fresh_slots(slots, known)
     was = engine.store.load_brand()
     facts_changed = was is None or was.texts.get(_FACTS) != texts.get(_FACTS)
-    until = engine.store.last_sequence() if fresh or facts_changed else 0
+    # Of numbers that were taken ahead none is used yet: what gets them is folded live.
+    until = engine.store.next_sequence() - 1 if fresh or facts_changed else 0
     if until:
         engine.customers.plan = fold_both(engine.customers.plan, bundle.fold_plan)
     return Preparation(

@@ -19,6 +19,7 @@ from kept.flows.engine import Engine
 from kept.flows.preparation import Preparation
 from kept.flows.prepare_brand import (
     announce,
+    give_up,
     is_superseded,
     load_announced,
     prepare_more,
@@ -181,6 +182,9 @@ class Brands:
         in_force = self._submit(lambda engine, now: engine.bundle.policy.version).result()
         if brand.version != in_force:
             self._prepare(brand, texts)
+        elif self._is_shared:
+            # The folder was put back while the changed one was on its way.
+            self._submit(lambda engine, now: give_up(engine)).result()
         self._brand, self._texts, self.is_behind = brand, texts, False
         return ()
 

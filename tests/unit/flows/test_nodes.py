@@ -249,6 +249,36 @@ def test_a_node_that_slept_while_an_announced_brand_was_given_up_uses_the_slots_
     check_states(nodes, MORE)
 
 
+def test_a_brand_that_was_given_up_for_one_with_the_same_features_stays_away() -> None:
+    """Nodes that prepared it tell it from the one that was announced after it."""
+    given_up, wanted = (
+        LARKMEAD | {"facts.yaml": LARKMEAD["facts.yaml"] + comment}
+        for comment in ("# a\n", "# b\n")
+    )
+    nodes = Nodes(2)
+    one, other = nodes.all
+    hear_some(nodes, one, range(10))
+    assert nodes.do(one, Announcement(one, given_up).make)
+    hear_some(nodes, other, range(10, 20))
+    assert nodes.do(other, Announcement(other, wanted).make)
+    while nodes.do(one, prepare_more):
+        pass
+    check_states(nodes, wanted)
+
+
+def test_a_brand_that_was_put_back_does_not_come_into_force() -> None:
+    """Whoever sees the folder of before lets the announced one be given up by all."""
+    nodes = Nodes(2)
+    one, other = nodes.all
+    hear_some(nodes, one, range(10))
+    assert nodes.do(one, Announcement(one, MORE).make)
+    hear_some(nodes, other, range(10, 20))
+    nodes.do(other, lambda engine, now: prepare_brand.give_up(engine))
+    assert not nodes.do(one, prepare_more)
+    hear_some(nodes, one, range(20, 30))
+    check_states(nodes, LARKMEAD)
+
+
 def test_a_duty_is_one_nodes_until_it_is_gone_or_stalls() -> None:
     """Whoever has it goes on; the other passes."""
     nodes = Nodes(2)
