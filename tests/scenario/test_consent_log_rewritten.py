@@ -114,11 +114,11 @@ TAMPERING: dict[str, tuple[Callable[[sqlite3.Connection], object], list[str]]] =
     ),
     "a leaf is deleted and the rest moved up": (
         lambda c: shift(c, 4),
-        ["leaf 4", "event 6", "leaf 5", "leaf 6"],
+        ["leaf 4", "leaf 5", "leaf 6", "event 6"],
     ),
     "two leaves change places": (
         lambda c: swap(c, 4, 5),
-        ["leaf 4", "event 6", "leaf 5", "leaf 5", "leaves 4 to 6"],
+        ["leaf 4", "leaf 5", "leaf 5", "leaves 4 to 6", "event 6"],
     ),
     "the end is cut off": (
         sql("DELETE FROM consent_log WHERE leaf_index >= 5"),

@@ -15,7 +15,7 @@ from kept.core.checkpoint import LogKey, read_checkpoint
 from kept.core.consent import CONSENT_EVENTS
 from kept.core.merkle import TILE_WIDTH, Growth, hash_leaf
 from kept.core.receipt import read_kept
-from kept.core.record import CONSENT_KINDS, Record, digest_of, kind_of, read_leaf
+from kept.core.record import CONSENT_KINDS, Kind, Record, digest_of, kind_of, read_leaf
 from kept.core.values import format_instant
 from kept.errors import InputError
 from kept.flows.sign_log import list_checkpoints, public_keys
@@ -72,8 +72,24 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+class _Recorded(msgspec.Struct, frozen=True):
+    """What a leaf says of an event."""
+
+    leaf: int
+    part_id: int
+    kind: Kind
+    digest: str
+
+
 def begin_audit(store: Store) -> Scope:
-    """Return the bounds of an audit; to be called where nothing is written meanwhile."""
+    """Return the bounds of an audit; to be called within a transaction.
+
+    Raises:
+        ContendedError: other nodes write just now; to be done again alone.
+    """
+    if store.is_shared:
+        # What is under way has its number already, and its leaf only with the commit.
+        store.change_control()
     newest, signed = store.read_audit(newest=1), store.read_newest_checkpoint()
     return Scope(
         size=store.log_size(),
@@ -106,12 +122,13 @@ class _Audit:
         self._has_begun = False
         self._roots: dict[int, list[tuple[str, bytes]]] = {}
         self._leaves_of_receipts: dict[int, list[tuple[str, bytes]]] = {}
-        self._events: Iterator[EventRow] = self._read_events()
-        self._next_event: EventRow | None = next(self._events, None)
         self._event_count = 0
+        self._recorded: dict[int, _Recorded] = {}
+        """Sequence of an event -> what its leaf says of it."""
         self._last_told = 0
         self._after_event = self._after_entry = 0
         self._signalled: set[int] = set()
+        """Parts of which a privacy signal is recorded, or was heard before the log began."""
         self._entries: dict[int, AuditEntry] = {
             entry.entry_id: entry
             for entry in store.read_audit(newest=_ALL)
@@ -145,7 +162,7 @@ class _Audit:
         if self._keys and not self._has_begun:
             self._find("leaf 0", "exchanged or missing: it is not the one that begins the log")
         self._take_end(expected)
-        self._take_events(_ALL)
+        self._take_events()
         self._take_entries()
         forgotten = self._take_excusable()
         return Audited(
@@ -280,25 +297,20 @@ class _Audit:
 
     def _match_event(self, leaf: LeafRow, record: Record) -> None:
         place, source = f"leaf {leaf.index}", record.from_event
-        if source is None or source.sequence <= self._last_told:
+        # Nodes take the number of an event before its leaf, so that theirs may cross.
+        is_behind = source is not None and source.sequence <= self._last_told
+        if source is None or (is_behind and not self._store.is_shared):
             self._find(place, "moved or planted: its event lies before that of an earlier leaf")
             return
+        if source.sequence in self._recorded:
+            self._find(place, "planted: its event has an earlier leaf")
+            return
         self._last_told = source.sequence
-        self._take_events(source.sequence)
-        row = self._next_event
-        if row is None or row.sequence != source.sequence:
-            what = f"planted, or its event {source.sequence} was removed"
-            self._find_unless_erased(place, what, leaf.part_id)
-            return
-        self._step()
-        if row.part_id != leaf.part_id:
-            self._find(place, f"belongs to part {leaf.part_id}, and its event to {row.part_id}")
-        if row.event is None:
-            self._find_unless_erased(f"event {row.sequence}", UNREADABLE, leaf.part_id)
-            return
-        self._note_signal(row)
-        if digest_of(row.event) != source.digest or kind_of(row.event) != record.kind:
-            self._find(f"event {row.sequence}", f"altered since leaf {leaf.index} recorded it")
+        self._recorded[source.sequence] = _Recorded(
+            leaf.index, leaf.part_id, record.kind, source.digest
+        )
+        if record.kind == "privacy_signal":
+            self._signalled.add(leaf.part_id)
 
     def _match_entry(self, place: str, record: Record) -> None:
         source = record.from_audit
@@ -313,17 +325,34 @@ class _Audit:
 
     # -- what must have a record
 
-    def _take_events(self, before: int) -> None:
-        """Walk over the events that come before one of them, none of which has a record."""
-        while (row := self._next_event) is not None and row.sequence < before:
-            self._step()
-            if self._must_be_recorded(row):
+    def _take_events(self) -> None:
+        """Compare every event with its record, and look for those that lack one."""
+        for row in self._read_events():
+            self._event_count += 1
+            recorded = self._recorded.pop(row.sequence, None)
+            if recorded is not None:
+                self._compare_event(row, recorded)
+            elif self._must_be_recorded(row):
                 self._find(
                     f"event {row.sequence}",
                     f"speaks of consent ({row.event.name if row.event else ''}) and has no leaf: "
                     "the leaf was removed, or the event planted",
                 )
-            self._note_signal(row)
+            if row.event is not None and row.event.context.get("gpc") is True:
+                self._signalled.add(row.part_id)
+        for sequence, recorded in self._recorded.items():
+            what = f"planted, or its event {sequence} was removed"
+            self._find_unless_erased(f"leaf {recorded.leaf}", what, recorded.part_id)
+
+    def _compare_event(self, row: EventRow, recorded: _Recorded) -> None:
+        if row.part_id != recorded.part_id:
+            what = f"belongs to part {recorded.part_id}, and its event to {row.part_id}"
+            self._find(f"leaf {recorded.leaf}", what)
+        place = f"event {row.sequence}"
+        if row.event is None:
+            self._find_unless_erased(place, UNREADABLE, recorded.part_id)
+        elif (digest_of(row.event), kind_of(row.event)) != (recorded.digest, recorded.kind):
+            self._find(place, f"altered since leaf {recorded.leaf} recorded it")
 
     def _must_be_recorded(self, row: EventRow) -> bool:
         event = row.event
@@ -331,14 +360,6 @@ class _Audit:
             return False
         is_signal = event.context.get("gpc") is True
         return event.name in CONSENT_EVENTS or (is_signal and row.part_id not in self._signalled)
-
-    def _note_signal(self, row: EventRow) -> None:
-        if row.event is not None and row.event.context.get("gpc") is True:
-            self._signalled.add(row.part_id)
-
-    def _step(self) -> None:
-        self._event_count += 1
-        self._next_event = next(self._events, None)
 
     def _take_entries(self) -> None:
         for entry_id, entry in sorted(self._entries.items()):

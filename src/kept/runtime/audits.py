@@ -31,7 +31,9 @@ def audit_store(where: Where, *, against: Sequence[Kept]) -> Audited | None:
         return None
     store = where.open()
     try:
-        return audit_log(store, begin_audit(store), against=against)
+        with store.transaction(alone=True):
+            scope = begin_audit(store)
+        return audit_log(store, scope, against=against)
     finally:
         store.close()
 

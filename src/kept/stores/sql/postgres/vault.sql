@@ -96,7 +96,9 @@ ON CONFLICT (digest) DO NOTHING;
 SELECT note FROM witness;
 
 -- save_witness --
--- Keep a signed checkpoint, if it is of a larger log.
+-- Keep a signed checkpoint, if it is of a larger log, or of one that goes on under another name
+-- (the first line) after a restore.
 INSERT INTO witness AS known (size, note) VALUES ($1, $2)
 ON CONFLICT (only_row) DO UPDATE SET size = excluded.size, note = excluded.note
-    WHERE excluded.size >= known.size;
+    WHERE excluded.size >= known.size
+        OR split_part(excluded.note, E'\n', 1) <> split_part(known.note, E'\n', 1);
