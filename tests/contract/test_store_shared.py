@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from kept.errors import ContendedError, ForgottenError
+from kept.errors import ContendedError, ForgottenError, StoreError
+from kept.log_port import CheckpointRow
 from kept.stores.postgres import PostgresStore
 from tests.contract.conftest import PostgresStores
 from tests.contract.shared import ADA, BOB, add, lock_alone
@@ -381,3 +382,57 @@ def test_what_is_settled_is_told_at_once_where_nobody_is_at_work(one: PostgresSt
     assert settled.sequence >= last
     assert settled.decision_id >= decision_id
     assert settled.notice_id == notice_id
+
+
+# -- what is beside the transaction
+
+
+def test_what_was_taken_ahead_is_used_after_what_is_next(one: PostgresStore) -> None:
+    """Whoever notes the next sequence knows that whatever this transaction adds has it, or a later one."""
+    with one.transaction():
+        one.foresee_claims([(key, 1) for key in range(5)])
+        next_one = one.next_sequence()
+        assert one.last_sequence() >= next_one + 4
+        assert one.append_event(1, make_event(1)) == next_one
+
+
+def test_a_node_that_others_took_out_joins_again(one: PostgresStore, other: PostgresStore) -> None:
+    """It would be looked for in vain, were it to work on."""
+    first = one.join("a")
+    other.join("b")
+    one.say_present(control_version=1)
+    with other.transaction():
+        other.take_out(first)
+    with pytest.raises(StoreError, match="took this one for gone"):
+        one.say_present(control_version=1)
+
+
+def test_keys_that_a_node_left_when_it_ended_are_destroyed_by_another(
+    nodes: PostgresStores, one: PostgresStore, other: PostgresStore
+) -> None:
+    """It had removed the rows, and not the keys yet."""
+    (ada,) = add(one, ADA)
+    gone = one.join("a")
+    other.join("b")
+    database = nodes.address.database
+    nodes.server.run(f"INSERT INTO kept.keys_to_destroy VALUES ({ada})", database)
+    one.close()
+    with other.transaction():
+        other.take_out(gone)
+    with pytest.raises(ForgottenError), other.transaction():
+        other.load_parts([ada])
+    with other.transaction():
+        pass
+    assert nodes.server.fetch("SELECT * FROM kept.keys_to_destroy", database) == []
+
+
+def test_the_witness_goes_on_with_a_log_that_was_restored(one: PostgresStore) -> None:
+    """Under its new name the log is smaller than the one that was lost."""
+    for size, note, kept in (
+        (9, "old\n9", "old\n9"),
+        (5, "old\n5", "old\n9"),
+        (6, "new\n6", "new\n6"),
+    ):
+        with one.transaction():
+            one.save_checkpoint(CheckpointRow(size=size, signed_at=NOW, note=note))
+        assert one.load_witness() == kept

@@ -87,8 +87,8 @@ def list_approvals(
     found = engine.store.load_dossiers(
         "approval", after=(after, 1 << 62), states=states or WAITING, limit=LISTED_MAX
     )
-    for dossier in found:
-        customer = _customer_of(engine, dossier)
+    for listed in found:
+        customer, dossier = _open(engine, listed)
         fresh = _look_again(engine, customer, dossier, now)
         if not states or fresh.state in states:
             views.append(_view(engine, customer, fresh))
@@ -101,8 +101,7 @@ def show_approval(engine: Engine, number: int, now: int) -> ApprovalView:
     Raises:
         NotFoundError: there is no such approval.
     """
-    dossier = _load(engine, number)
-    customer = _customer_of(engine, dossier)
+    customer, dossier = _open(engine, _load(engine, number))
     return _view(engine, customer, _look_again(engine, customer, dossier, now))
 
 
@@ -133,13 +132,12 @@ def decide_approval(
         ConflictError: it does not wait for a person, or for somebody else.
     """
     reason = _read_because(because)
-    dossier = _load(engine, number)
+    customer, dossier = _open(engine, _load(engine, number))
     record = read_record(dossier)
     # An approval that was not used yet may be taken back.
     may = WAITING if outcome == "approved" else (*WAITING, "approved")
     if dossier.state not in may:
         raise ConflictError(f"approval {number} is {dossier.state}; nothing waits for a person")
-    customer = _customer_of(engine, dossier)
     if outcome == "approved":
         _check_wanted(engine, customer, record, number, now)
     if dossier.state == "contested" and actor == record.approver:
@@ -222,12 +220,12 @@ def contest(engine: Engine, told: Contest, now: int) -> ContestTaken | None:
     The approval is withdrawn with everything that rests on it, a case is opened for whoever the
     brand says, and another person decides. Contesting twice changes nothing.
     """
-    dossier = engine.store.load_dossier("approval", told.approval)
-    if dossier is None or dossier.part_id != told.part_id:
+    found = engine.store.load_dossier("approval", told.approval)
+    if found is None or found.part_id != told.part_id:
         return None
+    customer, dossier = _open(engine, found)
     record = read_record(dossier)
     rule = engine.bundle.policy.by_name.get(record.action)
-    customer = _customer_of(engine, dossier)
     withdrawn = 0
     if dossier.state in ("approved", "used", "lapsed"):
         record = add_step(record, Step(at=now, what="contested", by="customer"))
@@ -298,9 +296,11 @@ def _load(engine: Engine, number: int) -> Dossier:
     return dossier
 
 
-def _customer_of(engine: Engine, dossier: Dossier) -> Customer:
+def _open(engine: Engine, dossier: Dossier) -> tuple[Customer, Dossier]:
+    """Return whom a dossier is about, and the dossier as it is once nobody else works on them."""
     (part,) = engine.store.load_parts([dossier.part_id])
-    return engine.customers.home_of(part)
+    customer = engine.customers.home_of(part)
+    return customer, _load(engine, dossier.number)
 
 
 def _read_because(text: str) -> str:

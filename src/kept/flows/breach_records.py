@@ -55,17 +55,22 @@ def save_breach(
         body=_encode(record),
     )
     engine.store.save_dossier(dossier)
-    before = engine.controls.breaches
-    load_open_breaches(engine)
-    if engine.controls.breaches != before:
+    breaches = _read_open_breaches(engine)
+    if breaches != engine.controls.breaches:
+        # First: where other nodes are at work, all of this is done again.
         engine.store.change_control()
+        _heed(engine, breaches)
     return dossier
 
 
 def load_open_breaches(engine: Engine) -> None:
     """Let decisions heed every breach that is not closed."""
+    _heed(engine, _read_open_breaches(engine))
+
+
+def _read_open_breaches(engine: Engine) -> tuple[OpenBreach, ...]:
     rows = engine.store.load_dossiers("breach", limit=BREACHES_MAX)
-    breaches = tuple(
+    return tuple(
         OpenBreach(
             number=row.number,
             is_found=row.state != "searching",
@@ -74,6 +79,9 @@ def load_open_breaches(engine: Engine) -> None:
         for row in rows
         if row.state not in ("closing", "closed")
     )
+
+
+def _heed(engine: Engine, breaches: tuple[OpenBreach, ...]) -> None:
     if breaches != engine.controls.breaches:
         engine.controls = msgspec.structs.replace(engine.controls, breaches=breaches)
         engine.customers.forget_standing()

@@ -47,6 +47,7 @@ def find_due(engine: Engine, now: int) -> Due:
     due: list[Asking] = []
     is_more = False
     is_ours = hold_duty(engine, "erasures", now)
+    _hold_requests(engine)
     there = {node.node_id for node in engine.nodes if not node.is_gone}
     for row in engine.store.load_due_requests(now=now, limit=REQUESTS_A_LOOK):
         if row.kind == REGULATION:
@@ -74,9 +75,7 @@ def find_due(engine: Engine, now: int) -> Due:
 def note_files_erased(engine: Engine, request_id: str) -> None:
     """Note that files of this node hold nothing of a customer any more."""
     store = engine.store
-    # Two nodes that note it at once would each forget the other.
-    if store.is_shared and not store.try_duty("erased_files"):
-        raise ContendedError("another node notes that its files are erased")
+    _hold_requests(engine)
     row = store.load_request(request_id)
     if row is None:
         return
@@ -137,9 +136,16 @@ def _alarm(engine: Engine, row: RequestRow, now: int) -> ErasureRecord:
     return record
 
 
+def _hold_requests(engine: Engine) -> None:
+    """Let no other node change a request until the end: one of two changes would be lost."""
+    if not engine.store.try_duty("requests"):
+        raise ContendedError("another node notes what became of an erasure")
+
+
 def _find(
     engine: Engine, request_id: str, recipient: str
 ) -> tuple[RequestRow, ErasureRecord, RecipientErasure]:
+    _hold_requests(engine)
     row = engine.store.load_request(request_id)
     record = read_record(row) if row is not None and row.kind == ERASURE else None
     if row is None or record is None:

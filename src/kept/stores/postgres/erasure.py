@@ -10,7 +10,7 @@ from kept.stores.postgres.session import Session
 
 
 class Erasure:
-    """Removes parts for good; what a crash left of their keys goes at the next start."""
+    """Removes parts for good; what a crash left of their keys goes at a start, or once it is noticed."""
 
     def __init__(
         self,
@@ -72,6 +72,11 @@ class Erasure:
         """Destroy keys once this transaction is committed."""
         self._session.write(self._queries["add_keys_to_destroy"], (list(part_ids),))
         self._waiting += part_ids
+
+    def take_up_left(self) -> None:
+        """Destroy, once this transaction is committed, the keys that nodes left whose process ended."""
+        left = self._session.fetch(self._queries["load_keys_to_destroy"])
+        self._waiting += [part_id for (part_id,) in left if part_id not in self._destroyed]
 
     def flush(self) -> None:
         """Note which keys are gone."""

@@ -86,6 +86,7 @@ class PostgresStore:
             erasure.forget_parts = (identity.forget_parts, derived.forget_saved)
             guards = Guards(session, database, queries)
             nodes = Nodes(address, session, queries)
+            nodes.on_taken_out = erasure.take_up_left
             opened.callback(nodes.leave)
             claims = Claims(session, batch, stream, queries)
             control = Control(session, readers, queries)

@@ -110,12 +110,15 @@ SELECT pg_try_advisory_xact_lock(1264939124, $1::integer);
 -- Take a duty until the transaction ends, if nobody has it.
 SELECT pg_try_advisory_xact_lock(1264939125, hashtext($1));
 
+-- take_node_id --
+-- Return the id of a new node.
+SELECT nextval('node_ids');
+
 -- join_nodes --
 -- Begin a node.
 INSERT INTO nodes (node_id, name, joined_at, seen_at, control_version)
-SELECT nextval('node_ids'), $1, instant, instant, 0
-FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS instant) AS clock
-RETURNING node_id;
+SELECT $1, $2, instant, instant, 0
+FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS instant) AS clock;
 
 -- hold_node --
 -- Hold the lock that shows that a node's process is there.
@@ -125,7 +128,8 @@ SELECT pg_advisory_lock(1264939126, $1::integer);
 -- Note that a node is there, and what it works by.
 UPDATE nodes SET control_version = $2,
     seen_at = (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
-WHERE node_id = $1;
+WHERE node_id = $1
+RETURNING node_id;
 
 -- list_nodes --
 -- Return the nodes, and whether nobody holds the lock of each.
