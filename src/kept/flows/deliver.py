@@ -202,9 +202,7 @@ def settle(
     if known is None:
         return
     customer, message = look_up(engine, known)
-    if message is None or message.state != "leaving":
-        return
-    if attempt and message.attempt_count != attempt:
+    if message is None or not _is_awaited(message, result, attempt):
         return
     match result:
         case Accepted(provider_id=provider_id):
@@ -231,6 +229,16 @@ def settle(
             else:
                 unclear = msgspec.structs.replace(message, may_have_arrived=True)
                 _retry(engine, customer, unclear, now, not_before=now)
+
+
+def _is_awaited(message: Message, result: SendResult, attempt: int) -> bool:
+    """Return whether a message still rests on what came of an attempt (0: of whichever it was)."""
+    if attempt and message.attempt_count != attempt:
+        return False
+    if message.state == "queued":
+        # It was given up too early: what its provider took need not go again.
+        return message.may_have_arrived and isinstance(result, Accepted)
+    return message.state == "leaving"
 
 
 def _retry(

@@ -5,8 +5,10 @@ import gc
 import logging
 import os
 import platform
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -73,6 +75,9 @@ class Runtime:
         self.is_ready = False
         self._was_open = False
         self._begun: list[tuple[Message, Outgoing]] = []
+        self._results: deque[tuple[Message, SendResult]] = deque()
+        """What providers said while nothing could be noted."""
+        self._noted_count = 0
         self._began_at = 0
         settings.data.mkdir(parents=True, exist_ok=True)
         staff = settings.staff
@@ -338,6 +343,10 @@ class Runtime:
     # -- hand-over
 
     def _begin_due(self, engine: Engine, now: int) -> None:
+        results = list(self._results)
+        for message, result in results:
+            _settle(engine, now, message=message, result=result)
+        self._noted_count = len(results)
         room = self.senders.room()
         channels = self.senders.ready_channels(now)
         # What was begun in a transaction that failed is not on its way.
@@ -350,6 +359,9 @@ class Runtime:
 
     def _send_begun(self, engine: Engine, now: int) -> None:
         begun, self._begun = self._begun, []
+        for _ in range(self._noted_count):
+            self._results.popleft()
+        self._noted_count = 0
         # Where others take up what a node leaves behind, one that was stopped must not go on sending.
         until = self._began_at + deliver.CALLED_WITHIN if engine.store.is_shared else 0
         for message, outgoing in begun:
@@ -357,14 +369,23 @@ class Runtime:
         self.tools.send_begun()
 
     def _report(self, message: Message, result: SendResult) -> None:
-        def settle(engine: Engine, now: int) -> None:
-            deliver.settle(engine, message.message_id, result, now, attempt=message.attempt_count)
+        """Note what a provider said; what cannot be noted now is noted once the store is well."""
+
+        def keep(future: "Future[None]") -> None:
+            if future.cancelled() or future.exception() is not None:
+                self._results.append((message, result))
 
         try:
-            self.writer.submit(settle)
+            future = self.writer.submit(partial(_settle, message=message, result=result))
         except KeptError as error:
-            # The message stays `leaving`; after a restart it is taken up as interrupted.
-            _log.warning("a result could not be recorded: %s", error)
+            _log.warning("a result waits to be recorded: %s", error)
+            self._results.append((message, result))
+        else:
+            future.add_done_callback(keep)
+
+
+def _settle(engine: Engine, now: int, *, message: Message, result: SendResult) -> None:
+    deliver.settle(engine, message.message_id, result, now, attempt=message.attempt_count)
 
 
 def _link_secret(engine: Engine, now: int) -> bytes:

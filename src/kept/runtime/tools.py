@@ -10,7 +10,9 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from kept import settings as limits
 from kept.channels.posted import PostedFiles
@@ -40,7 +42,7 @@ _log = logging.getLogger("kept.tools")
 FOLDER: Final = "suppressions"
 """The folder of the outbox in which each tool has its own."""
 _SECONDS_KEPT: Final = 1_000
-Submit = Callable[[Callable[[Engine, int], None]], "Future[None]"]
+Submit = Callable[[Callable[[Engine, int], Any]], "Future[Any]"]
 
 
 def build_notifiers(bundle: Bundle, settings: Settings, *, clock: Clock) -> dict[str, Notifier]:
@@ -78,18 +80,24 @@ def is_live(settings: Settings) -> bool:
     return settings.deliver == "providers" and not settings.shadow
 
 
+class _Health(msgspec.Struct, frozen=True):
+    """How a tool answers just now."""
+
+    failures: int = 0
+    failing_since: int = 0
+    rests_until: int = 0
+    is_alerted: bool = False
+
+
 class _Tool:
-    """One tool, and how it answers just now; changed on the writer's thread alone."""
+    """One tool, and how it answers; changed on the writer's thread alone, by what is durable."""
 
     def __init__(self, name: str, notifier: Notifier, *, told_as: str) -> None:
         self.name = name
         self.notifier = notifier
         self.told_as = told_as
         self.is_busy = False
-        self.failures = 0
-        self.failing_since = 0
-        self.is_alerted = False
-        self.rests_until = 0
+        self.health = _Health()
         self.seconds: deque[float] = deque(maxlen=_SECONDS_KEPT)
 
 
@@ -126,7 +134,12 @@ class Tools:
         sources = engine.bundle.brand.sources.sources
         for tool in self._tools.values():
             source = sources.get(tool.name)
-            if tool.is_busy or tool.rests_until > now or source is None or not source.suppressions:
+            if (
+                tool.is_busy
+                or tool.health.rests_until > now
+                or source is None
+                or not source.suppressions
+            ):
                 continue
             after = load_told(engine.store, tool.told_as)
             if after >= newest:
@@ -184,10 +197,14 @@ class Tools:
             _log.exception("telling %s failed", tool.name)
             result = Unclear(detail="the adapter failed")
 
-        def settle(engine: Engine, now: int) -> None:
-            _settle(engine, tool, page, result, now)
+        def settle(engine: Engine, now: int) -> _Settled:
+            return _settle(engine, tool, page, result, now)
 
-        def free(_: object) -> None:
+        def free(future: "Future[_Settled]") -> None:
+            if not future.cancelled() and future.exception() is None:
+                settled = future.result()
+                tool.health = settled.health
+                tool.seconds.extend(settled.seconds)
             tool.is_busy = False
 
         try:
@@ -198,31 +215,42 @@ class Tools:
             tool.is_busy = False
 
 
-def _settle(engine: Engine, tool: _Tool, page: Page, result: SendResult, now: int) -> None:
+class _Settled(msgspec.Struct, frozen=True):
+    """What became of a call, to be remembered once it is durable."""
+
+    health: _Health
+    seconds: tuple[float, ...] = ()
+
+
+def _settle(engine: Engine, tool: _Tool, page: Page, result: SendResult, now: int) -> _Settled:
     """Note what became of a call; whatever is no clear yes is told again, in the same order."""
+    health = tool.health
     if load_told(engine.store, tool.told_as) != page.after:
         # Another node went on with it meanwhile.
-        return
+        return _Settled(health)
     if not isinstance(result, Postponed):
         note_suppressions_told(engine, tool.name, after=page.after, upto=page.upto, now=now)
     if isinstance(result, Accepted):
         save_told(engine, tool.name, page, told_as=tool.told_as)
-        tool.seconds.append((now - page.oldest_at) / SECOND)
-        if tool.is_alerted:
+        if health.is_alerted:
             engine.alert("tool_back", source=tool.name, at=now)
-        tool.failures = tool.failing_since = tool.rests_until = 0
-        tool.is_alerted = False
-        return
+        return _Settled(_Health(), ((now - page.oldest_at) / SECOND,))
     _log.warning("%s was not told: %s", tool.name, type(result).__name__.lower())
     note_untaken(engine, tool.name)
-    tool.failures += 1
-    tool.failing_since = tool.failing_since or now
+    failures = health.failures + 1
+    failing_since = health.failing_since or now
     asked = result.retry_after_seconds if isinstance(result, Postponed) else 0
-    tool.rests_until = now + rest_of(tool.name, tool.failures, asked_seconds=asked)
-    silent = now - tool.failing_since
-    if silent >= limits.TOOL_ALERT_SECONDS * SECOND and not tool.is_alerted:
-        tool.is_alerted = True
+    is_late = now - failing_since >= limits.TOOL_ALERT_SECONDS * SECOND
+    if is_late and not health.is_alerted:
         engine.alert("tool_unreachable", source=tool.name, at=now)
+    return _Settled(
+        _Health(
+            failures=failures,
+            failing_since=failing_since,
+            rests_until=now + rest_of(tool.name, failures, asked_seconds=asked),
+            is_alerted=is_late or health.is_alerted,
+        )
+    )
 
 
 def rest_of(tool: str, failures: int, *, asked_seconds: int) -> int:

@@ -351,6 +351,24 @@ def test_an_unclear_result_is_told_once_however_often_it_is_reported(stage: Stag
     assert stage.store.last_sequence() == before
 
 
+def test_an_attempt_that_was_given_up_too_early_and_was_taken_is_not_repeated(stage: Stage) -> None:
+    """G4: what its provider took ends delivered, also if it was queued again meanwhile."""
+    introduce(stage)
+    stage.providers["email"] = "garbage"
+    bill(stage)
+    (queued,) = stage.store.load_messages_in(["queued"], limit=9)
+    assert queued.may_have_arrived
+    with stage.store.transaction():
+        for attempt in (queued.attempt_count + 1, queued.attempt_count):
+            deliver.settle(stage.engine, queued.message_id, Accepted(), stage.now, attempt=attempt)
+            state = stage.store.load_message(queued.message_id).state  # type: ignore[union-attr]
+            assert state == ("delivered" if attempt == queued.attempt_count else "queued")
+    stage.providers["email"] = "up"
+    before = len(stage.handed_over)
+    stage.advance(stage.now + DAY)
+    assert len(stage.handed_over) == before
+
+
 def test_an_offer_that_cannot_be_compared_is_refused() -> None:
     """G8: a loan that does not say its rate stops the whole folder before anything can be decided."""
     dishonest = sample_with("actions/small_loan.yaml", "  rate_percent: 23\n", "")

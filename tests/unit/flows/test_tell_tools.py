@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kept import settings as limits
 from kept.core.brand.load import load_brand
 from kept.core.bundle import Bundle
 from kept.core.compile import compile_brand
@@ -175,17 +176,45 @@ def run_once(stage: Stage, tools: Tools, jobs: list[Any]) -> None:
     tools.wait(5)
     for job, future in jobs:
         with stage.store.transaction():
-            job(stage.engine, stage.now)
-        future.set_result(None)
+            done = job(stage.engine, stage.now)
+        future.set_result(done)
     jobs.clear()
+
+
+def test_an_alert_is_raised_again_where_its_job_is_done_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A neighbour of the job was contended: nothing of it is left, and the next try tells as the first."""
+    monkeypatch.setattr(limits, "TOOL_ALERT_SECONDS", 0)
+    jobs: list[Any] = []
+
+    def submit(job: Any) -> "Future[Any]":
+        jobs.append((job, Future()))
+        return jobs[-1][1]  # type: ignore[no-any-return]
+
+    tool = Answering()
+    tool.answer = Unclear(detail="cut")
+    tools = Tools({"mailer": tool}, submit=submit, is_live=True)
+    leave(stage)
+    with stage.store.transaction():
+        tools.begin_due(stage.engine, stage.now)
+    tools.send_begun()
+    tools.wait(5)
+    ((job, _),) = jobs
+    for _ in range(2):
+        stage.engine.noted.alerts.clear()
+        with stage.store.transaction():
+            settled = job(stage.engine, stage.now)
+        assert [one["code"] for one in stage.engine.noted.alerts] == ["tool_unreachable"]
+    assert settled.health.failures == 1
 
 
 def test_a_tool_that_fails_is_tried_later_and_later_and_the_operator_hears(stage: Stage) -> None:
     """Nothing is skipped, every answer but yes counts as no, and one alert is one alert."""
     jobs: list[Any] = []
 
-    def submit(job: Any) -> "Future[None]":
-        future: Future[None] = Future()
+    def submit(job: Any) -> "Future[Any]":
+        future: Future[Any] = Future()
         jobs.append((job, future))
         return future
 
