@@ -10,11 +10,12 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from kept.core.brand.model import Action, Brand, Cap, Hold
+from kept.core.brand.model import Action, Brand, Cap, Hold, QuietHours
 from kept.core.brand.units import parse_duration
 from kept.core.diff.changes import show
 
 Worsening: TypeAlias = Literal["pressure", "hardship", "bias", "limits"]
+_DAY: Final = 24 * 60
 KINDS: Final[tuple[Worsening, ...]] = ("pressure", "hardship", "bias", "limits")
 
 
@@ -69,22 +70,26 @@ def _cap(cap: Cap) -> str:
 def _quiet(before: Brand, after: Brand) -> Iterator[Finding]:
     for name, quiet in before.contact.quiet_hours.items():
         now = after.contact.quiet_hours.get(name)
-        if now is None or (_minutes(now.start, now.end) < _minutes(quiet.start, quiet.end)):
+        if now is None or now.covers != quiet.covers or _minutes(quiet) - _minutes(now):
             yield Finding(
                 kind="pressure",
                 what=f"quiet hours {name}",
-                before=f"{quiet.start} to {quiet.end}",
-                after="gone" if now is None else f"{now.start} to {now.end}",
+                before=_quiet_hours(quiet),
+                after="gone" if now is None else _quiet_hours(now),
             )
 
 
-def _minutes(start: str, end: str) -> int:
-    """Return how long quiet hours last."""
+def _quiet_hours(quiet: QuietHours) -> str:
+    return f"{quiet.start} to {quiet.end} for {show(msgspec.to_builtins(quiet.covers))}"
+
+
+def _minutes(quiet: QuietHours) -> set[int]:
+    """Return the minutes of the day that are quiet."""
     first, last = (
         int(hours) * 60 + int(minutes)
-        for hours, minutes in (text.split(":")[:2] for text in (start, end))
+        for hours, minutes in (text.split(":")[:2] for text in (quiet.start, quiet.end))
     )
-    return (last - first) % (24 * 60)
+    return {minute % _DAY for minute in range(first, last if last >= first else last + _DAY)}
 
 
 def _holds(before: Brand, after: Brand) -> Iterator[Finding]:
@@ -93,17 +98,13 @@ def _holds(before: Brand, after: Brand) -> Iterator[Finding]:
         kind: Worsening = "hardship" if _protects(hold, before) else "pressure"
         if now is None:
             yield Finding(kind=kind, what=f"hold {name}", before=show(hold.while_), after="gone")
-        elif now.hushes != hold.hushes or now.while_ != hold.while_:
-            yield Finding(
-                kind=kind,
-                what=f"hold {name}",
-                before=f"while {show(hold.while_)} hushes {show(_scope(hold))}",
-                after=f"while {show(now.while_)} hushes {show(_scope(now))}",
-            )
+        elif (now.hushes, now.while_, now.about) != (hold.hushes, hold.while_, hold.about):
+            yield Finding(kind=kind, what=f"hold {name}", before=_hold(hold), after=_hold(now))
 
 
-def _scope(hold: Hold) -> object:
-    return msgspec.to_builtins(hold.hushes)
+def _hold(hold: Hold) -> str:
+    about = f" about its {hold.about}" if hold.about else ""
+    return f"while {show(hold.while_)} hushes {show(msgspec.to_builtins(hold.hushes))}{about}"
 
 
 def _protects(hold: Hold, brand: Brand) -> bool:
