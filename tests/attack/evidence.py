@@ -169,6 +169,8 @@ class Stored(msgspec.Struct, kw_only=True):
     """The same, computed from all evidence anew."""
     torn_parts: list[int] = []
     """Parts whose stored state is not what their events fold to."""
+    audit: list[str] = []
+    """What an audit of the consent log finds."""
     people: frozenset[str] = frozenset()
     """Everybody who is known by a user id."""
     readable: frozenset[str] = frozenset()

@@ -56,6 +56,12 @@ def judge_groups(book: Book) -> Iterator[Violation]:
         yield Violation("G10", "groups", what)
 
 
+def judge_log(book: Book) -> Iterator[Violation]:
+    """G7: the consent log is whole, and an audit takes no honest work for tampering."""
+    for found in book.stored.audit:
+        yield Violation("G7", "log", found)
+
+
 def judge_forgotten(book: Book) -> Iterator[Violation]:
     """G11: of whoever was forgotten nothing is left, and nothing late brings them back."""
     gone = {one.person for one in book.run.erasures if one.answered_at}
@@ -118,6 +124,7 @@ STORE_JUDGES: Final[tuple[Callable[[Book], Iterator[Violation]], ...]] = (
     judge_states,
     judge_replays,
     judge_groups,
+    judge_log,
     judge_forgotten,
     judge_messages,
     judge_bills,

@@ -82,7 +82,7 @@ class Life:
         )
         self._troubles: list[threading.Thread] = []
         self._failed: list[str] = []
-        self.where = Where(self.site.urls, self.site.nodes[0].token, desk)
+        self.where = Where(self.site.urls, self.site.token, desk)
         self.where.wall_offset = read_monotonic() - SystemClock().now()
         self.runs = [Run() for _ in range(CLIENTS)]
         self.clients = [
@@ -203,7 +203,7 @@ class Life:
         self.desk.feel("email", "well")
         self.desk.feel("hook", "well")
         headers = {
-            "authorization": f"Bearer {self.site.nodes[0].token()}",
+            "authorization": f"Bearer {self.site.token()}",
             "x-kept-actor": "attack",
         }
         with httpx.Client(base_url=self.site.nodes[0].url, headers=headers, timeout=20) as http:

@@ -7,6 +7,7 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -83,10 +84,6 @@ class Node:
         """Return the end of what its servers said."""
         return (self.folder / "log").read_text()[-LOG_SHOWN:]
 
-    def token(self) -> str:
-        """Return the operator's token."""
-        return (self.data / "admin-token").read_text().strip()
-
 
 def has_ended(process: int) -> bool:
     """Return whether a process that the nursery forked has ended; nobody was told of it yet."""
@@ -137,6 +134,11 @@ class Site:
         """Return where servers are reached just now, as far as is known."""
         return [node.url for node in self.nodes if node.url]
 
+    def token(self) -> str:
+        """Return the operator's token, which whichever node came first wrote down."""
+        path = next(path for node in self.nodes if (path := node.data / "admin-token").exists())
+        return path.read_text().strip()
+
     def start(self, node: Node) -> None:
         """Start one node and wait until it is ready; one that finds no database is started again."""
         for _ in range(STARTS_MAX):
@@ -149,9 +151,10 @@ class Site:
         raise AssertionError(f"the server does not start: {node.log()}")
 
     def start_all(self) -> None:
-        """Start every node, one after the other."""
-        for node in self.nodes:
-            self.start(node)
+        """Start all nodes at once: none of them is the first on the empty store."""
+        with ThreadPoolExecutor(len(self.nodes)) as pool:
+            for _ in pool.map(self.start, self.nodes):
+                pass
 
     def kill(self, node: Node) -> None:
         """End a process at once; nothing of it is written any more."""

@@ -13,6 +13,7 @@ from kept.core.fold.fold import decode_state, fold_event
 from kept.core.identity import Part, group
 from kept.core.message import Message
 from kept.core.state import State
+from kept.flows.audit_log import audit_log, begin_audit
 from kept.flows.engine import decode_trace
 from kept.flows.take_brand import choose_slots
 from kept.ports import Store
@@ -62,6 +63,7 @@ def recount(store: Store, run: Run, *, brand: Path, files: list[Path], wall_offs
         replayed_otherwise=otherwise,
         groups=groups,
         groups_afresh=afresh,
+        audit=_audit(store),
         torn_parts=list(_torn_parts(store, bundle)),
         people=frozenset(
             part.identifier.value
@@ -70,6 +72,12 @@ def recount(store: Store, run: Run, *, brand: Path, files: list[Path], wall_offs
         ),
         readable=_readable(run, files),
     )
+
+
+def _audit(store: Store) -> list[str]:
+    with store.transaction(alone=True):
+        scope = begin_audit(store)
+    return [f"{one.place}: {one.what}" for one in audit_log(store, scope).findings]
 
 
 def _row(message: Message, *, wall_offset: int) -> Row:
