@@ -8,6 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from kept.web.wire.batch import parse_batch, read_batch
 
 EXPORTED = "history: events exported, sealed, without resting"
 LENGTH = "history: an event in a file, sealed"
+FOLDER = "history"
 ALONE = "history: engine without HTTP, nothing exported beside"
 BESIDE = "history: engine without HTTP, history exported beside"
 Job = Callable[[Engine, int], Any]
@@ -104,7 +106,7 @@ def measure(figures: Figures, scale: Scale, directory: Path) -> None:
             speed, length = _export(side, fresh, scale)
             figures.add(EXPORTED, speed, "events/s")
             figures.add(LENGTH, length, "bytes")
-            _measure_beside(figures, side, fresh / "again", scale)
+            _measure_beside(figures, side, fresh, scale)
             side.store.close()
         with fresh_directory(directory) as fresh:
             side = Side(fresh, PlainVault(), scale, seed=seed)
@@ -117,7 +119,7 @@ def measure(figures: Figures, scale: Scale, directory: Path) -> None:
 def _export(side: Side, fresh: Path, scale: Scale) -> tuple[float, float]:
     """Fill a store and export it; return events a second, and the bytes of one."""
     side.take(scale.seconds)
-    history = ParquetHistory(fresh / "history")
+    history = ParquetHistory(fresh / FOLDER)
     writer = HistoryWriter(side.do, lambda: side.store, history, rest=lambda: None)
     count, begun = side.store.last_sequence(), time.perf_counter()
     while writer.export(is_all=True):
@@ -127,10 +129,10 @@ def _export(side: Side, fresh: Path, scale: Scale) -> tuple[float, float]:
     return count / taken, load_progress(side.store).size / count
 
 
-def _measure_beside(figures: Figures, side: Side, folder: Path, scale: Scale) -> None:
+def _measure_beside(figures: Figures, side: Side, fresh: Path, scale: Scale) -> None:
     count, seconds = side.take(scale.seconds)
     figures.add(ALONE, count / seconds, "events/s")
-    history = ParquetHistory(folder)
+    history = ParquetHistory(fresh / FOLDER)
     rested_at, is_over = time.perf_counter(), threading.Event()
 
     def rest() -> None:
@@ -146,11 +148,15 @@ def _measure_beside(figures: Figures, side: Side, folder: Path, scale: Scale) ->
             writer.export(is_all=True)
             rest()
 
-    thread = threading.Thread(target=export)
-    thread.start()
-    count, seconds = side.take(scale.seconds)
+    with ThreadPoolExecutor(1) as pool:
+        exporting = pool.submit(export)
+        try:
+            count, seconds = side.take(scale.seconds)
+        finally:
+            is_over.set()
+        while not exporting.done():
+            side.work()
+        # What failed there was no work beside.
+        exporting.result()
     figures.add(BESIDE, count / seconds, "events/s", against=ALONE)
-    is_over.set()
-    while thread.is_alive():
-        side.work()
     history.close()

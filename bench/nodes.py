@@ -8,10 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from bench.baseline.postgres import running_postgres
+from bench.baseline.postgres import PostgreSQL, running_postgres
 from bench.baseline.serve import running_baseline
 from bench.load import run_load
-from bench.process import Program
 from bench.row import Figures
 from bench.scale import Scale
 from bench.service import Kept, running_kept
@@ -56,7 +55,7 @@ def measure(figures: Figures, scale: Scale, directory: Path) -> None:
 
 
 @contextmanager
-def _running_nodes(directory: Path, count: int) -> Iterator[tuple[list[Kept], Program]]:
+def _running_nodes(directory: Path, count: int) -> Iterator[tuple[list[Kept], PostgreSQL]]:
     """Run a PostgreSQL and so many nodes on it."""
     with ExitStack() as opened:
         postgres = opened.enter_context(running_postgres(directory))
@@ -66,11 +65,11 @@ def _running_nodes(directory: Path, count: int) -> Iterator[tuple[list[Kept], Pr
             own.mkdir()
             node = running_kept(own, database=postgres.address, master_key=directory / "master-key")
             nodes.append(opened.enter_context(node))
-        yield nodes, postgres.program
+        yield nodes, postgres
 
 
 def _saturate(
-    figures: Figures, scale: Scale, nodes: list[Kept], postgres: Program, *, seed: int
+    figures: Figures, scale: Scale, nodes: list[Kept], postgres: PostgreSQL, *, seed: int
 ) -> None:
     """Send to all nodes at once as much as they take; every customer may come to every node."""
     plans = [
@@ -89,13 +88,15 @@ def _saturate(
         )
         for number, node in enumerate(nodes)
     ]
-    programs = [node.program for node in nodes] + [postgres]
+    programs = [node.program for node in nodes] + [postgres.program]
+    logged = postgres.read_logged_bytes()
     before = [program.read_cpu_seconds() for program in programs]
     with ThreadPoolExecutor(len(plans)) as pool:
         results = list(pool.map(run_load, plans))
     spent = [
         program.read_cpu_seconds() - cpu for program, cpu in zip(programs, before, strict=True)
     ]
+    logged = postgres.read_logged_bytes() - logged
     for result in results:
         check_success(result)
     answered = sum(result.requests + result.warm_up_requests for result in results) * BATCH_SIZE
@@ -103,3 +104,4 @@ def _saturate(
     figures.add(row, sum(result.per_second for result in results) * BATCH_SIZE, THROUGHPUT)
     figures.add(f"cost of {row}", sum(spent) * 1e6 / answered, CPU)
     figures.add(f"of which PostgreSQL, nodes: {len(nodes)}", spent[-1] * 1e6 / answered, CPU)
+    figures.add(f"log of PostgreSQL, nodes: {len(nodes)}", logged / answered, "bytes an event")

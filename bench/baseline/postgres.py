@@ -1,5 +1,6 @@
 """A real PostgreSQL server of one's own, for as long as it is measured."""
 
+import asyncio
 import os
 import pwd
 import shutil
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+
+import asyncpg
 
 from bench.process import Program, find_port, running
 
@@ -45,6 +48,18 @@ class PostgreSQL:
         self.program = program
         self.address = f"postgresql://postgres@/postgres?host={sockets}&port={port}"
         self.url = self.address.replace("postgresql", "postgresql+asyncpg", 1)
+
+    def read_logged_bytes(self) -> int:
+        """Return how much it has written into its log so far."""
+        return asyncio.run(_read_logged_bytes(self.address))
+
+
+async def _read_logged_bytes(address: str) -> int:
+    connection = await asyncpg.connect(address)
+    try:
+        return int(await connection.fetchval("SELECT pg_current_wal_insert_lsn() - '0/0'"))
+    finally:
+        await connection.close()
 
 
 def find_binaries() -> Path:
