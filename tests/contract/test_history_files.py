@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 import pytest
 
 from kept.analytics import ParquetHistory, SqlSession
@@ -165,6 +166,40 @@ def test_fields_that_became_personal_are_closed(history: ParquetHistory) -> None
     assert all('"price"' not in properties for _, properties in found)
     assert all('"tags"' in properties for _, properties in found)
     assert not any('"a~/b"' in properties for _, properties in found)
+
+
+def test_however_many_fields_became_personal_they_are_closed_at_once(
+    history: ParquetHistory,
+) -> None:
+    """Each of its own event, and those of every event; what is left is left as it was spelt."""
+    names = [f'it\'s.~/"{number}"' for number in range(30)]
+    events = ("it's", "odd/~name", "other")
+    plain = OpenPlaces(frozenset(("", f"properties.{name}") for name in names), frozenset())
+    rows = [
+        event_row(
+            Opener(plain),
+            number,
+            1,
+            make_event(number, name=event, properties=dict.fromkeys(names, None)),
+        )
+        | {"sealed": b"s"}
+        for number, event in enumerate(events, start=1)
+    ]
+    rows.append(dict(rows[0], sequence=4, properties={"left": 1.50}))
+    name = place(history, rows)
+    ((left,),) = read(history, name, "properties")[3:]
+    places = tuple(
+        ((*events[:2], "")[number % 3], f"properties.{each}") for number, each in enumerate(names)
+    )
+    written = history.rewrite("events", name, Trim(places=places))
+    assert written
+    texts = [text for (text,) in read(history, written.temporary, "properties")]
+    found = [msgspec.json.decode(text) for text in texts[:3]]
+    assert found == [
+        dict.fromkeys(each for number, each in enumerate(names) if number % 3 in kept)
+        for kept in ({1}, {0}, {0, 1})
+    ]
+    assert texts[3] == left
 
 
 def test_the_grouping_is_written_only_when_it_changed(history: ParquetHistory) -> None:

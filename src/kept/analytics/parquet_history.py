@@ -366,23 +366,30 @@ def _take_ids(connection: duckdb.DuckDBPyConnection, table: str, ids: Collection
 
 
 def _less(column: str, places: Sequence[Place]) -> str:
-    """Return a column without what may not be open any more."""
-    shown = column
+    """Return a column without what may not be open any more.
+
+    The column stands in the text a fixed number of times, however many places there are.
+    """
+    closed: dict[str, dict[str, None]] = {}
     for event, path in places:
         group, _, name = path.partition(".")
         if group == column:
-            patch = quoted(msgspec.json.encode({name: None}).decode())
-            without = f"json_merge_patch({shown}, {patch})::VARCHAR"
-            of_event = f"event = {quoted(event)}" if event else "true"
-            # Of others nothing is touched, not even how it is spelt.
-            has = f"json_exists({column}, {quoted(_pointer(name))})"
-            shown = f"CASE WHEN {of_event} AND {has} THEN {without} ELSE {shown} END"
-    return f"{shown} AS {column}"
+            closed.setdefault(event, {})[name] = None
+    if not closed:
+        return column
+    of_all = _patch(closed.pop("", {}))
+    cases = "".join(f" WHEN {quoted(event)} THEN {_patch(own)}" for event, own in closed.items())
+    own = f"CASE event{cases} ELSE {_patch({})} END" if closed else _patch({})
+    names = f"list_concat(json_keys({own}), json_keys({of_all}))"
+    without = f"json_merge_patch(json_merge_patch({column}, {own}), {of_all})::VARCHAR"
+    # Of others nothing is touched, not even how it is spelt.
+    has = f"list_has_any(json_keys({column}), {names})"
+    return f"CASE WHEN {has} THEN {without} ELSE {column} END AS {column}"
 
 
-def _pointer(name: str) -> str:
-    """Return a member's name as a JSON pointer (RFC 6901)."""
-    return "/" + name.replace("~", "~0").replace("/", "~1")
+def _patch(names: Mapping[str, None]) -> str:
+    """Return what takes these names out of an object (RFC 7396)."""
+    return quoted(msgspec.json.encode(names).decode())
 
 
 def _finish(path: Path) -> tuple[str, int]:
