@@ -1,6 +1,7 @@
 """Files of history: whole or not there, whatever they hold; and those of the first version for ever."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from kept.analytics import ParquetHistory, SqlSession
 from kept.core.history_columns import COLUMNS, ID_COLUMNS, KINDS, PART_COLUMNS, HistoryKind
 from kept.core.history_export import Opener, OpenPlaces, event_row
-from kept.core.history_files import name_of
+from kept.core.history_files import PARTS_FILE, name_of
 from kept.core.values import DAY
 from kept.errors import InputError, StoreError
 from kept.history_port import Grouped, Trim
@@ -212,6 +213,43 @@ def test_the_grouping_is_written_only_when_it_changed(history: ParquetHistory) -
     path = str(history.folder / "parts" / "parts.parquet")
     described = duckdb.execute("DESCRIBE SELECT * FROM read_parquet(?)", [path]).fetchall()
     assert [row[0] for row in described] == [one.name for one in PART_COLUMNS]
+
+
+def test_a_grouping_whose_lines_were_swept_away_is_not_placed(
+    history: ParquetHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another node that starts takes them for what a death left; half a grouping helps nobody."""
+    monkeypatch.setattr("kept.analytics.parquet_history.LINES_A_WRITE", 1)
+    assert history.write_grouping([Grouped(1, 1, False)])
+
+    def rows() -> Iterator[Grouped]:
+        yield Grouped(1, 1, False)
+        history.remove(history.list_names()[1])
+        yield Grouped(2, 2, False)
+
+    with pytest.raises(StoreError, match="other than 2 rows"):
+        history.write_grouping(rows())
+    assert read(history, PARTS_FILE) == [(1, 1, False)]
+    assert history.list_names()[1] == []
+
+
+def test_a_grouping_that_was_swept_away_is_not_taken_for_placed(
+    history: ParquetHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one before it is no substitute."""
+    assert history.write_grouping([Grouped(1, 1, False)])
+    exists = history.exists
+
+    def sweep_first(name: str) -> bool:
+        history.remove(history.list_names()[1])
+        return exists(name)
+
+    with monkeypatch.context() as swept:
+        swept.setattr(history, "exists", sweep_first)
+        with pytest.raises(StoreError):
+            history.write_grouping([Grouped(1, 1, True)])
+    assert history.write_grouping([Grouped(1, 1, True)])
+    assert read(history, PARTS_FILE) == [(1, 1, True)]
 
 
 def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:

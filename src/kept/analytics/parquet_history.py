@@ -68,7 +68,11 @@ class ParquetHistory:
         return _LinesDraft(self, kind)
 
     def place(self, temporary: str, name: str) -> None:
-        """Give a temporary file its final name, in the place of whatever had it."""
+        """Give a temporary file its final name, in the place of whatever had it.
+
+        Raises:
+            StoreError: the folder cannot be used, or the temporary file is gone and nobody placed it.
+        """
         target = self.folder / name
         try:
             if not target.parent.is_dir():
@@ -78,8 +82,9 @@ class ParquetHistory:
             (self.folder / temporary).replace(target)
             _sync(target.parent)
         except FileNotFoundError as error:
-            # Another node may have done it a moment ago.
-            if not target.is_file():
+            # Another node may have done it a moment ago: the list names one file to both. A grouping
+            # is of one node alone, and was swept away.
+            if name == PARTS_FILE or not target.is_file():
                 raise self._broken(error) from error
         except OSError as error:
             raise self._broken(error) from error
@@ -199,7 +204,11 @@ class ParquetHistory:
             draft.drop()
 
     def write_grouping(self, rows: Iterable[Grouped]) -> bool:
-        """Write which customer each part belongs to; return whether it changed."""
+        """Write which customer each part belongs to; return whether it changed.
+
+        Raises:
+            StoreError: the folder cannot be used, or another node swept away what was written.
+        """
         draft = _Lines(self.begin_lines(), PART_COLUMNS)
         try:
             lines: list[dict[str, Any]] = []
@@ -214,11 +223,15 @@ class ParquetHistory:
             temporary = self._name_temporary(".parquet")
             with self.engine.open() as connection:
                 options = "FORMAT parquet, COMPRESSION zstd, KV_METADATA {kept_schema: '1'}"
-                connection.execute(
-                    f"COPY ({draft.select()}) TO {quoted(str(self.folder / temporary))} ({options})"
-                )
+                path = str(self.folder / temporary)
+                connection.execute(f"COPY ({draft.select()}) TO {quoted(path)} ({options})")
+                ((count,),) = fetch(connection, "SELECT count(*) FROM read_parquet(?)", [path])
         finally:
             draft.drop()
+        if count != draft.count:
+            # Lines that were swept away meanwhile were begun anew.
+            self.remove([temporary])
+            raise StoreError(f"the grouping came out with other than {draft.count} rows")
         digest, _ = _finish(self.folder / temporary)
         if self.exists(PARTS_FILE) and _digest_of(self.folder / PARTS_FILE)[0] == digest:
             self.remove([temporary])
