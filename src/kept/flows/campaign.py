@@ -7,7 +7,6 @@ says nothing that would not be said to that customer anyhow.
 """
 
 import zlib
-from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -26,7 +25,8 @@ PACE_MAX: Final = 60_000
 MEMBERS_MAX: Final = 5_000_000
 WOKEN_A_TICK: Final = 200
 _BURST: Final = MINUTE // 6
-"""What was not done in time is not made up for: after a stall a campaign goes on at its pace."""
+"""What was not done in time is not made up for: after a stall a campaign goes on at its pace. Of a slow
+pace it is one customer's share that counts."""
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +45,13 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     actor: str
 
 
+class Members(msgspec.Struct, frozen=True):
+    """Whom a campaign wakes, in this order, and the same as the store keeps them."""
+
+    ids: list[int]
+    packed: bytes
+
+
 class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     """How far a campaign is, for people."""
 
@@ -61,15 +68,26 @@ _decode = msgspec.json.Decoder(Campaign).decode
 _decode_members = msgspec.json.Decoder(list[int]).decode
 
 
+def pack_members(ids: list[int]) -> Members:
+    """Make ready whom to wake; with millions it takes seconds, and so belongs into no transaction.
+
+    Raises:
+        InputError: there are too many.
+    """
+    if len(ids) > MEMBERS_MAX:
+        raise InputError(f"{len(ids)} customers are too many; at most {MEMBERS_MAX}")
+    return Members(ids, zlib.compress(msgspec.json.encode(ids), 6))
+
+
 def begin_campaign(
-    engine: Engine, action: str, members: Sequence[int], *, pace: int, actor: str, now: int
+    engine: Engine, action: str, members: Members, *, pace: int, actor: str, now: int
 ) -> CampaignView:
     """Begin to wake customers, in this order.
 
     Raises:
         ConflictError: another campaign runs.
         ContendedError: another node is at it.
-        InputError: the pace is none, or there are too many members.
+        InputError: the pace is none.
         NotFoundError: the brand has no such action that leaves by itself.
     """
     _take_duty(engine)
@@ -81,21 +99,18 @@ def begin_campaign(
         raise NotFoundError(f"the brand has no action {action!r} that leaves on a channel")
     if not 0 < pace <= PACE_MAX:
         raise InputError(f"the pace is {pace}; it must be from 1 to {PACE_MAX} customers a minute")
-    if len(members) > MEMBERS_MAX:
-        raise InputError(f"{len(members)} customers are too many; at most {MEMBERS_MAX}")
     campaign = Campaign(
         action=action,
         pace=pace,
-        members=len(members),
-        state="running" if members else "done",
+        members=len(members.ids),
+        state="running" if members.ids else "done",
         begun_at=now,
         moved_at=now,
         actor=actor,
     )
-    packed = zlib.compress(msgspec.json.encode(list(members)), 6)
-    engine.store.save_setting(_MEMBERS_SETTING, packed)
-    _keep(engine, campaign, members)
-    detail = {"action": action, "members": len(members), "pace": pace}
+    engine.store.save_setting(_MEMBERS_SETTING, members.packed)
+    _keep(engine, campaign, members.ids)
+    detail = {"action": action, "members": len(members.ids), "pace": pace}
     _note(engine, "campaign begun", detail, actor=actor, now=now)
     return view_campaign(engine, campaign)
 
@@ -112,7 +127,7 @@ def stop_campaign(engine: Engine, *, actor: str, now: int) -> CampaignView:
     if campaign is None or campaign.state != "running":
         raise NotFoundError("no campaign runs")
     stopped = msgspec.structs.replace(campaign, state="stopped")
-    _keep(engine, stopped, ())
+    _keep(engine, stopped, [])
     detail = {"action": campaign.action, "woken": campaign.woken}
     _note(engine, "campaign stopped", detail, actor=actor, now=now)
     return view_campaign(engine, stopped)
@@ -169,7 +184,7 @@ def advance_campaign(engine: Engine, now: int) -> int:
         if engine.store.is_shared:
             _keep(engine, waiting, members)
         return 0
-    since = max(campaign.moved_at, now - _BURST)
+    since = _counts_since(campaign, now)
     count = min((now - since) * campaign.pace // MINUTE, WOKEN_A_TICK)
     if count <= 0:
         return 0
@@ -186,6 +201,15 @@ def advance_campaign(engine: Engine, now: int) -> int:
     if state == "done":
         engine.tell("campaign_done", action=campaign.action)
     return len(turn)
+
+
+def _counts_since(campaign: Campaign, now: int) -> int:
+    """Return since when time counts: all of it, unless the campaign stalled."""
+    share = MINUTE // campaign.pace
+    burst = max(_BURST, share)
+    # Whoever looks a little late must not lose the rest of a share each time.
+    is_stalled = now - campaign.moved_at >= burst + share
+    return now - burst if is_stalled else campaign.moved_at
 
 
 def _is_braked(engine: Engine, campaign: Campaign) -> bool:
@@ -212,8 +236,8 @@ def _take_duty(engine: Engine) -> None:
         raise ContendedError("another node is at work on the campaign")
 
 
-def _keep(engine: Engine, campaign: Campaign, members: Sequence[int]) -> None:
-    engine.campaign = (campaign, list(members))
+def _keep(engine: Engine, campaign: Campaign, members: list[int]) -> None:
+    engine.campaign = (campaign, members)
     engine.store.save_setting(SETTING, msgspec.json.encode(campaign))
     if campaign.state != "running":
         engine.store.save_setting(_MEMBERS_SETTING, b"")

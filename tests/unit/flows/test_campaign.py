@@ -15,6 +15,7 @@ from kept.flows.campaign import (
     advance_campaign,
     begin_campaign,
     load_campaign,
+    pack_members,
     show_campaign,
     stop_campaign,
 )
@@ -40,7 +41,14 @@ def stage() -> Stage:
 def begin(stage: Stage, members: list[int], *, pace: int = 60) -> None:
     """Begin a campaign of the lamp offer."""
     with stage.store.transaction():
-        begin_campaign(stage.engine, "lamp_offer", members, pace=pace, actor="olga", now=stage.now)
+        begin_campaign(
+            stage.engine,
+            "lamp_offer",
+            pack_members(members),
+            pace=pace,
+            actor="olga",
+            now=stage.now,
+        )
 
 
 def advance(stage: Stage, until: int) -> int:
@@ -59,6 +67,48 @@ def test_it_keeps_its_pace_and_does_not_make_up_for_a_stall(stage: Stage) -> Non
     campaign = load_campaign(stage.engine)
     assert campaign is not None
     assert campaign.woken == 12
+
+
+@pytest.mark.parametrize("pace", [1, 5, 7])
+def test_a_slow_pace_is_kept_by_a_clock_that_ticks_late(stage: Stage, pace: int) -> None:
+    """Fewer than one in ten seconds; after a stall one is woken and the next a whole share later."""
+    begin(stage, NOBODY, pace=pace)
+    ticks = range(0, 10 * MINUTE + SECOND, 1_300_000)
+    woken = [advance(stage, NOON + tick) for tick in ticks]
+    assert sum(woken) == 10 * pace
+    assert max(woken) == 1
+    late = NOON + HOUR
+    share = MINUTE // pace
+    stalled = [advance(stage, late + tick) for tick in (0, share // 4, share // 2, share)]
+    assert stalled == [1, 0, 0, 1]
+
+
+def test_nothing_is_packed_while_a_transaction_is_open(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With millions that takes longer than a transaction may idle; it was done before."""
+    members = pack_members(NOBODY)
+
+    def refuse(*_: Any) -> bytes:
+        raise AssertionError("packed on the writer")
+
+    monkeypatch.setattr("kept.flows.campaign.zlib.compress", refuse)
+    with stage.store.transaction():
+        begin_campaign(stage.engine, "lamp_offer", members, pace=60, actor="olga", now=stage.now)
+    engine = reopened(stage)
+    with stage.store.transaction():
+        assert advance_campaign(engine, NOON + SECOND) == 1
+    assert [wake[0] for wake in stage.store.load_due_wakes(now=NOON + MINUTE, limit=9)] == NOBODY[
+        :1
+    ]
+
+
+def test_too_many_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is packed."""
+    monkeypatch.setattr("kept.flows.campaign.MEMBERS_MAX", 3)
+    assert pack_members([1, 2, 3]).ids == [1, 2, 3]
+    with pytest.raises(InputError, match="4 customers are too many"):
+        pack_members([1, 2, 3, 4])
 
 
 def test_a_brake_stops_it_and_its_time_too(stage: Stage) -> None:
@@ -81,7 +131,7 @@ def test_it_goes_on_after_a_start_and_can_be_stopped(stage: Stage) -> None:
     with stage.store.transaction():
         assert advance_campaign(engine, NOON + 7 * SECOND) == 2
         with pytest.raises(ConflictError):
-            begin_campaign(engine, "lamp_offer", [1], pace=1, actor="olga", now=NOON)
+            begin_campaign(engine, "lamp_offer", pack_members([1]), pace=1, actor="olga", now=NOON)
         assert stop_campaign(engine, actor="olga", now=NOON).woken == 7
         assert advance_campaign(engine, NOON + MINUTE) == 0
         with pytest.raises(NotFoundError):
@@ -95,9 +145,13 @@ def test_what_cannot_be_a_campaign_is_refused(stage: Stage) -> None:
     with stage.store.transaction():
         for action in ("unheard_of", "late_fee"):
             with pytest.raises(NotFoundError):
-                begin_campaign(stage.engine, action, [1], pace=1, actor="olga", now=NOON)
+                begin_campaign(
+                    stage.engine, action, pack_members([1]), pace=1, actor="olga", now=NOON
+                )
         with pytest.raises(InputError):
-            begin_campaign(stage.engine, "lamp_offer", [1], pace=0, actor="olga", now=NOON)
+            begin_campaign(
+                stage.engine, "lamp_offer", pack_members([1]), pace=0, actor="olga", now=NOON
+            )
 
 
 def test_whoever_it_wakes_is_decided_as_always(stage: Stage) -> None:
@@ -141,7 +195,9 @@ def test_several_nodes_move_it_at_one_pace() -> None:
         return do_together(engine, job, lambda _: now)
 
     def begin(engine: Engine, now: int) -> CampaignView:
-        return begin_campaign(engine, "lamp_offer", NOBODY, pace=60, actor="olga", now=now)
+        return begin_campaign(
+            engine, "lamp_offer", pack_members(NOBODY), pace=60, actor="olga", now=now
+        )
 
     do(one, begin, NOON)
     with pytest.raises(ConflictError):
@@ -167,7 +223,7 @@ def test_while_it_is_braked_no_node_lets_time_run_up() -> None:
 
     do(
         lambda engine, now: begin_campaign(
-            engine, "lamp_offer", NOBODY, pace=60, actor="olga", now=now
+            engine, "lamp_offer", pack_members(NOBODY), pace=60, actor="olga", now=now
         ),
         NOON,
     )

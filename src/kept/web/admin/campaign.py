@@ -10,7 +10,13 @@ from kept.core.bundle import Bundle
 from kept.core.decision import Controls
 from kept.errors import ConflictError
 from kept.flows.ask_base import ReachWanted, find_chosen
-from kept.flows.campaign import CampaignView, begin_campaign, show_campaign, stop_campaign
+from kept.flows.campaign import (
+    CampaignView,
+    begin_campaign,
+    pack_members,
+    show_campaign,
+    stop_campaign,
+)
 from kept.flows.extract_base import Extracted
 from kept.web.endpoints import BUSY, Call, Endpoint
 
@@ -50,17 +56,18 @@ async def begin(call: Call) -> CampaignTold:
             )
         return find_chosen(base, bundle, extracted, controls, asked)
 
-    members = await asyncio.to_thread(runtime.bases.ask, find)
-    members = members[: wanted.limit] if wanted.limit else members
+    ids = await asyncio.to_thread(runtime.bases.ask, find)
+    ids = ids[: wanted.limit] if wanted.limit else ids
     if wanted.dry_run:
         shown = await runtime.ask(lambda engine, now: show_campaign(engine))
-        return CampaignTold(campaign=shown, would_wake=len(members))
+        return CampaignTold(campaign=shown, would_wake=len(ids))
+    members = await asyncio.to_thread(pack_members, ids)
     begun = await runtime.ask(
         lambda engine, now: begin_campaign(
             engine, wanted.action, members, pace=wanted.pace, actor=actor, now=now
         )
     )
-    return CampaignTold(campaign=begun, would_wake=len(members))
+    return CampaignTold(campaign=begun, would_wake=len(ids))
 
 
 async def show(call: Call) -> CampaignTold:
