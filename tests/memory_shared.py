@@ -97,8 +97,8 @@ class SharedMemoryStore(MemoryStore):
         self._control = 0
         self._own: dict[str, int] = {}
         """Numbers that were taken and are not used yet."""
-        self.first_taken: dict[str, int] = {}
-        """The first number of each kind that this transaction took."""
+        self.first_taken: dict[str, tuple[int, int]] = {}
+        """The first number of each kind that this transaction took, and when."""
         self._depth = 0
         self._is_closed = False
         self._wanted: set[int] = set()
@@ -213,7 +213,7 @@ class SharedMemoryStore(MemoryStore):
             return int(getattr(self, last)) + 1
         if not number:
             number = self._own[kind] = self._shared.take_number(kind, getattr(self, last))
-            self.first_taken.setdefault(kind, number)
+            self.first_taken.setdefault(kind, (number, self._shared.clock()))
         return number
 
     def next_sequence(self) -> int:
@@ -300,15 +300,17 @@ class SharedMemoryStore(MemoryStore):
         """Return the numbers below which no transaction that is open took one."""
 
         def upto(kind: str, newest: int) -> int:
-            others = [each for each in self._shared.open if each is not self]
-            began = [each.first_taken[kind] for each in others if kind in each.first_taken]
+            began = [taken[kind][0] for taken in others if kind in taken]
             return min(began, default=newest + 1) - 1
 
         with self.statement():
+            others = [each.first_taken for each in self._shared.open if each is not self]
+            began_at = [at for taken in others for _, at in taken.values()]
             return Settled(
                 sequence=upto("sequence", self._last_sequence),
                 decision_id=upto("decision", self._last_decision_id),
                 notice_id=upto("notice", self._last_notice),
+                at=min(began_at, default=self._shared.clock()),
             )
 
     def foresee_claims(self, keys: Sequence[tuple[int, int]]) -> None:

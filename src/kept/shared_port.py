@@ -37,6 +37,11 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int
     decision_id: int
     notice_id: int
+    at: int
+    """When these ids were looked at, by the shared clock (µs): what came later may lie above them.
+
+    0 where nothing is settled; `NEVER` where nobody else writes, and nothing can be on its way.
+    """
 
 
 class SharedStore(Protocol):

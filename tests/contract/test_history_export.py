@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 import pytest
 
 from kept.analytics import ParquetHistory
@@ -24,6 +25,7 @@ from kept.flows.history_list import is_gone, load_gone
 from kept.flows.restrict import restrict
 from kept.flows.retain import Retaining, retain
 from kept.flows.trim_history import HistoryTrimmer
+from kept.shared_port import Settled
 from kept.stores.memory import MemoryStore
 from tests.history import NOON, World
 from tests.history_lives import SECRET, forget_ana, lived, lives_through_death
@@ -50,6 +52,24 @@ def test_nothing_is_exported_before_its_hour_is_closed(world: World) -> None:
     assert {(str(row["date"]), int(row["hour"])) for row in world.rows("events")} == {
         ("2026-03-02", 12)
     }
+
+
+def test_an_hour_is_not_closed_over_rows_that_may_still_come(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where what is known to be settled is older than the hour's end, and at first nothing is."""
+    store = world.stage.store
+    nothing = Settled(sequence=0, decision_id=0, notice_id=0, at=0)
+    old = msgspec.structs.replace(store.read_settled(), at=world.stage.now)
+    world.tell("Page Viewed", "ana", path="/in-the-same-hour")
+    world.close_hour()
+    for settled in (nothing, old):
+        monkeypatch.setattr(store, "read_settled", lambda settled=settled: settled)
+        world.look()
+    monkeypatch.undo()
+    world.look()
+    assert world.ids("events") == world.stored_ids("events")
+    assert {int(row["hour"]) for row in world.rows("events")} == {12}
 
 
 def test_each_row_is_there_once_however_often_it_is_looked(world: World) -> None:

@@ -9,6 +9,9 @@ import pytest
 
 from kept.analytics import ParquetHistory
 from kept.core.event import Identifier
+from kept.core.history_columns import SCHEMA_VERSION
+from kept.core.history_files import name_of
+from kept.core.values import HOUR, MINUTE
 from kept.errors import ContendedError, StoreError
 from kept.flows.engine import Engine
 from kept.flows.export_history import HistoryWriter
@@ -28,6 +31,7 @@ class Node:
     def __init__(self, store: PostgresStore, folder: Path) -> None:
         """Take a store that is open."""
         self.store = store
+        self.now = NOW
         self.engine = Engine(store, compile_larkmead(), secret=b"-", public_url="http://x")
         self.history = ParquetHistory(folder)
         self.writer = HistoryWriter(self.do, lambda: store, self.history, rest=lambda: None)
@@ -38,7 +42,7 @@ class Node:
         while True:
             try:
                 with self.store.transaction():
-                    return job(self.engine, NOW)
+                    return job(self.engine, self.now)
             except ContendedError:
                 continue
 
@@ -111,6 +115,25 @@ def test_two_nodes_export_each_row_once(
     assert temporary == []
     assert load_gone(one) == ()
     assert load_progress(one).unsettled == ()
+
+
+def test_an_hour_stays_open_until_its_rows_are_settled(
+    one: PostgresStore, other: PostgresStore, folder: Path
+) -> None:
+    """Whose clock says that it is over, and whose look at the stream is older, closes nothing over it."""
+    node = Node(other, folder)
+    with one.transaction():
+        at = one.read_clock()
+        node.now = (at // HOUR + 1) * HOUR + MINUTE
+        sequence = one.append_event(1, make_event(1, received_at=at))
+        assert node.writer.export() == 0
+    node.writer.export()
+    while node.writer.export(is_all=True):
+        pass
+    names = [name for name in node.history.list_names()[0] if name.startswith("events")]
+    assert names == [
+        name_of("events", at // HOUR, version=SCHEMA_VERSION, first=sequence, last=sequence)
+    ]
 
 
 def test_two_erasures_do_not_write_over_each_others_notes(

@@ -384,6 +384,23 @@ def test_what_is_settled_is_told_at_once_where_nobody_is_at_work(one: PostgresSt
     assert settled.notice_id == notice_id
 
 
+def test_what_is_settled_says_when_it_was_looked_at(
+    one: PostgresStore, other: PostgresStore
+) -> None:
+    """Not when it was asked for: an answer may be of a look before, and at first of none."""
+    with one.transaction():
+        one.append_event(1, make_event(1))
+        assert other.read_settled().at == 0
+        with other.transaction():
+            looked = other.read_clock()
+    with one.transaction():
+        one.append_event(1, make_event(2))
+        with other.transaction():
+            asked = other.read_clock()
+        assert 0 < other.read_settled().at <= looked
+    assert other.read_settled().at >= asked
+
+
 # -- what is beside the transaction
 
 

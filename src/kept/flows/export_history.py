@@ -309,9 +309,11 @@ def plan_export(engine: Engine, now: int, *, is_all: bool) -> Plan | None:
         # From now on it is noted what must go: somebody may be read for a file already.
         save_progress(store, progress)
     settled = store.read_settled()
+    # An hour that ended since these ids were looked at may have rows beyond them.
+    seen_at = min(now, settled.at)
     return Plan(
         now=now,
-        end_hour=NEVER if is_all else first_open_hour(now),
+        end_hour=NEVER if is_all else first_open_hour(seen_at),
         positions={kind: progress.position(kind) for kind in KINDS},
         until={
             "events": settled.sequence,

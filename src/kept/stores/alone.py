@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Literal, Protocol
 
 from kept.core.identity import Part
+from kept.core.values import NEVER
 from kept.shared_port import NO_NODE, Node, Settled
 
 
@@ -51,6 +52,7 @@ class Alone:
             sequence=self._store.last_sequence(),
             decision_id=self._store.next_decision_id() - 1,
             notice_id=self._store.last_notice(),
+            at=NEVER,
         )
 
     def lock_customers(

@@ -10,7 +10,7 @@ from kept.stores.postgres.lookups import Lookups
 from kept.stores.postgres.readers import Readers
 from kept.stores.postgres.session import Session
 
-NOTHING_SETTLED: Final = Settled(sequence=0, decision_id=0, notice_id=0)
+NOTHING_SETTLED: Final = Settled(sequence=0, decision_id=0, notice_id=0, at=0)
 
 
 class Locks:
@@ -150,10 +150,10 @@ class Control:
                 return self._settled
             self._settled, self._candidate = self._candidate[0], None
         # Outside of our own transaction, whose number may be older than what others took since.
-        ((sequence, decision_id, notice_id, following, oldest),) = self._readers.fetch(
+        ((sequence, decision_id, notice_id, following, oldest, at),) = self._readers.fetch(
             self._queries["look_around"]
         )
-        given = Settled(sequence=sequence, decision_id=decision_id, notice_id=notice_id)
+        given = Settled(sequence=sequence, decision_id=decision_id, notice_id=notice_id, at=at)
         if oldest >= following:
             self._settled = given
         else:

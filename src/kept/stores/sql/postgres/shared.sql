@@ -68,8 +68,10 @@ SELECT coalesce(pg_sequence_last_value($1::text::regclass), 0);
 SELECT setval($1::text::regclass, $2);
 
 -- look_around --
--- Return how far ids were given out, and before which transaction all that had them began.
-SELECT sequence, decision_id, notice_id, following, oldest FROM look_around();
+-- Return how far ids were given out, before which transaction all that had them began, and when.
+SELECT sequence, decision_id, notice_id, following, oldest,
+    (extract(epoch FROM statement_timestamp()) * 1000000)::bigint
+FROM look_around();
 
 -- find_oldest --
 -- Return the lowest transaction number that may still be at work.
