@@ -258,15 +258,7 @@ def test_what_is_put_right_is_put_right_in_files(world: World) -> None:
 
 def test_what_is_past_its_time_goes_out_of_files_too(tmp_path: Path) -> None:
     """As soon as the store let go of it; what somebody wants kept stays in both."""
-    texts = dict(LARKMEAD)
-    texts["brand.yaml"] = texts["brand.yaml"].replace(
-        "history: 3650 days\n",
-        "history: 3650 days\nretention: {Page Viewed: 30 days}\nrecords: {decisions: 60 days, messages: 50 days}\n",
-    )
-    world = World(compile_brand(load_brand(texts)), tmp_path)
-    keep_house(world)
-    lived(world)
-    world.look(is_all=True)
+    world = short_lived(tmp_path)
     with world.stage.store.transaction():
         told = {"because": "a claim is on its way", "confirmed_by": "came in person"}
         ben = Identifier("user_id", "ben")
@@ -286,6 +278,36 @@ def test_what_is_past_its_time_goes_out_of_files_too(tmp_path: Path) -> None:
     left = [row["decided_at"].timestamp() * SECOND for row in world.rows("decisions")]
     assert all(at > world.stage.now - 60 * DAY for at in left)
     assert world.ids("decisions") == world.stored_ids("decisions")
+
+
+def test_a_file_that_another_node_was_at_is_looked_through_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is taken for removed that was not, and nobody waits a day for it."""
+    world = short_lived(tmp_path)
+    world.stage.now += 31 * DAY
+    keep_house(world)
+    with monkeypatch.context() as contended:
+        contended.setattr(world.trimmer, "rewrite", lambda *_: False)
+        assert world.trimmer.expire(world.limits())
+    assert viewed(world) == 2
+    assert world.trimmer.expire(world.limits())
+    assert viewed(world) == 0
+    assert not world.trimmer.expire(world.limits())
+
+
+def short_lived(folder: Path) -> World:
+    """Return a world that has lived, and whose records do not last long."""
+    texts = dict(LARKMEAD)
+    texts["brand.yaml"] = texts["brand.yaml"].replace(
+        "history: 3650 days\n",
+        "history: 3650 days\nretention: {Page Viewed: 30 days}\nrecords: {decisions: 60 days, messages: 50 days}\n",
+    )
+    world = World(compile_brand(load_brand(texts)), folder)
+    keep_house(world)
+    lived(world)
+    world.look(is_all=True)
+    return world
 
 
 def viewed(world: World) -> int:

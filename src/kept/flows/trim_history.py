@@ -59,6 +59,11 @@ class HistoryTrimmer:
         )
         if not gone:
             return False
+        self._take_out(gone)
+        return True
+
+    def _take_out(self, gone: Sequence[Gone]) -> bool:
+        """Take out of files what must go; return False where another node was at one of them."""
         parts = frozenset(part_id for one in gone for part_id in one.parts)
         sequences = frozenset(sequence for one in gone for sequence in one.sequences)
         files = self.list_files()
@@ -70,8 +75,8 @@ class HistoryTrimmer:
                 rows, missing = self._rows_now(file, wrong)
                 trim = Trim(parts=parts, ids=frozenset(missing), rows=tuple(rows))
                 if not self.rewrite(file, trim):
-                    # Another node was at this file; what is noted stays noted.
-                    return True
+                    # What is noted stays noted.
+                    return False
         if parts:
             self._writer.group()
         numbers = [one.number for one in gone]
@@ -79,12 +84,16 @@ class HistoryTrimmer:
         return True
 
     def expire(self, limits: Limits) -> bool:
-        """Take out what is past its time and not in the store any more; return whether it was time to look."""
+        """Take out what is past its time and not in the store any more; return whether it was time to look.
+
+        Where another node was at a file, the next look begins anew.
+        """
         told = self._do(lambda engine, now: _limits_due(engine, limits, now))
         if told is None:
             return False
         due, now = told
-        self.forget(is_all=True)
+        gone: tuple[Gone, ...] = self._do(lambda engine, now: load_gone(engine.store))
+        is_done = not gone or self._take_out(gone)
         files = self.list_files()
         for kind in KINDS:
             mine = {one.name: one for one in files if one.kind == kind}
@@ -94,10 +103,11 @@ class HistoryTrimmer:
             expired = self._history.find_expired(kind, list(mine), before)
             for name, ids in expired.items():
                 # Of what somebody wants kept, and of whoever is restricted, the store keeps it too.
-                gone = self._unknown(ids) if kind == "events" else ids
-                if gone:
-                    self.rewrite(mine[name], Trim(ids=frozenset(gone)))
-        self._do(_note_trimmed)
+                lost = self._unknown(ids) if kind == "events" else ids
+                if lost and not self.rewrite(mine[name], Trim(ids=frozenset(lost))):
+                    is_done = False
+        if is_done:
+            self._do(_note_trimmed)
         return True
 
     def close_places(self) -> bool:
