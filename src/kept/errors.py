@@ -16,6 +16,7 @@ KeptError
   + OutsideError           the world failed, may be retried  -> 503
   |   + StoreError
   |   |   + DiskFullError
+  |   |   + DamagedError       of a record; asking again is of no use
   |   + ContendedError       another node was first; the same work may be done again
   |   + OutdatedError        another brand is in force than this node works by
   |   + ChannelError
@@ -165,6 +166,12 @@ class DiskFullError(StoreError):
     """There is no room to make anything durable, so nothing is accepted."""
 
     code: ClassVar[str] = "store.disk_full"
+
+
+class DamagedError(StoreError):
+    """A record was altered, moved or torn, though its key is there: whoever asks again is told the same."""
+
+    code: ClassVar[str] = "store.damaged"
 
 
 class ContendedError(OutsideError):

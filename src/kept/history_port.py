@@ -49,7 +49,10 @@ class Grouped(msgspec.Struct, frozen=True):
 
 
 class HistoryStore(Protocol):
-    """The part of the store that history is read from; `read_*` sees what is committed, from any thread."""
+    """The part of the store that history is read from; `read_*` sees what is committed, from any thread.
+
+    A key that cannot be read just now raises `StoreError`: nobody takes what it opens for gone.
+    """
 
     def read_sealed_events(self, *, after: int, limit: int) -> list[SealedEvent]:
         """Return events in stream order from `after` (exclusive)."""

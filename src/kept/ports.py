@@ -422,8 +422,8 @@ class Vault(Protocol):
     def open(self, part_id: int, record: Record, sealed: bytes, record_id: int | str) -> bytes:
         """Return the content of a record.
 
-        Raises `StoreError` if it was altered, moved or torn, `ForgottenError` if the part's key was
-        destroyed.
+        Raises `DamagedError` if it was altered, moved or torn, `ForgottenError` if the part's key was
+        destroyed, and another `StoreError` if the key cannot be read.
         """
 
     def lookup_key(self, identifier: Identifier, *, claimed: bool) -> bytes:

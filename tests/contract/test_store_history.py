@@ -1,14 +1,20 @@
 """Every store says what history is exported from, in order, and to any thread."""
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import get_args
+from contextlib import suppress
+from typing import NoReturn, get_args
 
+import msgspec
 import pytest
 
 from kept.core.event import Identifier
 from kept.core.message import OPEN_STATES, MessageState
+from kept.core.values import NEVER
+from kept.errors import StoreError
 from kept.history_port import EndedMessage, Grouped
 from kept.ports import Store
+from kept.stores.postgres import KeyDatabase
+from kept.stores.sqlite.key_file import KeyFile
 from tests.contract.conftest import Stores
 from tests.contract.values import NOW, append, make_event, make_message, undone
 
@@ -135,3 +141,51 @@ def test_history_is_read_on_any_thread(stores: Stores) -> None:
         store.append_event(1, make_event(5))
         found = other.submit(lambda: store.read_sealed_events(after=0, limit=9)).result()
     assert [one.sequence for one in found] == sequences
+
+
+def test_what_is_settled_says_of_when_it_is(store: Store) -> None:
+    """Of one writer it is whole whenever it is asked; of several it is not newer than the asking."""
+    append(store, 1)
+    settled = store.read_settled()
+    with store.transaction():
+        clock = store.read_clock()
+    assert settled.at <= clock if store.is_shared else settled.at == NEVER
+
+
+def test_a_key_that_cannot_be_read_just_now_is_not_taken_for_destroyed(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads is told, and finds everything once the keys answer; nothing is passed over."""
+    store = stores.open()
+    append(store, 3)
+    with store.transaction():
+        decision_id = store.next_decision_id()
+        store.append_decision(
+            part_id=4, decided_at=NOW, placement="web", trace=b"trace", decision_id=decision_id
+        )
+        store.save_messages([make_message("m-1", part_id=5, state="failed")])
+    # Another process, which has no key in memory.
+    store = stores.open()
+    assert store_number(store) == 1
+
+    def read_all() -> list[object]:
+        (one,) = store.read_sealed_events(after=0, limit=1)
+        (two,) = store.read_sealed_decisions(after=0, limit=1)
+        (three,) = store.read_ended_messages(after=0, limit=1)
+        return [one.event, two.trace, three.message]
+
+    def refuse(*_: object) -> NoReturn:
+        raise StoreError("the keys do not answer")
+
+    with monkeypatch.context() as outage:
+        for keys in (KeyFile, KeyDatabase):
+            for name in ("find", "find_many"):
+                outage.setattr(keys, name, refuse)
+        for read in (
+            store.read_sealed_events, store.read_sealed_decisions, store.read_ended_messages,
+        ):  # fmt: skip
+            # Those without keys give what they have.
+            with suppress(StoreError):
+                (found,) = read(after=0, limit=1)
+                assert None not in msgspec.structs.astuple(found)
+    assert None not in read_all()

@@ -7,7 +7,7 @@ import msgspec
 
 from kept.core.event import Event
 from kept.core.message import Message
-from kept.errors import ForgottenError, StoreError
+from kept.errors import DamagedError, ForgottenError
 from kept.history_port import EndedMessage, Grouped, SealedDecision, SealedEvent
 from kept.ports import Vault
 from kept.stores.codecs import decode_event, decode_message
@@ -97,18 +97,18 @@ class HistoryReader:
     def _try_event(self, sequence: int, part_id: int, body: bytes) -> Event | None:
         try:
             return decode_event(self._vault.open(part_id, "event", body, sequence))
-        except (StoreError, ForgottenError, msgspec.MsgspecError):
+        except (DamagedError, ForgottenError, msgspec.MsgspecError):
             return None
 
     def _try_trace(self, decision_id: int, part_id: int, sealed: bytes) -> bytes | None:
         try:
             return self._vault.open(part_id, "decision", sealed, decision_id)
-        except (StoreError, ForgottenError):
+        except (DamagedError, ForgottenError):
             return None
 
     def _try_message(self, message_id: str, part_id: int, sealed: bytes) -> Message | None:
         try:
             opened = self._vault.open(part_id, "message", sealed, from_text(message_id))
             return decode_message(opened)
-        except (StoreError, ForgottenError, msgspec.MsgspecError):
+        except (DamagedError, ForgottenError, msgspec.MsgspecError):
             return None

@@ -6,7 +6,7 @@ from typing import LiteralString
 import msgspec
 
 from kept.core.event import Event
-from kept.errors import ForgottenError, StoreError
+from kept.errors import DamagedError, ForgottenError
 from kept.history_port import EndedMessage, Grouped, SealedDecision, SealedEvent
 from kept.ports import Vault
 from kept.stores.codecs import decode_event, decode_message, pack_ids
@@ -86,13 +86,13 @@ class HistoryReader:
     def _try_event(self, sequence: int, part_id: int, body: bytes) -> Event | None:
         try:
             return decode_event(self._open(part_id, "event", body, sequence))
-        except (StoreError, ForgottenError, msgspec.MsgspecError):
+        except (DamagedError, ForgottenError, msgspec.MsgspecError):
             return None
 
     def _try_trace(self, decision_id: int, part_id: int, sealed: bytes) -> bytes | None:
         try:
             return self._open(part_id, "decision", sealed, decision_id)
-        except (StoreError, ForgottenError):
+        except (DamagedError, ForgottenError):
             return None
 
     def _ended(
@@ -102,6 +102,6 @@ class HistoryReader:
             return EndedMessage(ended_id=ended_id, message=None)
         try:
             message = decode_message(self._open(part_id, "message", sealed, message_id))
-        except (StoreError, ForgottenError, msgspec.MsgspecError):
+        except (DamagedError, ForgottenError, msgspec.MsgspecError):
             message = None
         return EndedMessage(ended_id=ended_id, message=message)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Final
 
 from kept.core.event import Identifier
-from kept.errors import StoreError
+from kept.errors import DamagedError
 from kept.ports import Record
 from kept.stores.vault.envelope import (
     CIPHER_NONE,
@@ -33,9 +33,9 @@ class PlainVault:
         return _HEADER + content
 
     def open(self, part_id: int, record: Record, sealed: bytes, record_id: int | str) -> bytes:
-        """Return the content of a record; raises `StoreError` if the envelope cannot be read."""
+        """Return the content of a record; raises `DamagedError` if the envelope cannot be read."""
         if sealed[:HEADER_LENGTH] != _HEADER:
-            raise StoreError(explain_envelope(part_id, record, sealed, expected=CIPHER_NONE))
+            raise DamagedError(explain_envelope(part_id, record, sealed, expected=CIPHER_NONE))
         return sealed[HEADER_LENGTH:]
 
     def lookup_key(self, identifier: Identifier, *, claimed: bool) -> bytes:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from kept.clock import random_bytes
 from kept.core.event import Identifier
-from kept.errors import ForgottenError, StoreError
+from kept.errors import DamagedError, ForgottenError
 from kept.ports import Record
 from kept.stores.vault.envelope import (
     CIPHER_AES_GCM,
@@ -117,10 +117,11 @@ class SealingVault:
 
         Raises:
             ForgottenError: the part's key was destroyed.
-            StoreError: the record was altered, moved or torn.
+            DamagedError: the record was altered, moved or torn, though its key is there.
+            StoreError: its key cannot be read.
         """
         if sealed[:HEADER_LENGTH] != _HEADER or len(sealed) < _BODY_AT:
-            raise StoreError(explain_envelope(part_id, record, sealed, expected=CIPHER_AES_GCM))
+            raise DamagedError(explain_envelope(part_id, record, sealed, expected=CIPHER_AES_GCM))
         cipher = self._young.get(part_id) or self._find(part_id)
         if cipher is None:
             raise ForgottenError(f"part {part_id} was forgotten, and its {record} with it")
@@ -128,7 +129,7 @@ class SealingVault:
         try:
             return cipher.decrypt(sealed[HEADER_LENGTH:_BODY_AT], sealed[_BODY_AT:], bound)
         except InvalidTag as error:
-            raise StoreError(
+            raise DamagedError(
                 f"the {record} of part {part_id} was altered or moved since it was sealed; "
                 "restore a backup"
             ) from error
