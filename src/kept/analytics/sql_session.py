@@ -58,6 +58,7 @@ SELECT customer, part, sequence, (properties ->> 'decision_id')::BIGINT AS decis
     coalesce((properties ->> 'machine')::BOOLEAN, false) AS is_machine
 FROM events WHERE source = 'kept' AND event IN ({names})
 """
+# By decision and action: what would tell two objects apart could name somebody.
 _MESSAGES: Final = """
 SELECT outcomes.*, {flags}
 FROM outcomes LEFT JOIN (
