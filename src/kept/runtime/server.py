@@ -2,13 +2,10 @@
 
 import asyncio
 import gc
-import logging
 import os
 import platform
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -18,10 +15,10 @@ from kept.channels.files import FilesChannel
 from kept.clock import Clock, SharedClock, SystemClock, random_token, read_uptime
 from kept.core.bundle import Bundle
 from kept.core.keys import KeyRing, hash_key
-from kept.core.message import Message, Outgoing, SendResult
+from kept.core.message import Message, Outgoing
 from kept.core.unsubscribe import make_link
 from kept.core.values import HOUR, MINUTE
-from kept.errors import KeptError, OutdatedError, Problem, SettingsError
+from kept.errors import OutdatedError, Problem, SettingsError
 from kept.flows import deliver
 from kept.flows.engine import Engine
 from kept.flows.keys import migrate_keys
@@ -42,6 +39,7 @@ from kept.runtime.histories import Histories
 from kept.runtime.keeping import Keeping
 from kept.runtime.key_upkeep import KeyUpkeep
 from kept.runtime.references import find_missing
+from kept.runtime.results import Results
 from kept.runtime.senders import Senders
 from kept.runtime.shared_writer import SharedWriter
 from kept.runtime.stores import open_store
@@ -50,7 +48,6 @@ from kept.runtime.writer import Writer
 from kept.settings import Settings, read_secret
 
 T = TypeVar("T")
-_log = logging.getLogger("kept.runtime")
 _SECRET_SETTING: Final = "link_secret"
 ADMIN_TOKEN_FILE: Final = "admin-token"
 ADDRESS_FILE: Final = "server-address"
@@ -75,9 +72,6 @@ class Runtime:
         self.is_ready = False
         self._was_open = False
         self._begun: list[tuple[Message, Outgoing]] = []
-        self._results: deque[tuple[Message, SendResult]] = deque()
-        """What providers said while nothing could be noted."""
-        self._noted_count = 0
         self._began_at = 0
         settings.data.mkdir(parents=True, exist_ok=True)
         staff = settings.staff
@@ -90,16 +84,9 @@ class Runtime:
         self._files = FilesChannel(folder=settings.data / OUTBOX, clock=self.clock)
         channels, notifiers = self._open_outside()
         self._prepare_secrets()
-        self.senders = Senders(
-            channels,
-            threads=limits.SENDERS,
-            report=self._report,
-        )
-        self.tools = Tools(
-            notifiers,
-            submit=self.submit,
-            is_live=is_live(settings),
-        )
+        self.results = Results(self.submit)
+        self.senders = Senders(channels, threads=limits.SENDERS, report=self.results.report)
+        self.tools = Tools(notifiers, submit=self.submit, is_live=is_live(settings))
         self.keeping = Keeping(self.submit, lambda: self.bundle.brand)
         self.histories = Histories(
             self.submit,
@@ -343,10 +330,7 @@ class Runtime:
     # -- hand-over
 
     def _begin_due(self, engine: Engine, now: int) -> None:
-        results = list(self._results)
-        for message, result in results:
-            _settle(engine, now, message=message, result=result)
-        self._noted_count = len(results)
+        self.results.note(engine, now)
         room = self.senders.room()
         channels = self.senders.ready_channels(now)
         # What was begun in a transaction that failed is not on its way.
@@ -359,33 +343,12 @@ class Runtime:
 
     def _send_begun(self, engine: Engine, now: int) -> None:
         begun, self._begun = self._begun, []
-        for _ in range(self._noted_count):
-            self._results.popleft()
-        self._noted_count = 0
+        self.results.forget_noted()
         # Where others take up what a node leaves behind, one that was stopped must not go on sending.
         until = self._began_at + deliver.CALLED_WITHIN if engine.store.is_shared else 0
         for message, outgoing in begun:
             self.senders.send(message, outgoing, now, until=until)
         self.tools.send_begun()
-
-    def _report(self, message: Message, result: SendResult) -> None:
-        """Note what a provider said; what cannot be noted now is noted once the store is well."""
-
-        def keep(future: "Future[None]") -> None:
-            if future.cancelled() or future.exception() is not None:
-                self._results.append((message, result))
-
-        try:
-            future = self.writer.submit(partial(_settle, message=message, result=result))
-        except KeptError as error:
-            _log.warning("a result waits to be recorded: %s", error)
-            self._results.append((message, result))
-        else:
-            future.add_done_callback(keep)
-
-
-def _settle(engine: Engine, now: int, *, message: Message, result: SendResult) -> None:
-    deliver.settle(engine, message.message_id, result, now, attempt=message.attempt_count)
 
 
 def _link_secret(engine: Engine, now: int) -> bytes:
