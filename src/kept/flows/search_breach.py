@@ -90,13 +90,13 @@ def plan_search(engine: Engine, record: BreachRecord) -> tuple[tuple[Span, ...],
         return (Span(stage="audit", after=0, end=1),), _staff_limits(engine, record)
     last_event, last_decision = store.last_sequence(), store.next_decision_id() - 1
     last_disclosure = store.last_dossier_number("disclosure")
+    decided = _bisect(last_decision, lambda n: _decision_at(engine, n, last_decision), since)
     spans = []
     if suspect.planted_by or suspect.channels:
-        after = _bisect(last_event, lambda n: _event_at(engine, n), since)
+        after = _heard_by(engine, decided)
         spans.append(Span(stage="events", after=after, end=last_event))
     if suspect.sources:
-        after = _bisect(last_decision, lambda n: _decision_at(engine, n, last_decision), since)
-        spans.append(Span(stage="decisions", after=after, end=last_decision))
+        spans.append(Span(stage="decisions", after=decided, end=last_decision))
         after = _bisect(last_disclosure, lambda n: _disclosure_at(engine, n), since)
         spans.append(Span(stage="disclosures", after=after, end=last_disclosure))
     limits = []
@@ -374,9 +374,14 @@ def _bisect(last: int, at_of: Callable[[int], int], since: int) -> int:
     return low
 
 
-def _event_at(engine: Engine, sequence: int) -> int:
-    found = engine.store.load_events(after=sequence - 1, limit=1)
-    return found[0].event.received_at if found else 1 << 62
+def _heard_by(engine: Engine, decision_id: int) -> int:
+    """Return the newest event that was known to the last decision of before; 0 where there is none.
+
+    Events are not in the order in which they were received: one that was quarantined stands where
+    it was taken after all. Decisions are in the order in which they were made.
+    """
+    row = engine.store.read_decision(decision_id) if decision_id else None
+    return decode_trace(row.trace).heard_through if row is not None else 0
 
 
 def _decision_at(engine: Engine, number: int, last: int) -> int:

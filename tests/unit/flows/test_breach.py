@@ -8,7 +8,7 @@ from kept.core.brand.load import load_brand
 from kept.core.breach import Finding
 from kept.core.bundle import Bundle
 from kept.core.compile import compile_brand
-from kept.core.event import Identifier
+from kept.core.event import Event, Identifier
 from kept.core.touchpoint_item import WireItem
 from kept.core.values import DAY, HOUR, MINUTE, SECOND
 from kept.errors import ConflictError, InputError, NotFoundError
@@ -25,6 +25,7 @@ from kept.flows.breach_records import load_breach, read_finding
 from kept.flows.describe_customer import show_customer
 from kept.flows.disclosures import note_suppressions_told
 from kept.flows.pull import pull_inbox
+from kept.flows.quarantine import replay
 from kept.flows.show_breach import draft_notices, read_affected, say_what_we_did, show_breach
 from kept.flows.stage import Stage
 from kept.runtime.folder import read_folder
@@ -187,6 +188,35 @@ def test_a_search_goes_on_where_it_stopped(stage: Stage, monkeypatch: pytest.Mon
     assert touch.count == 5
     _, record = load_breach(stage.store, pieces)
     assert record.read == record.total
+
+
+def test_events_that_were_taken_late_hide_nobody(stage: Stage) -> None:
+    """What was quarantined before the instant, and taken after it, stands among what came after."""
+    for _ in range(5):
+        tell(stage, "jonas", source="call_centre", event="Call Ended", properties={})
+    stage.advance(NOON + 2 * DAY)
+    since = stage.now
+    for _ in range(10):
+        tell(stage, "sofia", source="call_centre", event="Call Ended", properties={})
+    touchpoint = stage.engine.bundle.touchpoints["call_centre"]
+    for number in range(40):
+        item = WireItem(
+            user_id="jonas", type="track", event="Call Ended", message_id=f"late-{number}",
+            timestamp=NOON / SECOND, properties={},
+        )  # fmt: skip
+        event = touchpoint.read(item, received_at=NOON)
+        assert isinstance(event, Event)
+        with stage.store.transaction():
+            quarantine_id = stage.store.quarantine(
+                source="call_centre", received_at=NOON, code="x", detail="", payload=b"{}"
+            )
+            replay(stage.engine, quarantine_id, [event], actor="olga", now=stage.now)
+    tell(stage, "sofia", source="call_centre", event="Call Ended", properties={})
+    number = declare(stage, since=since)
+    work(stage)
+    assert set(findings(stage, number)) == {"sofia"}
+    (touch,) = findings(stage, number)["sofia"].touches
+    assert touch.count == 11
 
 
 def test_until_the_search_is_over_it_may_be_anybody(stage: Stage) -> None:
