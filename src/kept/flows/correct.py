@@ -30,7 +30,7 @@ from kept.flows.react import react
 from kept.flows.regroup import parse_identifier
 from kept.flows.resolve import take_evidence
 from kept.flows.restrict import find_known
-from kept.flows.retain import take_states
+from kept.flows.retain import fold_anew, take_states
 from kept.flows.staff_access import note_staff_change, require_words
 from kept.ports import StoredEvent
 
@@ -256,6 +256,7 @@ def _correct_event(engine: Engine, customer: Customer, wanted: Correction, now: 
     )
     engine.store.replace_event(stored.part_id, stored.sequence, right)
     note_gone(engine.store, sequences=[stored.sequence])
+    fold_anew(engine, customer.parts)
     _fold_again(engine, customer, stored.part_id, now)
     told = {"event": event.message_id, "property": wanted.property}
     _tell(engine, customer, stored.part_id, told, None, now)

@@ -2,15 +2,16 @@
 
 A state is a sum, and nothing can be taken out of it. So whoever has an event that is past its time
 is folded again from those that are left, in the same transaction in which it is removed; those with
-more events than fit one piece are folded over several, and what is removed meanwhile is noted, so
-that a crash in between only means to fold them once more.
+more events than fit one piece are folded over several, and whose turn it is is noted, so that a
+crash in between, or a piece that is undone, only means to fold them once more.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
 
+from kept.clock import random_bytes
 from kept.core.consent import is_restricted, restricts
 from kept.core.erasure import end_of_day
 from kept.core.event import Event, Identifier
@@ -28,7 +29,7 @@ from kept.core.retention import (
     limits_in_force,
     shortened,
 )
-from kept.core.state import State
+from kept.core.state import Stamped, State
 from kept.core.values import DAY, format_instant
 from kept.errors import ContendedError
 from kept.flows.customers import Customer
@@ -48,7 +49,9 @@ FINISHING_COSTS: Final = 25
 """Exchanging or erasing a state takes about as long as reading so many events."""
 CUSTOMERS_A_PIECE: Final = 15
 ROWS_A_PIECE: Final = 150
+PROOFS_A_PAGE: Final = 500
 RETENTION_SETTING: Final = "retention"
+_PIECE_BYTES: Final = 6
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +64,10 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """The last customer that was looked at."""
     is_done: bool = False
     again: tuple[int, ...] = ()
-    """Parts of which something is removed and that are not folded again yet."""
+    """Parts that are folded over several pieces and not done yet; something of them may be removed."""
+    piece: int = 0
+    """The last piece that left somebody half folded, by a number of chance: no other has the same,
+    not even one that was undone, so that what memory knows of another does not count."""
 
 
 class Folding(msgspec.Struct, kw_only=True):
@@ -76,9 +82,13 @@ class Folding(msgspec.Struct, kw_only=True):
     busy: set[int] = msgspec.field(default_factory=set)
     """Parts of which an event stays."""
     after: int = 0
+    piece: int = 0
+    """After which piece this is how far it has come (see `Progress.piece`)."""
     removed: bool = False
     is_needed: bool = False
     """Whether an event stays that is within its time."""
+    is_kept: bool = False
+    """Whether nothing more is removed: they were restricted meanwhile."""
 
 
 class Retaining:
@@ -88,6 +98,7 @@ class Retaining:
         """Take the limits of the brand in force."""
         self.limits = limits
         self.folding: Folding | None = None
+        """Somebody who is half folded as of the last piece that came to its end; see `_take_up`."""
 
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -103,12 +114,13 @@ def load_progress(store: Store) -> Progress:
 def retain(engine: Engine, retaining: Retaining, now: int) -> bool:
     """Do one piece; return whether more is to be done right away."""
     limits = retaining.limits
+    # It moves on with this piece: if that is undone, it is of no more use.
+    folding, retaining.folding = retaining.folding, None
     if limits.version != engine.bundle.policy.version or engine.plan is not engine.bundle.fold_plan:
         # A brand is on its way into force: its limits are not known yet, or slots are being filled.
         return False
     if not hold_duty(engine, "retention", now):
         # Another node goes on where the store says that it is.
-        retaining.folding = None
         return False
     before = load_progress(engine.store)
     progress = _agree(engine, before, limits, now)
@@ -120,10 +132,12 @@ def retain(engine: Engine, retaining: Retaining, now: int) -> bool:
         if not progress.begun_at:
             progress = msgspec.structs.replace(progress, begun_at=now)
         is_more = _remove_records(engine.store, limits, now)
-        progress = _look_at_some(engine, retaining, limits, progress, now)
+        folding = _take_up(engine, folding, progress)
+        progress, folding = _look_at_some(engine, folding, limits, progress, now)
         is_more |= not progress.is_done
     if progress != before:
         engine.store.save_setting(RETENTION_SETTING, _encode(progress))
+    retaining.folding = folding
     return is_more
 
 
@@ -181,18 +195,53 @@ def _remove_records(store: Store, limits: Limits, now: int) -> bool:
 # -- customer by customer
 
 
+def fold_anew(engine: Engine, part_ids: Iterable[int]) -> None:
+    """Have parts that are half folded folded from their first event again: one of them changed.
+
+    Raises:
+        ContendedError: another node folds them just now.
+    """
+    store = engine.store
+    if set(load_progress(store).again).isdisjoint(part_ids):
+        return
+    if store.is_shared and not store.try_duty("retention"):
+        raise ContendedError("another node is keeping to the limits just now")
+    progress = load_progress(store)
+    progress = msgspec.structs.replace(progress, piece=_new_piece())
+    store.save_setting(RETENTION_SETTING, _encode(progress))
+
+
+def _new_piece() -> int:
+    return int.from_bytes(random_bytes(_PIECE_BYTES))
+
+
+def _take_up(engine: Engine, folding: Folding | None, progress: Progress) -> Folding | None:
+    """Return whoever is half folded: as memory has it where that is what is durable, or anew."""
+    if (
+        folding is not None
+        and folding.engine is engine
+        and folding.plan is engine.plan
+        and folding.part_ids == progress.again
+        # What came after it, in the same transaction, may have been undone with it.
+        and folding.piece == progress.piece
+    ):
+        return folding
+    if not progress.again:
+        return None
+    folding = _begin(engine, progress.again)
+    folding.removed = True
+    return folding
+
+
 def _look_at_some(
-    engine: Engine, retaining: Retaining, limits: Limits, progress: Progress, now: int
-) -> Progress:
+    engine: Engine, folding: Folding | None, limits: Limits, progress: Progress, now: int
+) -> tuple[Progress, Folding | None]:
+    """Look at the next ones; return how far it came, and who is half folded."""
     room = EVENTS_A_PIECE
-    folding = retaining.folding
-    if folding is not None and (folding.engine is not engine or folding.plan is not engine.plan):
-        folding = None
-    if folding is None and progress.again:
-        folding = _begin(engine, progress.again)
-        folding.removed = True
     ids = engine.store.list_customers(after=progress.after, limit=CUSTOMERS_A_PIECE)
     engine.customers.hold(ids)
+    if folding is not None:
+        folding.is_kept = _is_any_restricted(engine, folding)
     for customer_id in ids if folding is None else (0, *ids):
         if room <= 0:
             break
@@ -211,9 +260,9 @@ def _look_at_some(
         room -= read + 1
         if not is_end:
             # The rest of this one is for the next piece.
-            retaining.folding = folding
-            again = folding.part_ids if folding.removed else ()
-            return msgspec.structs.replace(progress, again=again)
+            folding.piece = _new_piece()
+            changes = {"again": folding.part_ids, "piece": folding.piece}
+            return msgspec.structs.replace(progress, **changes), folding
         if folding.removed or not folding.busy:
             _finish(engine, folding, now)
             room -= FINISHING_COSTS
@@ -221,8 +270,13 @@ def _look_at_some(
         progress = msgspec.structs.replace(progress, again=())
     else:
         progress = msgspec.structs.replace(progress, is_done=len(ids) < CUSTOMERS_A_PIECE)
-    retaining.folding = None
-    return progress
+    return progress, None
+
+
+def _is_any_restricted(engine: Engine, folding: Folding) -> bool:
+    """Return whether somebody who is half folded has been restricted since."""
+    homes = [engine.customers.home_of(p) for p in engine.store.load_parts(folding.part_ids)]
+    return any(is_restricted(home.total(engine.plan).consents) for home in homes)
 
 
 def _begin(engine: Engine, part_ids: tuple[int, ...]) -> Folding:
@@ -241,7 +295,7 @@ def _read_piece(
         event = stored.event
         folding.after = stored.sequence
         is_past = keep_until(limits, event) <= now
-        if is_past and not is_proof(event):
+        if is_past and not is_proof(event) and not folding.is_kept:
             gone.setdefault(stored.part_id, []).append(stored)
             continue
         folding.is_needed |= not is_past
@@ -270,13 +324,17 @@ def _finish(engine: Engine, folding: Folding, now: int) -> None:
     if not parts:
         # They were forgotten meanwhile.
         return
+    homes = [engine.customers.home_of(part) for part in parts]
+    # As they were before: a legal hold wants them beside what is held of whoever goes.
+    traits = {home.customer_id: home.total(engine.plan).traits for home in homes}
     if folding.removed:
         take_states(engine, parts, folding.states, now)
-    homes = {engine.customers.home_of(part).customer_id for part in parts}
-    for customer_id in sorted(homes):
+    if folding.is_kept:
+        return
+    for customer_id, known in sorted(traits.items()):
         customer = engine.customers.get(customer_id)
         if set(customer.parts) <= set(folding.part_ids):
-            _let_go(engine, customer, folding, now)
+            _let_go(engine, customer, folding, known, now=now)
 
 
 def take_states(engine: Engine, parts: list[Part], states: dict[int, State], now: int) -> None:
@@ -301,7 +359,9 @@ def take_states(engine: Engine, parts: list[Part], states: dict[int, State], now
     engine.store.save_states(rows, mark=engine.store.load_mark())
 
 
-def _let_go(engine: Engine, customer: Customer, folding: Folding, now: int) -> None:
+def _let_go(
+    engine: Engine, customer: Customer, folding: Folding, traits: Mapping[str, Stamped], *, now: int
+) -> None:
     """Erase the parts that nothing names any more, all of them where nothing is needed."""
     store = engine.store
     links = store.load_links(sorted(customer.parts))
@@ -312,6 +372,7 @@ def _let_go(engine: Engine, customer: Customer, folding: Folding, now: int) -> N
         if not {link.part_a, link.part_b} <= set(customer.parts)
     }
     if not folding.is_needed and not customer.messages and not outside & set(customer.parts):
+        _hold_the_rest(engine, customer, traits, now)
         _erase_all(engine, customer, now)
         return
     inside = [link for link in links if {link.part_a, link.part_b} <= set(customer.parts)]
@@ -355,6 +416,23 @@ def _drop_parts(engine: Engine, customer: Customer, part_ids: list[int], now: in
     engine.store.erase_parts(part_ids)
     note_gone(engine.store, parts=part_ids)
     note_in_log(engine.store, "erasure", now=now, detail={"parts": part_ids})
+
+
+def _hold_the_rest(
+    engine: Engine, customer: Customer, traits: Mapping[str, Stamped], now: int
+) -> None:
+    """Hold apart what a law keeps of the proofs, which stayed for as long as anything else did."""
+    named = {
+        event for hold in engine.bundle.brand.brand.legal_holds.values() for event in hold.events
+    }
+    after, part_ids = 0, sorted(customer.parts)
+    while named and (
+        page := engine.store.load_part_events(part_ids, after=after, limit=PROOFS_A_PAGE)
+    ):
+        after = page[-1].sequence
+        for part_id in {one.part_id for one in page if one.event.name in named}:
+            events = [one.event for one in page if one.part_id == part_id]
+            hold_past_its_time(engine, part_id, events, traits, now=now)
 
 
 def _erase_all(engine: Engine, customer: Customer, now: int) -> None:

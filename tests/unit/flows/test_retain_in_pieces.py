@@ -1,0 +1,177 @@
+"""Whoever is folded over several pieces, and what comes between these: undone, restricted, put right."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import msgspec
+import pytest
+
+from kept.core.data_map import map_data
+from kept.core.values import DAY
+from kept.errors import ContendedError
+from kept.flows import retain as retain_flow
+from kept.flows.correct import Correction, correct
+from kept.flows.restrict import restrict
+from kept.flows.retain import Retaining, retain
+from kept.flows.stage import Stage
+from kept.retention_port import retained_number
+from tests.unit.flows.test_retain import (
+    ANA,
+    SHORTER,
+    a_stage,
+    folded_again,
+    keep_house,
+    limits,
+    names,
+    state_of,
+    tell,
+)
+
+
+def orders_past_everything(monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """Give a stage with ten orders of Ana that books name, of whom nothing is within its time."""
+    monkeypatch.setattr(retain_flow, "EVENTS_A_PIECE", 8)
+    stage = a_stage(SHORTER.replace("history: 3650 days", "history: 400 days"))
+    keep_house(stage)
+    tell(stage, "Identified", traits={"email": "ana@example.com", "first_name": "Ana"})
+    for total in range(10):
+        tell(stage, "Order Completed", total=total)
+    stage.now += 401 * DAY
+    stage.engine.customers.flush(99)
+    return stage
+
+
+def held_totals(stage: Stage, part_id: int) -> list[int]:
+    """Return the totals of the orders that are held apart, in the order in which they came."""
+    records = stage.store.load_held_records(retained_number(part_id))
+    bodies = [msgspec.json.decode(record.body)["event"] for record in records]
+    return [body["properties"]["total"] for body in bodies if body["name"] == "Order Completed"]
+
+
+def refuse_once(stage: Stage) -> Callable[[], None]:
+    """Return what refuses the first to change what all nodes must know."""
+    refused: list[int] = []
+
+    def change_control() -> None:
+        if not refused:
+            refused.append(stage.now)
+            raise ContendedError("begin again, alone", alone=True)
+
+    return change_control
+
+
+@pytest.mark.parametrize("undone_by", ["the erasure", "a neighbour"])
+def test_a_piece_that_is_undone_leaves_nothing_behind_in_memory(
+    undone_by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the last piece held apart is held when it is done again, and nothing is skipped."""
+    stage = orders_past_everything(monkeypatch)
+    ana = stage.find(ANA)
+    assert ana is not None
+    retaining = Retaining(limits(stage))
+    with stage.store.transaction():
+        assert retain(stage.engine, retaining, stage.now)
+    assert 0 < len(held_totals(stage, ana.own_part)) < 10
+    if undone_by == "the erasure":
+        monkeypatch.setattr(stage.store, "change_control", refuse_once(stage))
+        with pytest.raises(ContendedError), stage.store.transaction():
+            retain(stage.engine, retaining, stage.now)
+    else:
+        monkeypatch.setattr(retain_flow, "EVENTS_A_PIECE", 3)
+        with suppress(ContendedError), stage.store.transaction():
+            assert retain(stage.engine, retaining, stage.now)
+            raise ContendedError("another job of the same group was contended")
+    for _ in range(9):
+        with stage.store.transaction():
+            retain(stage.engine, retaining, stage.now)
+    assert stage.store.find_parts([(ANA, False)]) == [None]
+    assert held_totals(stage, ana.own_part) == list(range(10))
+
+
+def test_a_look_that_is_undone_is_taken_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where nothing was removed yet: whoever is half folded is not left for another day."""
+    stage = a_stage()
+    monkeypatch.setattr(retain_flow, "EVENTS_A_PIECE", 4)
+    keep_house(stage)
+    tell(stage, "Identified", traits={"email": "ana@example.com", "first_name": "Ana"})
+    for _ in range(9):
+        tell(stage, "Case Opened", case_id="c1")
+    tell(stage, "Page Viewed")
+    stage.now += 31 * DAY
+    with stage.store.transaction():
+        assert retain(stage.engine, Retaining(limits(stage)), stage.now)
+    keep_house(stage)
+    assert "Page Viewed" not in names(stage)
+    assert state_of(stage) == folded_again(stage)
+
+
+def test_a_proof_that_a_law_keeps_is_held_when_its_customer_is_let_go() -> None:
+    """It stayed as long as anything of them did, and so was never removed for its age."""
+    law = SHORTER.replace("[Order Completed]", "[Consent Withdrawn]")
+    stage = a_stage(law.replace("history: 3650 days", "history: 400 days"))
+    keep_house(stage)
+    tell(stage, "Identified", traits={"email": "ana@example.com", "first_name": "Ana"})
+    tell(stage, "Consent Withdrawn", purpose="marketing")
+    ana = stage.find(ANA)
+    assert ana is not None
+    stage.now += 401 * DAY
+    keep_house(stage)
+    assert stage.store.find_parts([(ANA, False)]) == [None]
+    (record,) = stage.store.load_held_records(retained_number(ana.own_part))
+    body = msgspec.json.decode(record.body)
+    assert body["event"]["properties"] == {"purpose": "marketing"}
+    assert body["traits"] == {"first_name": "Ana"}
+
+
+def test_whoever_is_restricted_between_two_pieces_loses_nothing_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is left stays, and counts as it stands: what was removed before is folded away."""
+    stage = orders_past_everything(monkeypatch)
+    retaining = Retaining(limits(stage))
+    with stage.store.transaction():
+        assert retain(stage.engine, retaining, stage.now)
+    left = names(stage)
+    assert left
+    with stage.store.transaction():
+        restrict(
+            stage.engine, ANA, because="a claim", confirmed_by="x", actor="olga", now=stage.now
+        )
+    for _ in range(9):
+        with stage.store.transaction():
+            retain(stage.engine, retaining, stage.now)
+    assert names(stage) == left
+    assert state_of(stage) == folded_again(stage)
+
+
+def test_what_is_put_right_between_two_pieces_stays_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event that was folded already, and is another one now, does not come back as it was."""
+    stage = a_stage()
+    keep_house(stage)
+    tell(stage, "Identified", traits={"email": "ana@example.com", "first_name": "Ana"})
+    tell(stage, "Page Viewed")
+    tell(stage, "Case Opened", case_id="c1", topic="price")
+    for _ in range(9):
+        tell(stage, "Case Opened", case_id="c2")
+    monkeypatch.setattr(retain_flow, "EVENTS_A_PIECE", 5)
+    stage.now += 31 * DAY
+    retaining = Retaining(limits(stage))
+    with stage.store.transaction():
+        assert retain(stage.engine, retaining, stage.now)
+    (wrong,) = [
+        one.event
+        for one in stage.store.load_events(after=0, limit=99)
+        if one.event.properties.get("case_id") == "c1"
+    ]
+    wanted = Correction(
+        identifier="user_id:ana", confirmed_by="x", because="y",
+        event=wrong.message_id, property="case_id", value="c3",
+    )  # fmt: skip
+    with stage.store.transaction():
+        data = map_data(stage.engine.bundle.brand)
+        correct(stage.engine, data, wanted, actor="olga", now=stage.now)
+    for _ in range(9):
+        with stage.store.transaction():
+            retain(stage.engine, retaining, stage.now)
+    assert set(state_of(stage).objects["case"]) == {"c2", "c3"}
+    assert state_of(stage) == folded_again(stage)
