@@ -15,7 +15,7 @@ from kept.clock import random_bytes
 from kept.core.consent import is_restricted, restricts
 from kept.core.erasure import end_of_day
 from kept.core.event import Event, Identifier
-from kept.core.fold.fold import FoldPlan, encode_state, fold_event
+from kept.core.fold.fold import FoldPlan, decode_state, encode_state, fold_event
 from kept.core.identity import Part, group
 from kept.core.retention import (
     DECISIONS,
@@ -90,6 +90,15 @@ class Folding(msgspec.Struct, kw_only=True):
     is_kept: bool = False
     """Whether nothing more is removed: they were restricted meanwhile."""
 
+    def copy(self) -> "Folding":
+        """Return one that goes on while this one stays as it is."""
+        return msgspec.structs.replace(
+            self,
+            states={part: decode_state(encode_state(state)) for part, state in self.states.items()},
+            named=set(self.named),
+            busy=set(self.busy),
+        )
+
 
 class Retaining:
     """What is applied, and the customer who is looked at just now."""
@@ -97,8 +106,8 @@ class Retaining:
     def __init__(self, limits: Limits) -> None:
         """Take the limits of the brand in force."""
         self.limits = limits
-        self.folding: Folding | None = None
-        """Somebody who is half folded as of the last piece that came to its end; see `_take_up`."""
+        self.foldings: tuple[Folding, ...] = ()
+        """Somebody who is half folded: before the last piece that came to its end, and after it."""
 
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -114,13 +123,12 @@ def load_progress(store: Store) -> Progress:
 def retain(engine: Engine, retaining: Retaining, now: int) -> bool:
     """Do one piece; return whether more is to be done right away."""
     limits = retaining.limits
-    # It moves on with this piece: if that is undone, it is of no more use.
-    folding, retaining.folding = retaining.folding, None
     if limits.version != engine.bundle.policy.version or engine.plan is not engine.bundle.fold_plan:
         # A brand is on its way into force: its limits are not known yet, or slots are being filled.
         return False
     if not hold_duty(engine, "retention", now):
         # Another node goes on where the store says that it is.
+        retaining.foldings = ()
         return False
     before = load_progress(engine.store)
     progress = _agree(engine, before, limits, now)
@@ -132,12 +140,14 @@ def retain(engine: Engine, retaining: Retaining, now: int) -> bool:
         if not progress.begun_at:
             progress = msgspec.structs.replace(progress, begun_at=now)
         is_more = _remove_records(engine.store, limits, now)
-        folding = _take_up(engine, folding, progress)
+        known = _find(engine, retaining.foldings, progress)
+        # If this piece is undone, it is done again from what is known now.
+        folding = known.copy() if known is not None else _begin_again(engine, progress)
         progress, folding = _look_at_some(engine, folding, limits, progress, now)
+        retaining.foldings = tuple(each for each in (known, folding) if each is not None)
         is_more |= not progress.is_done
     if progress != before:
         engine.store.save_setting(RETENTION_SETTING, _encode(progress))
-    retaining.folding = folding
     return is_more
 
 
@@ -215,17 +225,22 @@ def _new_piece() -> int:
     return int.from_bytes(random_bytes(_PIECE_BYTES))
 
 
-def _take_up(engine: Engine, folding: Folding | None, progress: Progress) -> Folding | None:
-    """Return whoever is half folded: as memory has it where that is what is durable, or anew."""
-    if (
-        folding is not None
-        and folding.engine is engine
-        and folding.plan is engine.plan
-        and folding.part_ids == progress.again
-        # What came after it, in the same transaction, may have been undone with it.
-        and folding.piece == progress.piece
-    ):
-        return folding
+def _find(engine: Engine, foldings: Iterable[Folding], progress: Progress) -> Folding | None:
+    """Return whoever is half folded, as memory has them, as far as that is durable."""
+    for folding in foldings:
+        if (
+            folding.engine is engine
+            and folding.plan is engine.plan
+            and folding.part_ids == progress.again
+            # What came after it, in the same transaction, may have been undone with it.
+            and folding.piece == progress.piece
+        ):
+            return folding
+    return None
+
+
+def _begin_again(engine: Engine, progress: Progress) -> Folding | None:
+    """Return whoever is half folded from their first event on; None where nobody is."""
     if not progress.again:
         return None
     folding = _begin(engine, progress.again)

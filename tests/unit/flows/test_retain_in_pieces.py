@@ -88,6 +88,21 @@ def test_a_piece_that_is_undone_leaves_nothing_behind_in_memory(
     assert held_totals(stage, ana.own_part) == list(range(10))
 
 
+def test_whoever_is_let_go_over_several_pieces_is_let_go_although_each_end_is_done_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where nodes share a store, what all must know is never changed at the first try."""
+    stage = orders_past_everything(monkeypatch)
+    retaining = Retaining(limits(stage))
+    for _ in range(9):
+        monkeypatch.setattr(stage.store, "change_control", refuse_once(stage))
+        for _ in range(2):
+            with suppress(ContendedError), stage.store.transaction():
+                retain(stage.engine, retaining, stage.now)
+                break
+    assert stage.store.find_parts([(ANA, False)]) == [None]
+
+
 def test_a_look_that_is_undone_is_taken_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where nothing was removed yet: whoever is half folded is not left for another day."""
     stage = a_stage()
