@@ -152,7 +152,12 @@ class History(Protocol):
         """Return the names of events that stand in these files of events."""
 
     def find_expired(
-        self, kind: HistoryKind, names: Sequence[str], before: Mapping[str, int]
+        self,
+        kind: HistoryKind,
+        names: Sequence[str],
+        before: Mapping[str, int],
+        *,
+        spared: Sequence[int] = (),
     ) -> dict[str, list[int]]:
         """Return the ids of rows that are older than they may be, by file.
 
@@ -161,6 +166,7 @@ class History(Protocol):
             names: the files.
             before: event -> the instant (µs) before which it is past its time, unless it is a
                 proof; for decisions and outcomes one instant under an empty name.
+            spared: parts whose rows are kept however old they are.
         """
 
     def rewrite(self, kind: HistoryKind, name: str, trim: Trim) -> Written | None:

@@ -38,10 +38,10 @@ class Retention(Protocol):
     def replace_event(self, part_id: int, sequence: int, event: Event) -> None:
         """Put another event in the place of one: it told something wrong."""
 
-    def erase_old_decisions(self, *, before: int, limit: int) -> int:
+    def erase_old_decisions(self, *, before: int, limit: int, spared: Sequence[int] = ()) -> int:
         """Remove decisions made before an instant (µs), the oldest first; return how many."""
 
-    def erase_old_messages(self, *, before: int, limit: int) -> int:
+    def erase_old_messages(self, *, before: int, limit: int, spared: Sequence[int] = ()) -> int:
         """Remove settled messages that were queued before an instant (µs); return how many."""
 
     def read_old_decisions(self, *, before: int) -> tuple[int, int]:

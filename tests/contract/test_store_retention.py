@@ -103,6 +103,24 @@ def test_old_decisions_go_the_oldest_first_and_ids_are_not_given_again(stores: S
         assert last.next_decision_id() == 11
 
 
+def test_of_some_parts_nothing_goes_however_old(stores: Stores) -> None:
+    """And they keep nothing of others from going."""
+    store = stores.open()
+    fill(store)
+    with store.transaction():
+        store.save_messages(
+            [make_message(f"m{n}", part_id=1 + n % 2, state="delivered") for n in range(4)]
+        )
+    queued_at = store.load_part_messages([1])[0].queued_at
+    with store.transaction():
+        assert store.erase_old_decisions(before=NOW + 99, limit=99, spared=[1]) == 5
+        assert store.erase_old_decisions(before=NOW + 99, limit=1, spared=[1]) == 0
+        assert store.erase_old_messages(before=queued_at + 1, limit=99, spared=[1]) == 2
+    for again in now_and_after_a_start(store, stores):
+        assert {row.part_id for row in again.read_decisions([1, 2], newest=99)} == {1}
+        assert {one.message_id for one in again.load_part_messages([1, 2])} == {"m0", "m2"}
+
+
 def test_decisions_are_read_page_by_page_from_the_newest(stores: Stores) -> None:
     """A page goes on below the last id of the one before."""
     store = stores.open()

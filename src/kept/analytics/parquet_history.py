@@ -142,9 +142,14 @@ class ParquetHistory:
         return found
 
     def find_expired(
-        self, kind: HistoryKind, names: Sequence[str], before: Mapping[str, int]
+        self,
+        kind: HistoryKind,
+        names: Sequence[str],
+        before: Mapping[str, int],
+        *,
+        spared: Sequence[int] = (),
     ) -> dict[str, list[int]]:
-        """Return the ids of rows that are older than they may be, by file."""
+        """Return the ids of rows that are older than they may be, by file, but for those of parts."""
         number, instant = ID_COLUMNS[kind], _EXPIRED_BY[kind]
         join, unless = "ON true", ""
         if kind == "events":
@@ -160,7 +165,9 @@ class ParquetHistory:
                 rows = fetch(
                     connection,
                     f"SELECT rows.filename, rows.{number} FROM {source} AS rows JOIN limits {join} "
-                    f"WHERE rows.{instant} <= limits.before{unless} ORDER BY ALL",
+                    f"WHERE rows.{instant} <= limits.before{unless} "
+                    "AND NOT list_contains(?::BIGINT[], rows.part) ORDER BY ALL",
+                    [list(spared)],
                 )
                 for path, row_id in rows:
                     found.setdefault(names_of[path], []).append(row_id)

@@ -16,6 +16,7 @@ from kept.flows.engine import Engine
 from kept.flows.react import react
 from kept.flows.recipients import find_recipients
 from kept.flows.resolve import find_customer
+from kept.flows.retain import note_restricted
 from kept.flows.staff_access import note_staff_change, require_words
 
 
@@ -53,6 +54,9 @@ def restrict(
     customer = find_known(engine, wanted)
     if is_restricted(customer.total(engine.plan).consents):
         raise ConflictError("this customer's data is restricted already")
+    # Alone: the list of who is restricted is everybody's.
+    engine.store.change_control()
+    note_restricted(engine.store, customer.parts)
     told = {"because": because}
     event = engine.append_own(customer, customer.own_part, RESTRICTED, told, now)
     withdrawn = react(engine, customer, now)

@@ -7,7 +7,7 @@ crash in between, or a piece that is undone, only means to fold them once more.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -51,6 +51,7 @@ CUSTOMERS_A_PIECE: Final = 15
 ROWS_A_PIECE: Final = 150
 PROOFS_A_PAGE: Final = 500
 RETENTION_SETTING: Final = "retention"
+RESTRICTED_SETTING: Final = "retention.restricted"
 _PIECE_BYTES: Final = 6
 
 
@@ -62,6 +63,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """When this round began (µs)."""
     after: int = 0
     """The last customer that was looked at."""
+    is_everybody_seen: bool = False
+    """Whether every customer was looked at, so that it is known who is restricted."""
     is_done: bool = False
     again: tuple[int, ...] = ()
     """Parts that are folded over several pieces and not done yet; something of them may be removed."""
@@ -134,21 +137,29 @@ def retain(engine: Engine, retaining: Retaining, now: int) -> bool:
     progress = _agree(engine, before, limits, now)
     limits = limits_in_force(progress.agreement, limits)
     if progress.is_done and now >= progress.begun_at + ROUND:
-        progress = msgspec.structs.replace(progress, begun_at=now, after=0, is_done=False)
+        progress = msgspec.structs.replace(progress, begun_at=now, **_FROM_THE_START)
     is_more = False
     if not progress.is_done:
         if not progress.begun_at:
             progress = msgspec.structs.replace(progress, begun_at=now)
-        is_more = _remove_records(engine.store, limits, now)
-        known = _find(engine, retaining.foldings, progress)
-        # If this piece is undone, it is done again from what is known now.
-        folding = known.copy() if known is not None else _begin_again(engine, progress)
-        progress, folding = _look_at_some(engine, folding, limits, progress, now)
-        retaining.foldings = tuple(each for each in (known, folding) if each is not None)
-        is_more |= not progress.is_done
+        if not progress.is_everybody_seen:
+            known = _find(engine, retaining.foldings, progress)
+            # If this piece is undone, it is done again from what is known now.
+            folding = known.copy() if known is not None else _begin_again(engine, progress)
+            progress, folding = _look_at_some(engine, folding, limits, progress, now)
+            retaining.foldings = tuple(each for each in (known, folding) if each is not None)
+        if progress.is_everybody_seen:
+            is_done = not _remove_records(engine, limits, now)
+            progress = msgspec.structs.replace(progress, is_done=is_done)
+        is_more = not progress.is_done
     if progress != before:
         engine.store.save_setting(RETENTION_SETTING, _encode(progress))
     return is_more
+
+
+_FROM_THE_START: Final[dict[str, Any]] = {
+    "after": 0, "is_everybody_seen": False, "is_done": False,
+}  # fmt: skip
 
 
 def _agree(engine: Engine, progress: Progress, limits: Limits, now: int) -> Progress:
@@ -160,7 +171,7 @@ def _agree(engine: Engine, progress: Progress, limits: Limits, now: int) -> Prog
     if agreed == known:
         return progress
     # What is applied now may be past its time with those who were looked at already.
-    return msgspec.structs.replace(progress, agreement=agreed, after=0, is_done=False)
+    return msgspec.structs.replace(progress, agreement=agreed, **_FROM_THE_START)
 
 
 def approve_retention(engine: Engine, *, actor: str, because: str, now: int) -> bool:
@@ -184,14 +195,14 @@ def approve_retention(engine: Engine, *, actor: str, because: str, now: int) -> 
     return True
 
 
-def _remove_records(store: Store, limits: Limits, now: int) -> bool:
+def _remove_records(engine: Engine, limits: Limits, now: int) -> bool:
     """Remove a piece of what is not of the stream; return whether there may be more."""
-    by_name = limits.by_name
-    limit = ROWS_A_PIECE
+    store, by_name, limit = engine.store, limits.by_name, ROWS_A_PIECE
+    spared = _find_restricted(engine)
     before = now - by_name[DECISIONS].duration
-    counts = [store.erase_old_decisions(before=before, limit=limit)]
+    counts = [store.erase_old_decisions(before=before, limit=limit, spared=spared)]
     before = now - by_name[MESSAGES].duration
-    counts.append(store.erase_old_messages(before=before, limit=limit))
+    counts.append(store.erase_old_messages(before=before, limit=limit, spared=spared))
     before = now - by_name[QUARANTINE].duration
     rows = store.read_quarantine(after=0, limit=CUSTOMERS_A_PIECE)
     old = [row.quarantine_id for row in rows if row.received_at < before]
@@ -200,6 +211,38 @@ def _remove_records(store: Store, limits: Limits, now: int) -> bool:
     store.drop_held_records(now=now, limit=limit)
     store.drop_emptied_events()
     return any(count >= limit for count in counts) or len(old) >= CUSTOMERS_A_PIECE
+
+
+def note_restricted(store: Store, part_ids: Iterable[int]) -> None:
+    """Note whose decisions and messages are spared until their restriction is lifted."""
+    known = load_restricted(store)
+    if not known >= (parts := set(part_ids)):
+        _save_restricted(store, known | parts)
+
+
+def load_restricted(store: Store) -> set[int]:
+    """Return parts of those who are restricted, as they were last looked at."""
+    stored = store.load_setting(RESTRICTED_SETTING)
+    return set(msgspec.json.decode(stored, type=list[int])) if stored else set()
+
+
+def _save_restricted(store: Store, part_ids: set[int]) -> None:
+    store.save_setting(RESTRICTED_SETTING, msgspec.json.encode(sorted(part_ids)))
+
+
+def _find_restricted(engine: Engine) -> list[int]:
+    """Return all parts of whoever is restricted now, and forget who is not any more."""
+    known = load_restricted(engine.store)
+    homes = [engine.customers.home_of(part) for part in engine.store.load_parts(sorted(known))]
+    restricted = {
+        part_id
+        for home in homes
+        if is_restricted(home.total(engine.plan).consents)
+        for part_id in home.parts
+    }
+    if restricted != known:
+        _save_restricted(engine.store, restricted)
+    return sorted(restricted)
 
 
 # -- customer by customer
@@ -266,6 +309,7 @@ def _look_at_some(
             customer = engine.customers.look_at(customer_id)
             # The restriction may be for a claim that needs just what would be removed.
             if is_restricted(customer.total(engine.plan).consents):
+                note_restricted(engine.store, customer.parts)
                 room -= 1
                 continue
             folding = _begin(engine, tuple(sorted(customer.parts)))
@@ -284,7 +328,8 @@ def _look_at_some(
         folding = None
         progress = msgspec.structs.replace(progress, again=())
     else:
-        progress = msgspec.structs.replace(progress, is_done=len(ids) < CUSTOMERS_A_PIECE)
+        is_all = len(ids) < CUSTOMERS_A_PIECE
+        progress = msgspec.structs.replace(progress, is_everybody_seen=is_all)
     return progress, None
 
 

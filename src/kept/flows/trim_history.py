@@ -31,6 +31,7 @@ from kept.flows.history_list import (
     unlist_files,
 )
 from kept.flows.retain import load_progress as load_retention
+from kept.flows.retain import load_restricted
 from kept.history_port import History, Trim, Written
 
 ROUND: Final = DAY
@@ -95,14 +96,15 @@ class HistoryTrimmer:
         gone: tuple[Gone, ...] = self._do(lambda engine, now: load_gone(engine.store))
         is_done = not gone or self._take_out(gone)
         files = self.list_files()
+        spared: set[int] = self._do(lambda engine, now: load_restricted(engine.store))
         for kind in KINDS:
             mine = {one.name: one for one in files if one.kind == kind}
             if not mine:
                 continue
             before = self._limits_of(kind, list(mine), due, now)
-            expired = self._history.find_expired(kind, list(mine), before)
+            expired = self._history.find_expired(kind, list(mine), before, spared=sorted(spared))
             for name, ids in expired.items():
-                # Of what somebody wants kept, and of whoever is restricted, the store keeps it too.
+                # What somebody wants kept the store keeps too.
                 lost = self._unknown(ids) if kind == "events" else ids
                 if lost and not self.rewrite(mine[name], Trim(ids=frozenset(lost))):
                     is_done = False

@@ -46,18 +46,23 @@ class MemoryRetention(Undo):
         if stored is not None and stored.part_id == part_id:
             self._put(self._events, sequence, msgspec.structs.replace(stored, event=event))
 
-    def erase_old_decisions(self, *, before: int, limit: int) -> int:
-        """Remove decisions made before an instant, the oldest first; return how many."""
+    def erase_old_decisions(self, *, before: int, limit: int, spared: Sequence[int] = ()) -> int:
+        """Remove decisions made before an instant, the oldest first, but for parts; return how many."""
         self._require_transaction()
-        old = [key for key, row in sorted(self._decisions.items()) if row.decided_at < before]
+        old = [
+            key
+            for key, row in sorted(self._decisions.items())
+            if row.decided_at < before and row.part_id not in spared
+        ]
         for decision_id in old[:limit]:
             self._drop(self._decisions, decision_id)
         return len(old[:limit])
 
-    def erase_old_messages(self, *, before: int, limit: int) -> int:
-        """Remove settled messages that were queued before an instant; return how many."""
+    def erase_old_messages(self, *, before: int, limit: int, spared: Sequence[int] = ()) -> int:
+        """Remove settled messages queued before an instant, but for parts; return how many."""
         self._require_transaction()
-        old = [one.message_id for one in self._old_messages(before)][:limit]
+        found = (one for one in self._old_messages(before) if one.part_id not in spared)
+        old = [one.message_id for one in found][:limit]
         for message_id in old:
             self._drop(self._messages, message_id)
         return len(old)

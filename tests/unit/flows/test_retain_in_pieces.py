@@ -11,7 +11,7 @@ from kept.core.values import DAY
 from kept.errors import ContendedError
 from kept.flows import retain as retain_flow
 from kept.flows.correct import Correction, correct
-from kept.flows.restrict import restrict
+from kept.flows.restrict import lift_restriction, restrict
 from kept.flows.retain import Retaining, retain
 from kept.flows.stage import Stage
 from kept.retention_port import retained_number
@@ -190,3 +190,32 @@ def test_what_is_put_right_between_two_pieces_stays_right(monkeypatch: pytest.Mo
             retain(stage.engine, retaining, stage.now)
     assert set(state_of(stage).objects["case"]) == {"c2", "c3"}
     assert state_of(stage) == folded_again(stage)
+
+
+def test_what_was_decided_and_said_stays_while_its_customer_is_restricted() -> None:
+    """A claim may need it: also of whoever they are merged with, and until it is lifted."""
+    stage = a_stage(SHORTER)
+    keep_house(stage)
+    tell(stage, "Identified", traits={"email": "ana@example.com", "zone": "Europe/Lisbon"})
+    tell(stage, "Order Completed", total=1)
+    ana = stage.find(ANA)
+    assert ana is not None
+    part_ids = sorted(ana.parts)
+    stage.advance(stage.now + DAY)
+    with stage.store.transaction():
+        restrict(
+            stage.engine, ANA, because="a claim", confirmed_by="x", actor="olga", now=stage.now
+        )
+        # As if it had been restricted before there was a list: a round finds it.
+        stage.store.save_setting(retain_flow.RESTRICTED_SETTING, b"")
+    before = [row.decision_id for row in stage.store.read_decisions(part_ids, newest=99)]
+    assert before
+    stage.now += 4_000 * DAY
+    keep_house(stage)
+    assert [row.decision_id for row in stage.store.read_decisions(part_ids, newest=99)] == before
+    with stage.store.transaction():
+        lift_restriction(stage.engine, ANA, informed_by="by letter", actor="olga", now=stage.now)
+    stage.now += 2 * DAY
+    keep_house(stage)
+    left = {row.decision_id for row in stage.store.read_decisions(part_ids, newest=99)}
+    assert left.isdisjoint(before)

@@ -40,11 +40,12 @@ class Decisions:
         row = (part_id, decision_id, decided_at, to_text(placement), sealed)
         self._batch.put("decisions", decision_id, row)
 
-    def erase_old_decisions(self, *, before: int, limit: int) -> int:
-        """Remove decisions made before an instant, the oldest first; return how many."""
+    def erase_old_decisions(self, *, before: int, limit: int, spared: Sequence[int] = ()) -> int:
+        """Remove decisions made before an instant, the oldest first, but for parts; return how many."""
         self._session.require_transaction()
         self._batch.settle("decisions")
-        ((count,),) = self._session.write(self._queries["delete_old_decisions"], (before, limit))
+        parameters = (before, limit, list(spared))
+        ((count,),) = self._session.write(self._queries["delete_old_decisions"], parameters)
         return int(count)
 
     def read_old_decisions(self, *, before: int) -> tuple[int, int]:

@@ -59,11 +59,11 @@ class Messages:
         found = self._fetch("load_message_by_provider_id", parameters)
         return found[0] if found else None
 
-    def erase_old_messages(self, *, before: int, limit: int) -> int:
-        """Remove settled messages that were queued before an instant; return how many."""
+    def erase_old_messages(self, *, before: int, limit: int, spared: Sequence[int] = ()) -> int:
+        """Remove settled messages queued before an instant, but for parts; return how many."""
         self._session.require_transaction()
         self._batch.settle("messages")
-        parameters = (_SETTLED, before, limit)
+        parameters = (_SETTLED, before, limit, list(spared))
         ((count,),) = self._session.write(self._queries["delete_old_messages"], parameters)
         return int(count)
 

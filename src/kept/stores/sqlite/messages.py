@@ -67,9 +67,9 @@ class Messages:
         rows = self._session.fetch(self._load_of_parts, (pack_ids(part_ids),))
         return [self._decode(*row) for row in rows]
 
-    def erase_old_messages(self, *, before: int, limit: int) -> int:
-        """Remove settled messages that were queued before an instant; return how many."""
-        return self._session.write(self._erase_old, (before, limit)).rowcount
+    def erase_old_messages(self, *, before: int, limit: int, spared: Sequence[int] = ()) -> int:
+        """Remove settled messages queued before an instant, but for parts; return how many."""
+        return self._session.write(self._erase_old, (before, pack_ids(spared), limit)).rowcount
 
     def read_old_messages(self, *, before: int) -> tuple[int, int]:
         """Return how many settled messages were queued before an instant, and when the oldest was."""

@@ -71,10 +71,12 @@ class Records:
         self._index.forget(part_ids)
         return len(found)
 
-    def erase_old_decisions(self, *, before: int, limit: int) -> int:
-        """Remove decisions made before an instant, the oldest first; return how many."""
+    def erase_old_decisions(self, *, before: int, limit: int, spared: Sequence[int] = ()) -> int:
+        """Remove decisions made before an instant, the oldest first, but for parts; return how many."""
         self._session.flush()
-        rows = self._session.fetch(self._queries["load_oldest_decisions"], (limit,))
+        rows = self._session.fetch(
+            self._queries["load_oldest_decisions"], (pack_ids(spared), limit)
+        )
         old: dict[int, list[int]] = {}
         for decision_id, part_id, decided_at in rows:
             # Ids grow with time, so that nothing older comes after.

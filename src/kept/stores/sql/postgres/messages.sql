@@ -34,11 +34,13 @@ WHERE channel = $1 AND provider_id = $2 AND provider_id <> ''
 ORDER BY queued_at DESC LIMIT 1;
 
 -- delete_old_messages --
--- Remove messages in these states that were queued before an instant, so many at a time.
+-- Remove messages in these states that were queued before an instant, so many at a time, but for
+-- those of some parts.
 WITH gone AS (
     DELETE FROM messages WHERE (part_id, message_id) IN (
         SELECT part_id, message_id FROM messages
-        WHERE state = ANY ($1::text[]) AND queued_at < $2 LIMIT $3)
+        WHERE state = ANY ($1::text[]) AND queued_at < $2
+            AND part_id <> ALL ($4::bigint[]) LIMIT $3)
     RETURNING 1
 )
 SELECT count(*) FROM gone;

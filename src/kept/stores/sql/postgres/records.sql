@@ -1,10 +1,11 @@
 -- Decisions, quarantine, audit, brands, settings and counts.
 
 -- delete_old_decisions --
--- Remove the oldest decisions, as far as they were made before an instant.
+-- Remove the oldest decisions, as far as they were made before an instant, but for those of some parts.
 WITH gone AS (
     DELETE FROM decisions WHERE decided_at < $1 AND (part_id, decision_id) IN (
-        SELECT part_id, decision_id FROM decisions ORDER BY decision_id LIMIT $2)
+        SELECT part_id, decision_id FROM decisions
+        WHERE part_id <> ALL ($3::bigint[]) ORDER BY decision_id LIMIT $2)
     RETURNING 1
 )
 SELECT count(*) FROM gone;

@@ -14,18 +14,20 @@ DELETE FROM part_index WHERE kind = ? AND bucket = ? AND part_id = ?
     AND item_id IN (SELECT value FROM json_each(?));
 
 -- load_oldest_decisions --
--- Return the oldest decisions, without their traces.
-SELECT decision_id, part_id, decided_at FROM decisions ORDER BY decision_id LIMIT ?;
+-- Return the oldest decisions, without their traces, but for those of some parts (a JSON list).
+SELECT decision_id, part_id, decided_at FROM decisions
+WHERE part_id NOT IN (SELECT value FROM json_each(?)) ORDER BY decision_id LIMIT ?;
 
 -- read_old_decisions --
 -- Count the decisions made before an instant, and find the oldest.
 SELECT count(*), min(decided_at) FROM decisions WHERE decided_at < ?;
 
 -- delete_old_messages --
--- Remove settled messages that were queued before an instant.
+-- Remove settled messages that were queued before an instant, but for those of some parts (a JSON list).
 DELETE FROM messages WHERE message_row IN (
     SELECT message_row FROM messages INDEXED BY messages_by_state
     WHERE state IN ('delivered', 'failed', 'unknown', 'withdrawn', 'expired') AND queued_at < ?
+        AND part_id NOT IN (SELECT value FROM json_each(?))
     LIMIT ?);
 
 -- read_old_messages --
