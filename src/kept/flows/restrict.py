@@ -16,7 +16,7 @@ from kept.flows.engine import Engine
 from kept.flows.react import react
 from kept.flows.recipients import find_recipients
 from kept.flows.resolve import find_customer
-from kept.flows.retain import note_restricted
+from kept.flows.spare_restricted import note_restricted
 from kept.flows.staff_access import note_staff_change, require_words
 
 

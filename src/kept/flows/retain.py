@@ -39,6 +39,7 @@ from kept.flows.forget import bury
 from kept.flows.history_list import note_gone
 from kept.flows.legal_holds import hold_past_its_time
 from kept.flows.note_in_log import note_in_log, note_operator
+from kept.flows.spare_restricted import find_restricted, note_restricted
 from kept.ports import StateRow, Store, StoredEvent
 
 ROUND: Final = DAY
@@ -51,7 +52,6 @@ CUSTOMERS_A_PIECE: Final = 15
 ROWS_A_PIECE: Final = 150
 PROOFS_A_PAGE: Final = 500
 RETENTION_SETTING: Final = "retention"
-RESTRICTED_SETTING: Final = "retention.restricted"
 _PIECE_BYTES: Final = 6
 
 
@@ -198,7 +198,7 @@ def approve_retention(engine: Engine, *, actor: str, because: str, now: int) -> 
 def _remove_records(engine: Engine, limits: Limits, now: int) -> bool:
     """Remove a piece of what is not of the stream; return whether there may be more."""
     store, by_name, limit = engine.store, limits.by_name, ROWS_A_PIECE
-    spared = _find_restricted(engine)
+    spared = find_restricted(engine)
     before = now - by_name[DECISIONS].duration
     counts = [store.erase_old_decisions(before=before, limit=limit, spared=spared)]
     before = now - by_name[MESSAGES].duration
@@ -211,38 +211,6 @@ def _remove_records(engine: Engine, limits: Limits, now: int) -> bool:
     store.drop_held_records(now=now, limit=limit)
     store.drop_emptied_events()
     return any(count >= limit for count in counts) or len(old) >= CUSTOMERS_A_PIECE
-
-
-def note_restricted(store: Store, part_ids: Iterable[int]) -> None:
-    """Note whose decisions and messages are spared until their restriction is lifted."""
-    known = load_restricted(store)
-    if not known >= (parts := set(part_ids)):
-        _save_restricted(store, known | parts)
-
-
-def load_restricted(store: Store) -> set[int]:
-    """Return parts of those who are restricted, as they were last looked at."""
-    stored = store.load_setting(RESTRICTED_SETTING)
-    return set(msgspec.json.decode(stored, type=list[int])) if stored else set()
-
-
-def _save_restricted(store: Store, part_ids: set[int]) -> None:
-    store.save_setting(RESTRICTED_SETTING, msgspec.json.encode(sorted(part_ids)))
-
-
-def _find_restricted(engine: Engine) -> list[int]:
-    """Return all parts of whoever is restricted now, and forget who is not any more."""
-    known = load_restricted(engine.store)
-    homes = [engine.customers.home_of(part) for part in engine.store.load_parts(sorted(known))]
-    restricted = {
-        part_id
-        for home in homes
-        if is_restricted(home.total(engine.plan).consents)
-        for part_id in home.parts
-    }
-    if restricted != known:
-        _save_restricted(engine.store, restricted)
-    return sorted(restricted)
 
 
 # -- customer by customer

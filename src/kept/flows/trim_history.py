@@ -31,7 +31,7 @@ from kept.flows.history_list import (
     unlist_files,
 )
 from kept.flows.retain import load_progress as load_retention
-from kept.flows.retain import load_restricted
+from kept.flows.spare_restricted import load_restricted
 from kept.history_port import History, Trim, Written
 
 ROUND: Final = DAY

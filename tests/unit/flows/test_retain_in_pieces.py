@@ -13,6 +13,7 @@ from kept.flows import retain as retain_flow
 from kept.flows.correct import Correction, correct
 from kept.flows.restrict import lift_restriction, restrict
 from kept.flows.retain import Retaining, retain
+from kept.flows.spare_restricted import RESTRICTED_SETTING
 from kept.flows.stage import Stage
 from kept.retention_port import retained_number
 from tests.unit.flows.test_retain import (
@@ -207,7 +208,7 @@ def test_what_was_decided_and_said_stays_while_its_customer_is_restricted() -> N
             stage.engine, ANA, because="a claim", confirmed_by="x", actor="olga", now=stage.now
         )
         # As if it had been restricted before there was a list: a round finds it.
-        stage.store.save_setting(retain_flow.RESTRICTED_SETTING, b"")
+        stage.store.save_setting(RESTRICTED_SETTING, b"")
     before = [row.decision_id for row in stage.store.read_decisions(part_ids, newest=99)]
     assert before
     stage.now += 4_000 * DAY
