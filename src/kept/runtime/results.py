@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeAlias
 
 from kept.core.message import Message, SendResult
-from kept.errors import KeptError
+from kept.errors import KeptError, OutdatedError, StoreError
 from kept.flows import deliver
 from kept.flows.engine import Engine
 
@@ -29,7 +29,10 @@ class Results:
         """Note what a provider said; while the store cannot be written, it waits."""
 
         def keep(future: "Future[None]") -> None:
-            if future.cancelled() or future.exception() is not None:
+            # What failed by a bug would fail again, and keep everything else from being committed.
+            if not future.cancelled() and isinstance(
+                future.exception(), StoreError | OutdatedError
+            ):
                 self._waiting.append((message, result))
 
         try:
