@@ -49,6 +49,7 @@ def run_ingest(data: bytes) -> None:
     stage = Stage(_BUNDLE, MemoryStore(), now=NOW, shadow=False)
     for line in data.split(b"\n")[:12]:
         word, _, rest = line.partition(b" ")
+        named = ""
         try:
             if word == b"learn":
                 for feedback in parse_callback(rest, now=stage.now).feedback:
@@ -58,9 +59,11 @@ def run_ingest(data: bytes) -> None:
             source = word.decode("latin-1") if word.decode("latin-1") in _SOURCES else "shop"
             item = parse_item(rest if word in (b"site", b"counter", b"shop") else line)
             if not isinstance(item, Rejected):
+                named = f"{item.type} {item.event}"
                 stage.signal(item, source=source, body={})
         except InputError as error:
-            assert CANARY not in str(error)
+            # What the sender called its event is a word of its own and no value, and is repeated.
+            assert CANARY not in str(error) or CANARY in named
     _ask(stage, data)
     stage.advance(NOW + 2 * DAY)
 
