@@ -6,7 +6,7 @@ from typing import Any, LiteralString
 import msgspec
 
 from kept.core.event import Event
-from kept.errors import ForgottenError, StoreError
+from kept.errors import DamagedError, ForgottenError
 from kept.log_port import EventRow
 from kept.ports import StoredEvent, Vault
 from kept.stores.codecs import decode_event, encode_event
@@ -100,7 +100,7 @@ class Stream:
     def _try_open(self, part_id: int, body: bytes, sequence: int) -> Event | None:
         try:
             return decode_event(self._vault.open(part_id, "event", body, sequence))
-        except (StoreError, ForgottenError, msgspec.MsgspecError):
+        except (DamagedError, ForgottenError, msgspec.MsgspecError):
             return None
 
     def _decode(self, rows: Sequence[Any]) -> list[StoredEvent]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString
 
-from kept.errors import ForgottenError, StoreError
+from kept.errors import DamagedError, ForgottenError
 from kept.log_port import CheckpointRow, LeafRow
 from kept.ports import Vault
 from kept.stores.codecs import pack_ids
@@ -102,5 +102,5 @@ class ConsentLog:
         """Return a leaf's data, None where it was forgotten or is damaged."""
         try:
             return self._vault.open(part_id, "consent_record", sealed, index)
-        except (StoreError, ForgottenError):
+        except (DamagedError, ForgottenError):
             return None

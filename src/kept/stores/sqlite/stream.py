@@ -6,7 +6,7 @@ from typing import LiteralString
 import msgspec
 
 from kept.core.event import Event
-from kept.errors import ForgottenError, StoreError
+from kept.errors import DamagedError, ForgottenError, StoreError
 from kept.log_port import EventRow
 from kept.ports import StoredEvent, Vault
 from kept.stores.codecs import decode_event, encode_event, pack_ids
@@ -116,7 +116,7 @@ class Stream:
     def _try_open(self, part_id: int, body: bytes, sequence: int) -> Event | None:
         try:
             return decode_event(self._open(part_id, "event", body, sequence))
-        except (StoreError, ForgottenError, msgspec.MsgspecError):
+        except (DamagedError, ForgottenError, msgspec.MsgspecError):
             return None
 
     def flush(self) -> None:
