@@ -167,8 +167,8 @@ class Stored(msgspec.Struct, kw_only=True):
     """Who is together with whom, by parts."""
     groups_afresh: frozenset[frozenset[int]] = frozenset()
     """The same, computed from all evidence anew."""
-    torn_parts: list[int] = []
-    """Parts whose stored state is not what their events fold to."""
+    torn_parts: dict[int, str] = {}
+    """Parts whose stored state is not what their events fold to -> in what they differ."""
     audit: list[str] = []
     """What an audit of the consent log finds."""
     people: frozenset[str] = frozenset()

@@ -38,8 +38,8 @@ def judge_decisions(book: Book) -> Iterator[Violation]:
 
 def judge_states(book: Book) -> Iterator[Violation]:
     """G9: what is stored of each part is what its events fold to."""
-    for part_id in book.stored.torn_parts:
-        yield Violation("G9", "states", f"the state of part {part_id} is torn")
+    for part_id, what in book.stored.torn_parts.items():
+        yield Violation("G9", "states", f"the state of part {part_id} is torn: {what}")
 
 
 def judge_replays(book: Book) -> Iterator[Violation]:

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from kept.core.brand.load import load_brand
 from kept.core.bundle import Bundle
@@ -64,7 +66,7 @@ def recount(store: Store, run: Run, *, brand: Path, files: list[Path], wall_offs
         groups=groups,
         groups_afresh=afresh,
         audit=_audit(store),
-        torn_parts=list(_torn_parts(store, bundle)),
+        torn_parts=dict(_torn_parts(store, bundle)),
         people=frozenset(
             part.identifier.value
             for part in parts.values()
@@ -111,7 +113,7 @@ def _group(
     return frozenset(map(frozenset, together.values())), frozenset(map(frozenset, afresh))
 
 
-def _torn_parts(store: Store, bundle: Bundle) -> Iterator[int]:
+def _torn_parts(store: Store, bundle: Bundle) -> Iterator[tuple[int, str]]:
     mark = store.load_mark()
     for row in store.iterate_states(after=0, limit=ALL):
         state = State()
@@ -119,7 +121,7 @@ def _torn_parts(store: Store, bundle: Bundle) -> Iterator[int]:
             if stored.sequence <= row.applied_sequence:
                 fold_event(bundle.fold_plan, state, stored.event)
             elif stored.sequence <= mark:
-                yield row.part_id
+                yield row.part_id, f"event {stored.sequence} is not in it"
                 break
         else:
             kept = decode_state(row.state)
@@ -131,7 +133,19 @@ def _torn_parts(store: Store, bundle: Bundle) -> Iterator[int]:
                     if slot in bundle.fold_plan.by_fingerprint
                 }
             if kept != state:
-                yield row.part_id
+                yield (
+                    row.part_id,
+                    _difference(msgspec.to_builtins(kept), msgspec.to_builtins(state)),
+                )
+
+
+def _difference(kept: list[Any], folded: list[Any]) -> str:
+    """Return where two states differ; nobody in them is a real person."""
+    return "; ".join(
+        f"{name}: kept {mine!r:.2000}, folded {theirs!r:.2000}"
+        for name, mine, theirs in zip(State.__struct_fields__, kept, folded, strict=True)
+        if mine != theirs
+    )
 
 
 def _replay(store: Store) -> tuple[int, list[int]]:

@@ -363,7 +363,7 @@ def test_two_answers_to_one_question_are_seen() -> None:
         (Stored(events=[]), ("G9", "events")),
         (Stored(events=[("e1", "ana")] * 2), ("G9", "events")),
         (Stored(events=[("e1", "ana"), ("e2", "bo")]), ("G9", "events")),
-        (Stored(events=[("e1", "ana")], torn_parts=[7]), ("G9", "states")),
+        (Stored(events=[("e1", "ana")], torn_parts={7: "features"}), ("G9", "states")),
         (Stored(events=[("e1", "ana")], replayed_otherwise=[7]), ("G7", "replays")),
         (Stored(events=[("e1", "ana")], audit=["leaf 3: moved"]), ("G7", "log")),
         (
