@@ -22,8 +22,10 @@ def attend(engine: Engine, now: int) -> None:
     engine.watched.attended_at = now
     store.say_present(control_version=engine.control_version)
     engine.nodes = store.list_nodes()
-    if not store.try_duty("nodes"):
+    if not any(node.is_gone for node in engine.nodes) or not store.try_duty("nodes"):
         return
+    # Until the duty was ours another node may have taken them out.
+    engine.nodes = store.list_nodes()
     gone = [node.node_id for node in engine.nodes if node.is_gone]
     waiting = resume_from_others(engine, gone, now)
     if waiting:

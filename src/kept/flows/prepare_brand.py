@@ -140,12 +140,12 @@ def _save(store: Store, announced: Announced | None) -> None:
 
 def prepare_more(engine: Engine, now: int) -> bool:
     """Do the next piece for the brand that is on its way; return whether there is more for us."""
-    store = engine.store
-    announced = load_announced(store)
-    preparation = engine.preparation
-    if announced is None or not announced.is_prepared_by(preparation):
-        return False
+    store, preparation = engine.store, engine.preparation
     if preparation is None or not store.try_duty("brand"):
+        return False
+    # Until the duty was ours another node may have done a piece: what it folded must not count twice.
+    announced = load_announced(store)
+    if announced is None or not announced.is_prepared_by(preparation):
         return False
     if announced.is_filled:
         take(engine, preparation, now)

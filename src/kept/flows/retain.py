@@ -176,10 +176,10 @@ def _agree(engine: Engine, progress: Progress, limits: Limits, now: int) -> Prog
 
 def approve_retention(engine: Engine, *, actor: str, because: str, now: int) -> bool:
     """Apply shorter limits without waiting any longer; return whether any waited."""
-    progress = load_progress(engine.store)
-    agreement = progress.agreement
     if engine.store.is_shared and not engine.store.try_duty("retention"):
         raise ContendedError("another node is keeping to the limits just now")
+    progress = load_progress(engine.store)
+    agreement = progress.agreement
     if not agreement.waiting:
         return False
     detail = {

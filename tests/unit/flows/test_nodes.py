@@ -210,6 +210,30 @@ def test_nodes_that_announce_the_same_folder_prepare_it_once() -> None:
     check_states(nodes, MORE)
 
 
+def test_a_piece_that_another_node_did_meanwhile_is_not_folded_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever asks for the duty may get it just after another has done a piece and let go of it."""
+    monkeypatch.setattr(prepare_brand, "PIECE", 7)
+    nodes = Nodes(2)
+    one, other = nodes.all
+    hear_some(nodes, one, range(20))
+    assert nodes.do(one, Announcement(one, MORE).make)
+    nodes.do(other, lambda engine, now: None)
+    try_duty = one.store.try_duty
+
+    def let_other_be_first(name: str) -> bool:
+        underway = load_announced(other.store)
+        if name == "brand" and underway is not None and not underway.is_filled:
+            nodes.do(other, prepare_more)
+        return try_duty(name)
+
+    monkeypatch.setattr(one.store, "try_duty", let_other_be_first)
+    while load_announced(one.store) is not None:
+        nodes.do(one, prepare_more)
+    check_states(nodes, MORE)
+
+
 def test_slots_that_were_chosen_before_another_brand_are_chosen_again() -> None:
     """A feature that was kept somewhere when it was in force may not be filled there again."""
     nodes = Nodes(2)
