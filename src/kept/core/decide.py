@@ -175,12 +175,12 @@ def _rank(
     past.update(key.partition("|")[0] for key in at.facts.declines)
     is_hushed = bool(at.holds or at.controls.brakes or at.controls.breaches)
     holds_out = at.policy.universal_control_percent > 0
-    permissions, has_topics = at.permissions, at.has_topics
+    permissions, has_topics, pressure = at.permissions, at.has_topics, at.pressure
     for candidate in candidates:
         rule = actions[candidate.action]
         if is_narrow and not _is_asked(rule, candidate.about, at.request):
             continue
-        score = (layers.score_of(rule, candidate, at) or 0) if rule.promotional else 0
+        score = layers.score_of(rule, candidate, pressure) if rule.promotional else 0
         reason = (
             (layers.check_relevance(rule, candidate.about, at) if rule.action in past else None)
             or (

@@ -30,8 +30,8 @@ _NOTHING: Final[frozenset[str]] = frozenset()
 _NONE: Final[frozenset[int]] = frozenset()
 _NO_FIELD: Final = "\0"
 """The name of a field that nothing can set."""
-_TELLS_ANEW: Final = frozenset({MESSAGE_LEAVING, CHANNEL_CLOSED, CORRECTED})
-"""Events of our own after which everything is read again: what a message sets, a closed address."""
+_TELLS_ANEW: Final = frozenset({CHANNEL_CLOSED, CORRECTED})
+"""Events of our own after which everything is read again."""
 
 
 class FactPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,8 +86,9 @@ class View:
     """
 
     __slots__ = (
-        "_changed", "_dwelt", "_hidden", "_is_retold", "_kinds", "_objects", "_permissions", "_person", "_slides",
-        "_turned", "_unevaluated", "_valid_from", "_values", "evaluated", "unknown", "valid_until",
+        "_changed", "_dwelt", "_hidden", "_is_reguarded", "_is_retold", "_kinds", "_objects",
+        "_permissions", "_person", "_slides", "_turned", "_unevaluated", "_valid_from", "_values",
+        "evaluated", "unknown", "valid_until",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -96,6 +97,8 @@ class View:
         self._objects: Rows = []
         self._person: Person | None = None
         self._is_retold = False
+        self._is_reguarded = False
+        """Whether a consent was told since the facts were read, which may hide some or show them."""
         self._permissions: dict[tuple[str, str, bool], dict[int, Permission]] = {}
         self._changed: set[int] = set()
         self._slides: list[int] = []
@@ -117,11 +120,12 @@ class View:
         is_consent = name in CONSENT_EVENTS or "gpc" in event.context
         if is_consent or event.traits or name in _TELLS_ANEW:
             self._permissions.clear()
-        # An explicit consent may show or hide facts of a special category.
-        if name in _TELLS_ANEW or (is_consent and plan.guards):
+        if name in _TELLS_ANEW:
             self.valid_until = 0
         if not self.valid_until:
             return
+        # An explicit consent may show or hide facts of a special category.
+        self._is_reguarded |= is_consent and bool(plan.guards)
         if event.traits:
             self._is_retold = True
             places = plan.trait_places
@@ -132,9 +136,19 @@ class View:
         kinds = plan.kinds_by_event.get(name)
         if kinds:
             self._kinds.update(kinds)
+        if name == MESSAGE_LEAVING and event.properties.get("sets"):
+            # What a message sets is a field of the object that it is about.
+            kind, _, _ = str(event.properties.get("about", "")).partition("/")
+            self._kinds.update(
+                [place for place, known in enumerate(plan.object_kinds) if known == kind]
+            )
 
     def read(self, plan: FactPlan, state: State, now: int) -> tuple[Values, Rows]:
         """Return the values and objects at `now`; the values stay the view's own."""
+        if self._is_reguarded:
+            self._is_reguarded = False
+            if hidden_facts(plan.guards, state.consents) != self._hidden:
+                self.valid_until = 0
         if (
             not self.valid_until
             or now < self._valid_from

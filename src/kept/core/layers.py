@@ -452,17 +452,18 @@ def check_honesty(rule: ActionRule) -> Reason | None:
     return TermsMissing(detail=rule.dishonest) if rule.dishonest else None
 
 
-def score_of(rule: ActionRule, candidate: Candidate, at: Situation) -> int | None:
-    """Return an action's worth in minor units, None where part of it is unknown."""
-    if candidate.value is None or candidate.p_accept is None or at.pressure is None:
-        return None
-    return candidate.value * candidate.p_accept // 1_000_000 - at.pressure - rule.cost
+def score_of(rule: ActionRule, candidate: Candidate, pressure: int | None) -> int:
+    """Return an action's worth in minor units, 0 where part of it is unknown."""
+    value, p_accept = candidate.value, candidate.p_accept
+    if value is None or p_accept is None or pressure is None:
+        return 0
+    return value * p_accept // 1_000_000 - pressure - rule.cost
 
 
-def check_worth(rule: ActionRule, candidate: Candidate, score: int | None) -> Reason | None:
+def check_worth(rule: ActionRule, candidate: Candidate, score: int) -> Reason | None:
     """Return why silence is better than the action."""
     if rule.needs_benefit and (candidate.benefit is None or candidate.benefit < 0):
         return NegativeBenefit(benefit=candidate.benefit or 0)
-    if score is None or score <= 0:
-        return NotWorthIt(score=score or 0)
+    if score <= 0:
+        return NotWorthIt(score=score)
     return None

@@ -5,7 +5,7 @@ bookkeeping that several flows share: ids, counters, and what changed since the 
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -20,12 +20,11 @@ from kept.core.event import SOURCE_SELF, Event, Identifier
 from kept.core.facts import find_address, read_facts
 from kept.core.fold.fold import OWN_EVENTS, FoldPlan
 from kept.core.message import IN_FLIGHT_STATES, Message
-from kept.core.reason import Braked, BreachNoticeDue, FactUnknown, HoldUnknown
+from kept.core.reason import Braked, BreachNoticeDue, FactUnknown, HoldUnknown, Reason
 from kept.core.reevaluate import evaluate_known, reevaluate
 from kept.core.rules import Findings, Policy
 from kept.core.standing import (
     are_alike,
-    distinct_reasons,
     next_end_of_offers,
     next_end_of_reasons,
 )
@@ -43,6 +42,9 @@ from kept.shared_port import NO_NODE, Node
 NEWS_MAX: Final = 2_000
 NOTHING_KNOWN: Final = -1
 ALERTS_MAX: Final = 200
+_WAITS: Final = (Braked, BreachNoticeDue)
+"""Reasons that end without telling anybody."""
+_WAITS_FOR_SOURCES: Final = (*_WAITS, FactUnknown, HoldUnknown)
 
 encode_trace = msgspec.msgpack.Encoder().encode
 _decode_trace = msgspec.msgpack.Decoder(Decision).decode
@@ -437,10 +439,11 @@ def open_messages_of(customer: Customer) -> tuple[OpenMessage, ...]:
     )
 
 
-def standing_of(customer: Customer, decision: Decision, policy: Policy) -> Standing:
-    """Return a decision as the answer in force."""
+def standing_of(
+    customer: Customer, decision: Decision, reasons: Sequence[Reason], policy: Policy
+) -> Standing:
+    """Return a decision, which rests on these reasons, as the answer in force."""
     findings = customer.findings[1] if customer.findings is not None else None
-    reasons = distinct_reasons(decision)
     reasons_until = next_end_of_reasons(reasons, now=decision.decided_at)
     until = min(decision.valid_until, reasons_until)
     if findings is not None:
@@ -449,10 +452,11 @@ def standing_of(customer: Customer, decision: Decision, policy: Policy) -> Stand
     # time zone is not looked at every few minutes for good. Which facts the reasons name says less:
     # a condition on a segment names none of those that the segment rests on.
     is_silent = bool(decision.controls.stale_facts)
-    waits = (Braked, FactUnknown, HoldUnknown) if is_silent else Braked
+    waits = _WAITS_FOR_SOURCES if is_silent else _WAITS
     is_waiting = any(
-        isinstance(reason, waits) or (isinstance(reason, BreachNoticeDue) and reason.is_searching)
+        not isinstance(reason, BreachNoticeDue) or reason.is_searching
         for reason in reasons
+        if isinstance(reason, waits)
     )
     return Standing(decision, findings, until, reasons_until, is_waiting)
 

@@ -4,6 +4,7 @@ Both happen in the same transaction as the change, so that whoever is told of su
 consequence durable (guarantee G1).
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -39,9 +40,10 @@ def react(engine: Engine, customer: Customer, now: int) -> list[Message]:
         return []
     withdrawn = recheck(engine, customer, now)
     decision = engine.decide(customer, Request(open_messages=open_messages_of(customer)), now)
-    customer.standing = standing_of(customer, decision, engine.bundle.policy)
+    reasons = distinct_reasons(decision)
+    customer.standing = standing_of(customer, decision, reasons, engine.bundle.policy)
     engine.note_evaluated(customer, now)
-    if "needs_approval" in note_reasons(engine, decision):
+    if "needs_approval" in note_reasons(engine, decision, reasons):
         request_approvals(engine, customer, decision, now)
     for chosen in decision.chosen:
         queue(engine, customer, decision, chosen, now)
@@ -206,7 +208,7 @@ def queue(
     return message
 
 
-def note_reasons(engine: Engine, decision: Decision) -> set[str]:
+def note_reasons(engine: Engine, decision: Decision, reasons: Iterable[Reason]) -> set[str]:
     """Count why a decision held something back, each reason once; tell one of them, and no name.
 
     Return the codes of these reasons.
@@ -214,7 +216,7 @@ def note_reasons(engine: Engine, decision: Decision) -> set[str]:
     codes: set[str] = set()
     for index in decision.facts.unknown:
         _tell_outgrown(engine, engine.bundle.policy.fact_names[index], decision.decided_at)
-    for reason in distinct_reasons(decision):
+    for reason in reasons:
         if reason.layer in _HELD_BACK:
             codes.add(code_of(reason))
             if isinstance(reason, ContactsUnknown):

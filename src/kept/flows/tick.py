@@ -12,6 +12,7 @@ from kept.core.decision import Request
 from kept.core.facts import next_slide
 from kept.core.identity import Part
 from kept.core.layers import DRAWS
+from kept.core.standing import distinct_reasons
 from kept.core.values import DAY, HOUR, NEVER
 from kept.flows.campaign import advance_campaign
 from kept.flows.customers import Customer
@@ -82,7 +83,8 @@ def next_wake(engine: Engine, customer: Customer, now: int) -> int:
         if decision.chosen and not engine.shadow:
             # What held it back ended before anybody looked when it would: it may be said now.
             return now + 1
-        standing = standing_of(customer, decision, engine.bundle.policy)
+        reasons = distinct_reasons(decision)
+        standing = standing_of(customer, decision, reasons, engine.bundle.policy)
     wake_at = standing.reasons_until
     restricting = customer.restricting(engine.customers.plan)
     if restricting is None:

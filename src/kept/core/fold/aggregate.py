@@ -11,7 +11,6 @@ A windowed aggregate keeps event-time buckets of the declared grain, and its win
 
 from bisect import bisect_left
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any, Final, NamedTuple, Protocol
 
 from kept.core.policy.types import INT_MAX, INT_MIN
@@ -324,10 +323,14 @@ class Dwell:
 
     def _add_times(self, visits: Any, times: dict[Any, int]) -> dict[Any, int]:
         """Add the gaps between visits, and return the sums."""
+        if not visits:
+            return times
         longest = self._gap
-        for (at, _, value), following in pairwise(visits):
-            gap = following[0] - at
-            times[value] = times.get(value, 0) + min(gap, longest)
+        (at, _, value), *rest = visits
+        for next_at, _, next_value in rest:
+            gap = next_at - at
+            times[value] = times.get(value, 0) + (min(longest, gap))
+            at, value = next_at, next_value
         return times
 
     def _first_within(self, slot: Any, now: int) -> int:
@@ -342,11 +345,11 @@ class Dwell:
     def _lead(self, times: dict[Any, int]) -> Value:
         if not times:
             return 0 if self._seconds else None
-        top = min(times, key=lambda value: (-times[value], value))
+        longest = max(times.values())
         if self._seconds:
-            return times[top] // SECOND
-        value: Value = top
-        return value
+            return longest // SECOND
+        top: Value = min([value for value, time in times.items() if time == longest])
+        return top
 
     def next_change(self, slot: Any, now: int) -> int:
         """Return when the oldest visit within the window leaves it."""

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from kept.core.event import Event
+from kept.core.identity import Part
 from kept.core.state import State
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine
@@ -55,10 +56,10 @@ class People:
 
     def fold(self, part_id: int, event: Event, *, silent: bool) -> Customer:
         """Fold an event into its part, and return whose it is."""
-        self._know(part_id)
-        customer = self.home(part_id)
-        if customer is None:
+        part = self._know(part_id)
+        if part is None:
             raise AssertionError(f"part {part_id} has events and is no part of the record")
+        customer = self._engine.customers.home_of(part)
         self._engine.fold(customer, part_id, event, silent=silent)
         return customer
 
@@ -83,8 +84,10 @@ class People:
         engine = self._engine
         return take_evidence(engine.customers, engine.store, [link], engine.bundle.namespaces)
 
-    def _know(self, part_id: int) -> None:
-        """Begin a part that no event named before: an operator did."""
-        part = self._parts.get(part_id)
-        if part is not None and self._store.find_part(part_id) is None:
-            self._engine.customers.add_part(part.identifier, claimed=part.claimed)
+    def _know(self, part_id: int) -> Part | None:
+        """Return a part, begun where no event named it before: an operator did."""
+        known: Part | None = self._store.find_part(part_id)
+        if known is None and part_id in self._parts:
+            part = self._parts[part_id]
+            known = self._engine.customers.add_part(part.identifier, claimed=part.claimed)
+        return known

@@ -23,6 +23,7 @@ from kept.core.event import (
 )
 from kept.core.message import WITHDRAWABLE_STATES, Accepted, Message
 from kept.core.notices import breach_of
+from kept.core.standing import distinct_reasons
 from kept.core.values import MINUTE, NEVER
 from kept.flows.approval_requests import read_record, save_record
 from kept.flows.customers import Customer
@@ -181,7 +182,8 @@ class Player:
         engine, trace = self._engine, occasion.trace
         request = Request(open_messages=trace.request.open_messages)
         decision = engine.look(customer, request, occasion.now, decision_id=trace.decision_id)
-        customer.standing = standing_of(customer, decision, engine.bundle.policy)
+        reasons = distinct_reasons(decision)
+        customer.standing = standing_of(customer, decision, reasons, engine.bundle.policy)
         engine.note_evaluated(customer, occasion.now)
 
     def _fold_quietly(self, occasion: Occasion) -> None:
@@ -338,13 +340,20 @@ class Player:
 
     def _goes_on(self, event: Event) -> bool:
         """Return whether another event of the same request follows: whoever they are about is looked at once."""
-        for later in self._following():
-            return (
-                later.kind == "heard"
-                and later.event.received_at == event.received_at
-                and later.event.source == event.source
-            )
-        return False
+        later = self._next()
+        return (
+            later is not None
+            and later.kind == "heard"
+            and later.event.received_at == event.received_at
+            and later.event.source == event.source
+        )
+
+    def _next(self) -> Occasion | None:
+        """Return what happens next at this instant, None where nothing does."""
+        occasions, index = self._component.occasions, self._index + 1
+        if index == len(occasions) or occasions[index].now > self._now:
+            return None
+        return occasions[index]
 
     def _following(self) -> Iterator[Occasion]:
         """Yield what else happens at this instant, in order."""
@@ -357,9 +366,10 @@ class Player:
     def _react(self, customer: Customer) -> None:
         """React to what happened, unless the record's own look follows at once."""
         parts = customer.parts
-        for later in self._following():
-            if later.kind == "look" and later.part_id in parts:
-                return
+        if self._next() is not None and any(
+            later.kind == "look" and later.part_id in parts for later in self._following()
+        ):
+            return
         react(self._engine, customer, self._now)
 
     def _take_own(self, occasion: Occasion) -> None:
@@ -398,7 +408,7 @@ class Player:
 
     def _settle(self, told: Mapping[str, Any]) -> None:
         """Let an attempt end; where a notice of a breach arrived, the customer is looked at again."""
-        look = next(self._following(), None)
+        look = self._next()
         if look is None or look.kind != "look" or not breach_of(str(told.get("about", ""))):
             self._fates.settle(told, self._now)
             return
