@@ -111,11 +111,12 @@ def situation_of(
         },
         "brand": {"name": file.brand},
     }
-    for feature in bundle.fact_plan.features:
-        slot = None if feature.name in hidden else state.features.get(feature.fingerprint)
-        read = feature.aggregate.read(slot, now)
-        if read is None or isinstance(read, bool | int | str):
-            values[feature.name] = read
+    view = customer.view
+    read, _ = view.read(bundle.fact_plan, state, now)
+    for index, feature in enumerate(bundle.fact_plan.features):
+        value = read[index]
+        if index not in view.unknown and (value is None or isinstance(value, bool | int | str)):
+            values[feature.name] = value
     breach = breach_of(about)
     if about and not breach:
         kind, _, key = about.partition("/")
