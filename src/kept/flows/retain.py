@@ -7,7 +7,7 @@ crash in between, or a piece that is undone, only means to fold them once more.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -71,6 +71,10 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     piece: int = 0
     """The last piece that left somebody half folded, by a number of chance: no other has the same,
     not even one that was undone, so that what memory knows of another does not count."""
+
+    def from_the_start(self) -> "Progress":
+        """Return the progress of a round in which nobody was looked at yet."""
+        return msgspec.structs.replace(self, after=0, is_everybody_seen=False, is_done=False)
 
 
 class Folding(msgspec.Struct, kw_only=True):
@@ -137,7 +141,7 @@ def retain(engine: Engine, retaining: Retaining, now: int) -> bool:
     progress = _agree(engine, before, limits, now)
     limits = limits_in_force(progress.agreement, limits)
     if progress.is_done and now >= progress.begun_at + ROUND:
-        progress = msgspec.structs.replace(progress, begun_at=now, **_FROM_THE_START)
+        progress = msgspec.structs.replace(progress.from_the_start(), begun_at=now)
     is_more = False
     if not progress.is_done:
         if not progress.begun_at:
@@ -157,11 +161,6 @@ def retain(engine: Engine, retaining: Retaining, now: int) -> bool:
     return is_more
 
 
-_FROM_THE_START: Final[dict[str, Any]] = {
-    "after": 0, "is_everybody_seen": False, "is_done": False,
-}  # fmt: skip
-
-
 def _agree(engine: Engine, progress: Progress, limits: Limits, now: int) -> Progress:
     is_empty = engine.store.last_sequence() == 0
     known = progress.agreement
@@ -171,7 +170,7 @@ def _agree(engine: Engine, progress: Progress, limits: Limits, now: int) -> Prog
     if agreed == known:
         return progress
     # What is applied now may be past its time with those who were looked at already.
-    return msgspec.structs.replace(progress, agreement=agreed, **_FROM_THE_START)
+    return msgspec.structs.replace(progress.from_the_start(), agreement=agreed)
 
 
 def approve_retention(engine: Engine, *, actor: str, because: str, now: int) -> bool:

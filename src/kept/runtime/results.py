@@ -25,6 +25,10 @@ class Results:
         self._waiting: deque[tuple[Message, SendResult]] = deque()
         self._noted_count = 0
 
+    def __len__(self) -> int:
+        """Return how many results wait to be noted."""
+        return len(self._waiting)
+
     def report(self, message: Message, result: SendResult) -> None:
         """Note what a provider said; while the store cannot be written, it waits."""
 

@@ -204,7 +204,8 @@ class Tools:
             if not future.cancelled() and future.exception() is None:
                 settled = future.result()
                 tool.health = settled.health
-                tool.seconds.extend(settled.seconds)
+                if settled.seconds is not None:
+                    tool.seconds.append(settled.seconds)
             tool.is_busy = False
 
         try:
@@ -219,7 +220,8 @@ class _Settled(msgspec.Struct, frozen=True):
     """What became of a call, to be remembered once it is durable."""
 
     health: _Health
-    seconds: tuple[float, ...] = ()
+    seconds: float | None = None
+    """How long the oldest notice had waited; None where nothing new was told."""
 
 
 def _settle(engine: Engine, tool: _Tool, page: Page, result: SendResult, now: int) -> _Settled:
@@ -234,7 +236,7 @@ def _settle(engine: Engine, tool: _Tool, page: Page, result: SendResult, now: in
         save_told(engine, tool.name, page, told_as=tool.told_as)
         if health.is_alerted:
             engine.alert("tool_back", source=tool.name, at=now)
-        return _Settled(_Health(), ((now - page.oldest_at) / SECOND,))
+        return _Settled(_Health(), (now - page.oldest_at) / SECOND)
     _log.warning("%s was not told: %s", tool.name, type(result).__name__.lower())
     note_untaken(engine, tool.name)
     failures = health.failures + 1

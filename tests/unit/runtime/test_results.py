@@ -40,4 +40,4 @@ def test_a_result_that_could_not_be_noted_is_noted_once_the_store_is_well(how: s
             states.append(stage.store.load_message(queued.message_id).state)  # type: ignore[union-attr]
     assert states == ["delivered", "delivered"]
     results.forget_noted()
-    assert not results._waiting
+    assert len(results) == 0
