@@ -77,6 +77,18 @@ def test_events_of_parts_come_in_stream_order(stores: Stores) -> None:
         assert one.load_part_events([]) == []
 
 
+def test_events_of_parts_with_like_numbers_are_told_apart(store: Store) -> None:
+    """Nobody's number is a piece of those that stand beside each other."""
+    parts = [1, 1 << 8, 1 << 16, 1, 1 << 56, 257, 256, 1 << 40, 1]
+    sequences = append(store, *parts)
+    for wanted in (*({part} for part in parts), {1, 256}, {*range(1, 20), 256}):
+        expected = [at for at, part in zip(sequences, parts, strict=True) if part in wanted]
+        found = store.load_part_events(sorted(wanted))
+        assert [one.sequence for one in found] == expected
+        rest = store.load_part_events(sorted(wanted), after=sequences[3], limit=9)
+        assert [one.sequence for one in rest] == [at for at in expected if at > sequences[3]]
+
+
 def test_a_transaction_sees_the_events_that_it_appended(store: Store) -> None:
     """Reading inside a transaction includes what is not committed yet."""
     append(store, 1)

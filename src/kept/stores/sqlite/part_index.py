@@ -5,6 +5,7 @@ pages however long the history is. What is not in the index yet is kept in memor
 arrays, and read back from the tables when the store is opened.
 """
 
+import sys
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,8 @@ KIND_EVENT: Final = 0
 KIND_DECISION: Final = 1
 
 _BUCKET_BITS: Final = 18
+_SEARCHED_MAX: Final = 8
+"""How many parts are looked for one by one among what is not in the index yet."""
 _MARK_NAMES: Final = {KIND_EVENT: "event index", KIND_DECISION: "decision index"}
 
 Fetch = Callable[[LiteralString, tuple[Any, ...]], list[Any]]
@@ -65,8 +68,7 @@ class PartIndex:
         """Return the ids of all (or the `newest`) items of these parts, in ascending order."""
         wanted = frozenset(part_ids)
         # Memory before disk: what moves over in between is then seen twice, not never.
-        items, parts = self._tail
-        found = {item for item, part in zip(items[:], parts[:], strict=False) if part in wanted}
+        found = self._find_in_tail(wanted, after=0)
         packed = pack_ids(wanted)
         for (bucket,) in fetch(self._find_buckets, (self._kind,)):
             if newest and _count_from(found, (bucket + 1) << _BUCKET_BITS) >= newest:
@@ -81,12 +83,7 @@ class PartIndex:
     ) -> list[int]:
         """Return the ids of at most `limit` items of these parts above one, in ascending order."""
         wanted = frozenset(part_ids)
-        items, parts = self._tail
-        tail = {
-            item
-            for item, part in zip(items[:], parts[:], strict=False)
-            if item > after and part in wanted
-        }
+        tail = self._find_in_tail(wanted, after=after)
         packed = pack_ids(wanted)
         found: set[int] = set()
         for (bucket,) in reversed(fetch(self._find_buckets, (self._kind,))):
@@ -97,6 +94,27 @@ class PartIndex:
             rows = fetch(self._find_entries, (self._kind, bucket, packed))
             found.update(item_id for (item_id,) in rows if item_id > after)
         return sorted(found | tail)[:limit]
+
+    def _find_in_tail(self, wanted: frozenset[int], *, after: int) -> set[int]:
+        """Return the ids above one of those items of these parts that are not in the index yet."""
+        items, parts = self._tail
+        # Copies, for another thread may read; what it adds meanwhile has a part before it has an id.
+        first = bisect_right(items, after)
+        items = items[first:]
+        parts = parts[first : first + len(items)]
+        if len(wanted) > _SEARCHED_MAX:
+            return {item for item, part in zip(items, parts, strict=False) if part in wanted}
+        # To look for a few parts in thousands of bytes takes a tenth of looking at each element.
+        packed, width = parts.tobytes(), parts.itemsize
+        found: set[int] = set()
+        for part in wanted:
+            pattern = part.to_bytes(width, sys.byteorder, signed=True)
+            place = packed.find(pattern)
+            while place >= 0:
+                if place % width == 0:
+                    found.add(items[place // width])
+                place = packed.find(pattern, place + 1)
+        return found
 
     def forget_items(self, part_id: int, item_ids: Sequence[int]) -> None:
         """Remove whatever the index says of some items of a part."""
