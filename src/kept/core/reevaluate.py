@@ -5,13 +5,14 @@ condition. What a piece of the policy rests on is known when the policy is compi
 turns by the passing of time is known when it is evaluated.
 """
 
-import operator
-from itertools import groupby
-from typing import cast
+from typing import TypeAlias, cast
 
 import msgspec
 
 from kept.core.rules import Candidate, Evaluation, Findings, Policy, RestsOn, Rows, Values
+
+ByAction: TypeAlias = dict[int, list[Candidate]]
+"""Action (by its index) -> its candidates, in their order."""
 
 
 class Evaluated(msgspec.Struct, frozen=True):
@@ -22,7 +23,7 @@ class Evaluated(msgspec.Struct, frozen=True):
     zone: str | None
     derived: Values
     findings: Findings
-    by_action: dict[int, list[Candidate]]
+    by_action: ByAction
     facts_at: int
     """When something that rests on facts next turns."""
     clock_at: int
@@ -54,7 +55,7 @@ def evaluate_known(
         zone,
         derived,
         findings,
-        _by_action(findings),
+        _by_action(findings.evaluation.candidates),
         policy.next_change(known, objects, everything, now, zone),
         policy.next_change(known, objects, ~everything, now, zone),
     )
@@ -85,14 +86,12 @@ def reevaluate(
                 changed |= 1 << index
         since = _Since(changed, since.by_facts, since.by_clock)
     known = [*values, *derived]
-    findings = _find_again(before, since, known, objects, now)
     return Evaluated(
         now,
         policy,
         zone,
         derived,
-        findings,
-        before.by_action if findings is before.findings else _by_action(findings),
+        *_find_again(before, since, known, objects, now),
         *_turn_again(before, since, known, objects, now),
     )
 
@@ -115,7 +114,7 @@ class _Since(msgspec.Struct, frozen=True, gc=False):
 
 def _find_again(
     before: Evaluated, since: _Since, known: Values, objects: Rows, now: int
-) -> Findings:
+) -> tuple[Findings, ByAction]:
     """Return findings, of which only what is touched is evaluated; the same if none differs."""
     policy, zone, findings = before.policy, before.zone, before.findings
     pieces, cohort, holds = policy.pieces, known[policy.pieces.told_count], findings.holds
@@ -125,14 +124,14 @@ def _find_again(
     if since.touches(pieces.pressure):
         pressure = pieces.evaluate_pressure(known, objects, now, zone)
     touched = pieces.find_actions(since.changed, since.by_facts, since.by_clock)
-    evaluation = findings.evaluation
+    evaluation, by_action = findings.evaluation, before.by_action
     if touched:
-        evaluation = _evaluate_some(before, touched, known, objects, now, zone)
+        evaluation, by_action = _evaluate_some(before, touched, known, objects, now, zone)
     if pressure != evaluation.pressure:
         evaluation = Evaluation(evaluation.candidates, evaluation.unknown_actions, pressure)
     if evaluation is findings.evaluation and cohort == findings.cohort and holds == findings.holds:
-        return findings
-    return Findings(cast("str | None", cohort), holds, evaluation)
+        return findings, by_action
+    return Findings(cast("str | None", cohort), holds, evaluation), by_action
 
 
 def _turn_again(
@@ -159,7 +158,7 @@ def _evaluate_some(
     objects: Rows,
     now: int,
     zone: str | None,
-) -> Evaluation:
+) -> tuple[Evaluation, ByAction]:
     """Return an evaluation in which some actions were evaluated again; the same if none differs."""
     evaluation = before.findings.evaluation
     candidates: list[Candidate] = []
@@ -171,19 +170,18 @@ def _evaluate_some(
     were = [one for index in touched if index in by_action for one in by_action[index]]
     were_unknown = [index for index in evaluation.unknown_actions if index in touched]
     if candidates == were and unknown == were_unknown:
-        return evaluation
-    candidates += [one for one in evaluation.candidates if one.action not in touched]
-    unknown += [index for index in evaluation.unknown_actions if index not in touched]
+        return evaluation, by_action
+    by_action = {index: found for index, found in by_action.items() if index not in touched}
+    by_action |= _by_action(candidates)
     # The order is that of the actions; the candidates of one keep their own.
-    candidates.sort(key=_place)
+    candidates = [one for index in sorted(by_action) for one in by_action[index]]
+    unknown += [index for index in evaluation.unknown_actions if index not in touched]
     unknown.sort()
-    return Evaluation(candidates, unknown, evaluation.pressure)
+    return Evaluation(candidates, unknown, evaluation.pressure), by_action
 
 
-_place = operator.attrgetter("action")
-
-
-def _by_action(findings: Findings) -> dict[int, list[Candidate]]:
-    return {
-        action: list(found) for action, found in groupby(findings.evaluation.candidates, _place)
-    }
+def _by_action(candidates: list[Candidate]) -> ByAction:
+    found: ByAction = {}
+    for one in candidates:
+        found.setdefault(one.action, []).append(one)
+    return found

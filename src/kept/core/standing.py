@@ -62,9 +62,14 @@ def are_alike(findings: Findings, before: Findings, decision: Decision, policy: 
 
 def next_end_of_offers(decision: Decision, findings: Findings, policy: Policy) -> int:
     """Return when something first expires, or has been the answer for long enough after it was sent."""
-    ends = [candidate.expires_at for candidate in findings.evaluation.candidates]
-    ends += [contact.attempt_at + policy.answer_stable for contact in decision.facts.contacts]
-    return min((at for at in ends if at > decision.decided_at), default=NEVER)
+    now, until, stable = decision.decided_at, NEVER, policy.answer_stable
+    for candidate in findings.evaluation.candidates:
+        if now < candidate.expires_at < until:
+            until = candidate.expires_at
+    for contact in decision.facts.contacts:
+        if now < contact.attempt_at + stable < until:
+            until = contact.attempt_at + stable
+    return until
 
 
 def next_change_of_reasons(decision: Decision) -> int:
