@@ -305,13 +305,17 @@ def test_a_server_asks_the_cluster_as_it_asks_duckdb(cluster: Cluster, tmp_path:
     address: str = cluster.session.sparkContext.master
     options = ("--spark-master", address, "--spark-folder", str(cluster.shared))
     with serve(tmp_path, *options) as served:
+        # Else all of them would be told of it already.
+        served.ok(served.admin("POST", "/brakes", {"scope": "action:tea_club"}))
         for number in range(12):
             user = served.introduce()
             if number % 2:
                 served.make_regular(user)
+        served.ok(served.admin("DELETE", "/brakes/action:tea_club"))
         told = {engine: counts_of(served, engine) for engine in ("duckdb", "spark")}
         assert told["spark"] == told["duckdb"]
         assert told["spark"][0]["customers"] == 12
+        assert told["spark"][2]["would_wake"] > 0
         assert list(cluster.shared.iterdir())
         served.ok(served.admin("DELETE", "/base"))
         assert not list(cluster.shared.iterdir())
@@ -328,7 +332,10 @@ def counts_of(served: Served, engine: str) -> list[dict[str, Any]]:
     asked = {"where": "orders >= 2"}
     reach = served.ok(served.admin("POST", "/base/reach", {"by_cohort": True}))
     audience = served.ok(served.admin("POST", "/base/audience", asked))
-    return [one | {"instant": ""} for one in (reach, audience)]
+    action = max(reach["actions"], key=lambda one: int(one["chosen"]))["action"]
+    wanted = {"action": action, "pace": 60, "dry_run": True}
+    campaign = served.ok(served.admin("POST", "/campaign", wanted))
+    return [one | {"instant": ""} for one in (reach, audience, campaign)]
 
 
 def test_history_is_read_as_the_how_to_shows(

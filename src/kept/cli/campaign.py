@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from kept.cli.client import call
-from kept.cli.everybody import QUESTION_SECONDS, Segment, WhereOption, require_base
+from kept.cli.everybody import QUESTION_SECONDS, Engine, Segment, WhereOption, require_base
 from kept.cli.output import console
 
 Data = Annotated[Path, typer.Option(help="The data folder of the server.", envvar="KEPT_DATA")]
@@ -31,14 +31,14 @@ def begin(
     segment: Segment = "",
     where: WhereOption = "",
     limit: Annotated[int, typer.Option(help="At most so many customers; 0 means all.")] = 0,
+    engine: Engine = "",
     *,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say how many it would be, and begin nothing.")
     ] = False,
 ) -> None:
     """Look at those for whom an action is chosen now; each is decided as always, and again as it leaves."""
-    # Whom an action is chosen for is so large a question on Spark that its workers run out of memory.
-    require_base(data, "duckdb")
+    require_base(data, engine)
     body = {
         "action": action,
         "pace": pace,

@@ -203,7 +203,7 @@ def find_chosen(
         raise InputError("a campaign is about one action")
     everything = msgspec.structs.replace(wanted, actions=())
     query = write_reach_query(bundle, extracted, controls, everything, base.dialect)
-    return [row["customer"] for row in base.walk(write_chosen(query, wanted.actions[0]))]
+    return sorted(row["customer"] for row in base.walk(write_chosen(query, wanted.actions[0])))
 
 
 class _Asked:

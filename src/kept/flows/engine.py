@@ -164,7 +164,13 @@ class Engine:
         return self.customers.plan
 
     def look(
-        self, customer: Customer, request: Request, now: int, *, decision_id: int = 0
+        self,
+        customer: Customer,
+        request: Request,
+        now: int,
+        *,
+        decision_id: int = 0,
+        heard_through: int = 0,
     ) -> Decision:
         """Decide without keeping a trace, to see what comes next; nothing may follow from it."""
         bundle = self.bundle
@@ -186,6 +192,7 @@ class Engine:
             customer_id=customer.customer_id,
             now=now,
             decision_id=decision_id,
+            heard_through=heard_through,
             # With what is claimed more facts may be unknown, so that all is evaluated again.
             findings=self.evaluate(customer, now) if restricting is None else None,
             permissions=customer.view.permissions_for(bundle.policy, request),
@@ -292,11 +299,15 @@ class Engine:
 
     def decide(self, customer: Customer, request: Request, now: int) -> Decision:
         """Decide and keep the trace."""
-        decision_id = self.store.next_decision_id()
-        decision = self.look(customer, request, now, decision_id=decision_id)
-        # Of a customer whom other nodes fold too, memory may know newer events than this node's own.
-        heard_through = max(self.heard_through, *customer.applied.values(), 0)
-        decision = msgspec.structs.replace(decision, heard_through=heard_through)
+        decision = self.look(
+            customer,
+            request,
+            now,
+            decision_id=self.store.next_decision_id(),
+            # Of a customer whom other nodes fold too, memory may know newer events than this
+            # node's own.
+            heard_through=max(self.heard_through, *customer.applied.values(), 0),
+        )
         self.keep_decision(customer, decision)
         self.counts["decisions", "silence" if decision.is_silence else "chosen"] += 1
         return decision

@@ -55,10 +55,13 @@ class Brands:
         """Why the folder as it is now was not taken up; empty while it is in force."""
         self.is_behind = False
         """Whether this node's folder is an older one than what is in force."""
+        # First: what changes while it is read is read again.
+        self._stamp = stamp_of(settings.brand)
         self._texts = read_folder(settings.brand)
         self._brand = load_checked(self._texts, settings=settings)
         self._is_shared = False
         self._stopping = threading.Event()
+        self._reloading = threading.Lock()
         self._watcher = threading.Thread(target=self._watch, name="kept-brand", daemon=True)
         self._filling = Rounds(
             "brands", lambda: bool(submit(prepare_more).result()), every=_LOOK_SECONDS
@@ -135,18 +138,24 @@ class Brands:
     # -- a changed folder
 
     def _watch(self) -> None:
-        seen = stamp_of(self._settings.brand)
+        seen = stamp = self._stamp
+        said = ""
         if self._is_shared:
             self._look_at_start()
         while not self._stopping.wait(_WATCH_SECONDS) and self._settings.watch:
             try:
                 stamp = stamp_of(self._settings.brand)
                 if stamp != seen:
-                    seen = stamp
                     self.reload()
-            except OSError as error:
-                # A file vanished while it was looked at: the next look finds the folder whole.
-                _log.info("the brand folder changes: %s", error)
+                    seen, said = stamp, ""
+            except (OSError, KeptError) as error:
+                # The folder is being replaced, or the store is not well: the next look finds both whole.
+                if str(error) != said:
+                    said = str(error)
+                    _log.warning("the changed brand folder is not taken up yet: %s", error)
+            except Exception:  # noqa: BLE001 - the outer edge: or no folder would be taken up any more
+                seen = stamp
+                _log.exception("the changed brand folder could not be taken up")
 
     def _look_at_start(self) -> None:
         """Announce the folder that this node was started with, unless it is an old one."""
@@ -170,6 +179,11 @@ class Brands:
 
     def reload(self) -> tuple[Problem, ...]:
         """Take up the folder as it is now, or refuse it as a whole and say why."""
+        # Two at once would each choose slots for the same brand, and fill only their own.
+        with self._reloading:
+            return self._reload()
+
+    def _reload(self) -> tuple[Problem, ...]:
         try:
             texts = read_folder(self._settings.brand)
             brand = load_checked(texts, settings=self._settings)
@@ -191,9 +205,9 @@ class Brands:
     def _prepare(self, brand: Brand, texts: dict[str, str]) -> None:
         if self._is_shared:
             self._prepare_together(brand, texts)
-        else:
-            slots = self._submit(partial(_choose_slots, brand=brand)).result()
-            self._prepare_alone(compile_brand(brand, slots=slots), texts, slots)
+            return
+        while not self._prepare_alone(brand, texts):
+            _log.info("the store was opened anew: the changed brand is prepared from the beginning")
 
     def _try_announce(self, brand: Brand, texts: dict[str, str]) -> bool:
         """Announce a brand; return whether the slots that it was compiled with are still free."""
@@ -223,21 +237,35 @@ class Brands:
                 # Another node does it.
                 self._stopping.wait(_WAIT_SECONDS)
 
-    def _prepare_alone(self, bundle: Bundle, texts: dict[str, str], slots: dict[str, str]) -> None:
-        preparation = self._submit(
-            lambda engine, now: take_brand.begin(engine, bundle, texts, slots)
-        ).result()
+    def _prepare_alone(self, brand: Brand, texts: dict[str, str]) -> bool:
+        """Prepare a brand and bring it into force; return False if the store was opened anew meanwhile."""
+        slots = self._submit(partial(_choose_slots, brand=brand)).result()
+        bundle = compile_brand(brand, slots=slots)
 
-        def write(engine: Engine, now: int) -> int:
-            engine.customers.flush(_FILL)
-            return engine.customers.dirty_count
+        def begin(engine: Engine, now: int) -> tuple[Engine, Preparation]:
+            return engine, take_brand.begin(engine, bundle, texts, slots)
 
-        while not preparation.is_filled:
-            self._submit(lambda engine, now: _fill(engine, preparation)).result()
-        if preparation.until:
-            while self._submit(write).result():
-                pass
-        self._submit(lambda engine, now: take_brand.take(engine, preparation, now)).result()
+        begun, preparation = self._submit(begin).result()
+
+        def go_on(engine: Engine, now: int) -> bool | None:
+            if engine is not begun:
+                # What was heard since is folded into the slots of before alone.
+                return None
+            if not preparation.is_filled:
+                _fill(engine, preparation)
+                return True
+            if preparation.until:
+                engine.customers.flush(_FILL)
+                if engine.customers.dirty_count:
+                    return True
+            take_brand.take(engine, preparation, now)
+            # Here: were the store opened anew right after this, it would be with this brand.
+            self._brand, self._texts = brand, texts
+            return False
+
+        while is_more := self._submit(go_on).result():
+            pass
+        return is_more is False
 
 
 def _fill(engine: Engine, preparation: Preparation) -> None:

@@ -84,7 +84,9 @@ def write_reach(query: PolicyQuery, *, by_cohort: bool) -> str:
 
     Columns: `cohort`, `code` and `count`; `codes.read_code` says what a code stands for.
     """
-    marks = f"CASE WHEN {_is_chosen('TRUE')} THEN [{EVERYBODY}] ELSE [{EVERYBODY}, {SILENT}] END"
+    marks = (
+        f"CASE WHEN LEN({_chosen('TRUE')}) > 0 THEN [{EVERYBODY}] ELSE [{EVERYBODY}, {SILENT}] END"
+    )
     codes = f"UNNEST(LIST_CONCAT(codes, CAST({marks} AS BIGINT[])))"
     cohort = "cohort" if by_cohort else f"CAST({NULL} AS VARCHAR)"
     inner = f"SELECT {cohort} AS cohort, {codes} AS code FROM ({query.text})"  # noqa: S608
@@ -92,13 +94,14 @@ def write_reach(query: PolicyQuery, *, by_cohort: bool) -> str:
 
 
 def write_chosen(query: PolicyQuery, action: str) -> str:
-    """Return a query of whom an action is chosen for, in the order of their ids."""
+    """Return a query of whom an action is chosen for, in any order."""
     number = query.actions.index(action) + 1
-    chosen = _is_chosen(f"k_code // {ACTION} = {number}")
-    return f"SELECT customer FROM ({query.text}) WHERE {chosen} ORDER BY customer"  # noqa: S608
+    # Of an empty list no row is left. Spark would write a filter anew in each step of the policy.
+    codes = f"UNNEST({_chosen(f'k_code // {ACTION} = {number}')})"
+    inner = f"SELECT customer, {codes} AS code FROM ({query.text})"  # noqa: S608
+    return f"SELECT customer FROM ({inner}) GROUP BY customer"  # noqa: S608
 
 
-def _is_chosen(which: str) -> str:
-    """Return whether anything of a kind is chosen for a customer."""
-    passed = f"k_code % {ACTION} < {REASON} AND {which}"
-    return f"LEN(LIST_FILTER(codes, LAMBDA k_code : {passed})) > 0"
+def _chosen(which: str) -> str:
+    """Return the codes of what is chosen for a customer, of some kind."""
+    return f"LIST_FILTER(codes, LAMBDA k_code : k_code % {ACTION} < {REASON} AND {which})"

@@ -8,7 +8,6 @@ import msgspec
 from kept.base_port import Base
 from kept.core.bundle import Bundle
 from kept.core.decision import Controls
-from kept.errors import ConflictError
 from kept.flows.ask_base import ReachWanted, find_chosen
 from kept.flows.campaign import (
     CampaignView,
@@ -49,11 +48,6 @@ async def begin(call: Call) -> CampaignTold:
     asked = ReachWanted(actions=(wanted.action,), segment=wanted.segment, where=wanted.where)
 
     def find(base: Base, bundle: Bundle, extracted: Extracted, controls: Controls) -> list[int]:
-        if base.dialect == "spark":
-            raise ConflictError(
-                "whom a campaign is about is asked of DuckDB, and the base is on Spark; prepare one "
-                "with the engine duckdb"
-            )
         return find_chosen(base, bundle, extracted, controls, asked)
 
     ids = await asyncio.to_thread(runtime.bases.ask, find)
