@@ -208,7 +208,7 @@ class World:
 
         def job() -> list[tuple[Message, Outgoing, Left]]:
             tick(engine, self.now)
-            begun = deliver.take_due(engine, channels=[*CHANNELS], limit=5, now=self.now)
+            begun = deliver.take_due(engine, rooms=dict.fromkeys(CHANNELS, 5), now=self.now)
             left = [(*one, self._left_of(engine, one[0])) for one in begun]
             if self.random.random() < 0.05:
                 housekeep(engine, self.now)

@@ -6,7 +6,7 @@ may be reported in flight without having left, and never the other way round (gu
 """
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -53,16 +53,29 @@ UNCLEAR_SETTLES_AFTER: Final = DAY
 
 
 def take_due(
-    engine: Engine, *, channels: list[str], limit: int, now: int
+    engine: Engine, *, rooms: Mapping[str, int], now: int
 ) -> list[tuple[Message, Outgoing]]:
-    """Begin the hand-over of what is due; what is returned is `leaving` once this is committed."""
-    due = engine.store.load_due_messages(now=now, channels=channels, limit=limit)
+    """Begin the hand-over of what is due; what is returned is `leaving` once this is committed.
+
+    Args:
+        engine: the engine.
+        rooms: channel -> how many messages it takes just now without their waiting.
+        now: the present instant.
+    """
+    limit = sum(rooms.values())
+    found = engine.store.load_due_messages(now=now, channels=[*rooms], limit=limit)
+    left = dict(rooms)
+    due = []
+    for message in found:
+        if left[message.channel]:
+            left[message.channel] -= 1
+            due.append(message)
     begun = [
         outgoing
         for message in held_of(engine, due)
         if (outgoing := begin(engine, message, now, lease=LEASE)) is not None
     ]
-    engine.may_be_due = len(due) == limit
+    engine.may_be_due = len(found) == limit or len(due) < len(found)
     return begun
 
 

@@ -166,7 +166,7 @@ class Stage:
                 is_busy = work_on_breaches(self.engine, self.now)
                 woken = tick(self.engine, self.now)
                 begun = deliver.take_due(
-                    self.engine, channels=self._channels, limit=100, now=self.now
+                    self.engine, rooms=dict.fromkeys(self._channels, 100), now=self.now
                 )
             for message, outgoing in begun:
                 self._send(message, outgoing)

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import Final
 
 from kept.clock import read_uptime
@@ -36,19 +37,14 @@ class Senders:
         self._rests_until = dict.fromkeys(channels, 0)
         self._running: set[Future[None]] = set()
 
-    def ready_channels(self, now: int) -> list[str]:
-        """Return the channels that can take more just now."""
+    def rooms(self, now: int) -> dict[str, int]:
+        """Return how many messages each channel takes just now without their waiting for a thread."""
         with self._lock:
-            return [
-                name
-                for name in self._channels
-                if self._busy[name] < self._threads and self._rests_until[name] <= now
-            ]
-
-    def room(self) -> int:
-        """Return how many messages may be begun at once without their waiting for a thread."""
-        with self._lock:
-            return sum(self._threads - busy for busy in self._busy.values())
+            return {
+                name: self._threads - busy
+                for name, busy in self._busy.items()
+                if busy < self._threads and self._rests_until[name] <= now
+            }
 
     def send(self, message: Message, outgoing: Outgoing, now: int, *, until: int = 0) -> None:
         """Call the provider on a thread of the channel's own, until an uptime if one is given."""
@@ -56,7 +52,12 @@ class Senders:
             self._busy[message.channel] += 1
         future = self._pools[message.channel].submit(self._call, message, outgoing, now, until)
         self._running.add(future)
-        future.add_done_callback(self._running.discard)
+        future.add_done_callback(partial(self._note_end, message))
+
+    def _note_end(self, message: Message, future: "Future[None]") -> None:
+        self._running.discard(future)
+        if future.cancelled():
+            self._report(message, Postponed(detail="the server stopped before it could send"))
 
     def _call(self, message: Message, outgoing: Outgoing, now: int, until: int) -> None:
         if until and read_uptime() >= until:

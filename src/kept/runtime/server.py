@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -18,7 +19,7 @@ from kept.core.keys import KeyRing, hash_key
 from kept.core.message import Message, Outgoing
 from kept.core.unsubscribe import make_link
 from kept.core.values import HOUR, MINUTE
-from kept.errors import OutdatedError, Problem, SettingsError
+from kept.errors import KeptError, OutdatedError, Problem, SettingsError
 from kept.flows import deliver
 from kept.flows.engine import Engine
 from kept.flows.keys import migrate_keys
@@ -70,6 +71,8 @@ class Runtime:
             self.clock = SharedClock() if settings.database else SystemClock()
         self.brands = Brands(settings, self.submit)
         self.is_ready = False
+        self._is_stopping = False
+        """Whether nothing more is to be handed over."""
         self._was_open = False
         self._begun: list[tuple[Message, Outgoing]] = []
         self._began_at = 0
@@ -136,6 +139,10 @@ class Runtime:
         self.histories.stop()
         self.breaches.stop()
         self.bases.stop()
+        self._is_stopping = True
+        # Once the writer has done one thing more, all that was begun is with its sender.
+        with suppress(KeptError):
+            self.submit(lambda engine, now: None).result()
         self.senders.drain(limits.DRAIN_SECONDS)
         self.tools.drain(limits.DRAIN_SECONDS)
         self.writer.stop()
@@ -331,14 +338,13 @@ class Runtime:
 
     def _begin_due(self, engine: Engine, now: int) -> None:
         self.results.note(engine, now)
-        room = self.senders.room()
-        channels = self.senders.ready_channels(now)
         # What was begun in a transaction that failed is not on its way.
         self._begun = []
         self._began_at = read_uptime()
-        if room and channels:
-            self._begun = deliver.take_due(engine, channels=channels, limit=room, now=now)
-        self.tools.begin_due(engine, now)
+        if not self._is_stopping:
+            if rooms := self.senders.rooms(now):
+                self._begun = deliver.take_due(engine, rooms=rooms, now=now)
+            self.tools.begin_due(engine, now)
         self.directory.write_used(engine.store)
 
     def _send_begun(self, engine: Engine, now: int) -> None:

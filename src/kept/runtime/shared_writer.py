@@ -150,7 +150,7 @@ class SharedWriter(Writer):
 
         now = self._do_alone_if_asked(begin)
         if now is not None:
-            self._after_commit(self.engine, now)
+            self._follow(self.engine, now)
 
     def _do_alone_if_asked(self, work: Callable[[Engine, int], int]) -> int | None:
         """Do timed work once, or a second time alone; what is contended has time until the next tick."""

@@ -171,11 +171,18 @@ class Writer:
             if hands_over:
                 self._before_commit(engine, now)
         if hands_over:
-            self._after_commit(engine, now)
+            self._follow(engine, now)
         if is_tick:
             self._next_tick = now + TICK
         self._note_seconds(started)
         self._answer(asked)
+
+    def _follow(self, engine: Engine, now: int) -> None:
+        """Do what follows a commit; whatever comes of it, what was committed is not done again."""
+        try:
+            self._after_commit(engine, now)
+        except Exception:  # noqa: BLE001 - the outer edge: the jobs are done, and are told so
+            _log.exception("what follows a commit failed")
 
     def _note_seconds(self, started: int) -> None:
         self.commit_seconds.append((read_monotonic() - started) / SECOND)

@@ -235,7 +235,7 @@ def test_until_the_search_is_over_it_may_be_anybody(stage: Stage) -> None:
     engine = stage.engine
     stage.now = NOON + 4 * DAY
     with stage.store.transaction():
-        begun = deliver.take_due(engine, channels=["email"], limit=9, now=stage.now)
+        begun = deliver.take_due(engine, rooms={"email": 9}, now=stage.now)
     assert begun == []
     assert len(stage.store.load_messages_in(["queued"], limit=9)) == 2
     work(stage)

@@ -134,7 +134,7 @@ def test_what_a_cap_took_back_has_its_wake_at_once(stage: Stage) -> None:
         tell(stage, "Bill Issued", source="billing", properties=bill)
     morning = stage.now + 10 * HOUR
     with stage.store.transaction():
-        begun = deliver.take_due(stage.engine, channels=["email"], limit=9, now=morning)
+        begun = deliver.take_due(stage.engine, rooms={"email": 9}, now=morning)
     assert len(begun) == 3
     (taken_back,) = stage.store.load_messages_in(["withdrawn"], limit=9)
     assert taken_back.reason["code"] == "cap_reached"

@@ -117,7 +117,7 @@ def test_a_promotion_whose_outcome_is_unclear_is_never_sent_again(stage: Stage) 
     (message,) = stage.store.load_messages_in(["leaving"], limit=9)
     engine = reopened(stage)
     with stage.store.transaction():
-        assert deliver.take_due(engine, channels=["email"], limit=9, now=stage.now + HOUR) == []
+        assert deliver.take_due(engine, rooms={"email": 9}, now=stage.now + HOUR) == []
         deliver.settle_unclear(engine, stage.now + 2 * DAY)
     settled = stage.store.load_message(message.message_id)
     assert settled is not None
@@ -148,9 +148,7 @@ def test_a_service_message_is_retried_under_one_key_until_it_is_taken(stage: Sta
     bill(stage)
     engine = reopened(stage)
     with stage.store.transaction():
-        ((message, outgoing),) = deliver.take_due(
-            engine, channels=["email"], limit=9, now=stage.now + HOUR
-        )
+        ((message, outgoing),) = deliver.take_due(engine, rooms={"email": 9}, now=stage.now + HOUR)
         deliver.settle(engine, message.message_id, Accepted(), stage.now + HOUR)
     assert outgoing.idempotency_key == message.message_id
     kept = stage.store.load_message(message.message_id)

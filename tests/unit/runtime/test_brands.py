@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from kept.core.brand.load import load_brand
-from kept.core.compile import compile_brand
 from kept.core.event import Event, Identifier
 from kept.core.fold.fold import decode_state, fold_event
 from kept.core.state import State
@@ -19,7 +18,7 @@ from kept.errors import StoreError
 from kept.flows.engine import Engine
 from kept.flows.ingest import ingest
 from kept.flows.recover import recover
-from kept.flows.take_brand import choose_slots, hold_fresh, load_known_slots
+from kept.flows.take_brand import hold_fresh, load_known_slots
 from kept.runtime import brands as module
 from kept.runtime.brands import Brands
 from kept.settings import Settings
