@@ -311,6 +311,7 @@ def test_a_server_asks_the_cluster_as_it_asks_duckdb(cluster: Cluster, tmp_path:
             user = served.introduce()
             if number % 2:
                 served.make_regular(user)
+                served.track("Consent Given", user, entity="shop", purpose="marketing")
         served.ok(served.admin("DELETE", "/brakes/action:tea_club"))
         told = {engine: counts_of(served, engine) for engine in ("duckdb", "spark")}
         assert told["spark"] == told["duckdb"]
