@@ -140,6 +140,23 @@ def test_story_37_a_person_decides(ferrowen: Ferrowen, ines: Browser, rui: Brows
     ]
 
 
+def test_to_ask_for_one_approval_leaves_another_one_as_it_is(
+    ferrowen: Ferrowen, ines: Browser
+) -> None:
+    """One that waits for the morning is still there to be taken back, whatever else needs one."""
+    user = a_debtor(ferrowen, "renate", costs=260.0, hour=NIGHT)
+    (one,) = waiting(ferrowen, user)
+    number = one["approval"]
+    ferrowen.served.ok(decide(ines, number, "approve"))
+    bill = {"bill_id": f"C-{user}", "amount": 20.0, "due_at": instant(-3)}
+    ferrowen.say("billing", "Bill Issued", user, **bill)
+    (other,) = waiting(ferrowen, user)
+    assert other["approval"] != number
+    assert admin(ferrowen, "GET", f"/approvals/{number}")["approval"]["state"] == "approved"
+    taken_back = ferrowen.served.ok(decide(ines, number, "refuse", "She will pay on Monday."))
+    assert taken_back["state"] == "refused"
+
+
 def test_story_2_the_strict_policy_by_a_person(ferrowen: Ferrowen, ines: Browser) -> None:
     """Each step approved by a person: by day the letter goes, with the link by which it is contested."""
     user = a_debtor(ferrowen, "renate", costs=260.0)

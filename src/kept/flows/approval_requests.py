@@ -1,6 +1,6 @@
 """Approvals as the store keeps them: put before a person, used once, contested."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -84,7 +84,7 @@ def request_approvals(engine: Engine, customer: Customer, decision: Decision, no
     ]
     if not wanted:
         return
-    known = _known(engine, customer, now)
+    known = _known(engine, customer, {(one.action, one.about) for one, _ in wanted}, now)
     for one, rule in wanted:
         if (one.action, one.about) not in known:
             _open(engine, customer, decision, one, rule, now)
@@ -104,14 +104,16 @@ def _is_for_here(one: Considered, rule: ActionRule, placement: str) -> bool:
     return bool(rule.channels) if placement == OUTBOUND else placement in rule.placements
 
 
-def _known(engine: Engine, customer: Customer, now: int) -> set[tuple[str, str]]:
-    """Return what waits for a person already; note which approvals have lapsed."""
+def _known(
+    engine: Engine, customer: Customer, wanted: Collection[tuple[str, str]], now: int
+) -> set[tuple[str, str]]:
+    """Return what waits for a person already; note which approvals of what is wanted have lapsed."""
     known = set()
     for dossier in engine.store.load_part_dossiers("approval", sorted(customer.parts)):
         record = read_record(dossier)
         if dossier.state in WAITING:
             known.add((record.action, record.about))
-        elif dossier.state == "approved":
+        elif dossier.state == "approved" and (record.action, record.about) in wanted:
             # It permits nothing any more, or it would not be asked for again.
             lapsed = add_step(record, Step(at=now, what="lapsed"))
             save_record(engine.store, dossier, lapsed, state="lapsed")
