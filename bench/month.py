@@ -82,7 +82,7 @@ def work(engine: Engine, now: int) -> None:
     while True:
         with engine.store.transaction():
             woken = tick(engine, now)
-            begun = deliver.take_due(engine, channels=channels, limit=100, now=now)
+            begun = deliver.take_due(engine, rooms=dict.fromkeys(channels, 100), now=now)
         for message, _ in begun:
             with engine.store.transaction():
                 deliver.settle(engine, message.message_id, Accepted(), now)

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
+import msgspec
+
 from kept.core.event import ALIASED, Event, Identifier
 from kept.core.identity import (
     LINKS_MAX,
@@ -110,17 +112,20 @@ def take_evidence(
         seeds.update((link.part_a, link.part_b))
     if not seeds:
         return []
-    parts, evidence = _load_component(store, seeds, rules)
-    while customers.own_parts(parts):
+    near = _load_near(store, seeds, rules)
+    while customers.own_parts(near.followed):
         # Evidence counts as it is under the locks of all whom it is about.
-        parts, evidence = _load_component(store, seeds, rules)
+        near = _load_near(store, seeds, rules)
+    if not near.is_whole:
+        # Where something is left out, people who are one would be taken for several.
+        return []
     # Everybody concerned must be in memory, for their states move with them.
-    for customer_id in {part.customer_id for part in parts.values()}:
-        for part in customers.get(customer_id).parts.values():
-            parts.setdefault(part.part_id, part)
-    known = set(parts)
-    inside = [link for link in evidence if link.part_a in known and link.part_b in known]
-    return customers.regroup(group(parts, inside, rules).groups, inside)
+    for customer_id in {near.parts[part_id].customer_id for part_id in near.followed}:
+        customers.get(customer_id)
+    known = set(near.parts)
+    inside = [link for link in near.links if link.part_a in known and link.part_b in known]
+    groups = group(near.parts, inside, rules).groups
+    return customers.regroup([one for one in groups if one <= near.followed], inside)
 
 
 def _is_full(store: Store, link: Link, rules: Mapping[str, NamespaceRule]) -> bool:
@@ -143,33 +148,67 @@ def _is_full(store: Store, link: Link, rules: Mapping[str, NamespaceRule]) -> bo
     return False
 
 
-def _load_component(
-    store: Store, seeds: set[int], rules: Mapping[str, NamespaceRule]
-) -> tuple[dict[int, Part], list[Link]]:
+class _Near(msgspec.Struct):
+    """Everything that evidence leads to from some parts."""
+
+    parts: dict[int, Part] = {}
+    links: list[Link] = []
+    followed: set[int] = set()
+    """Parts of which all links are here, with all parts of their customers. The others only show who
+    is shared by too many: what evidence there is of them is not known."""
+    is_whole: bool = True
+    """Whether there was no more than may be followed."""
+
+
+def _load_near(store: Store, seeds: set[int], rules: Mapping[str, NamespaceRule]) -> _Near:
     """Return everything that evidence leads to, not going on through identifiers that join nobody."""
     parts: dict[int, Part] = {part.part_id: part for part in store.load_parts(sorted(seeds))}
     links: dict[tuple[int, int, str], Link] = {}
-    frontier = set(seeds)
-    expanded: set[int] = set()
+    frontier = set(parts)
+    followed: set[int] = set()
+    homes: set[int] = set()
     # A customer may have as many parts as the limits allow, each also as a mere claim.
     parts_max = COMPONENT_MAX + 2 * sum(rule.limit for rule in rules.values())
-    while frontier and len(parts) < parts_max:
+    while frontier and len(followed) < parts_max:
         found = store.load_links(sorted(frontier))
         links |= {(link.part_a, link.part_b, link.evidence): link for link in found}
         ends = {end for link in found for end in (link.part_a, link.part_b)}
-        # A customer's parts belong together even where their links were not asked for yet.
-        missing = sorted(ends - set(parts))
-        parts |= {part.part_id: part for part in store.load_parts(missing)}
-        expanded |= frontier
-        shared = find_shared(parts, links.values(), rules)
-        # A claimed part has claims only, and where they contradict each other they lead nowhere.
-        contradicted = find_shared(parts, links.values(), rules, by="claimed")
-        shared |= {part_id for part_id in contradicted if parts[part_id].claimed}
-        frontier = {end for end in ends if end not in expanded and end not in shared}
-        twins = _load_twins(store, parts)
-        frontier |= {part_id for part_id in twins if part_id not in expanded}
-        parts |= twins
-    return parts, list(links.values())
+        parts |= {part.part_id: part for part in store.load_parts(sorted(ends - set(parts)))}
+        # Whoever is one customer now must be looked at whole, or it would be torn.
+        for customer_id in {parts[part_id].customer_id for part_id in frontier} - homes:
+            homes.add(customer_id)
+            parts |= {part.part_id: part for part in store.load_customer(customer_id)}
+        parts |= _load_twins(store, parts)
+        followed |= frontier
+        frontier = _find_next(parts, links.values(), rules, followed=followed)
+        frontier |= {part.part_id for part in parts.values() if part.customer_id in homes}
+        frontier -= followed
+    return _Near(parts, list(links.values()), followed, is_whole=not frontier)
+
+
+def _find_next(
+    parts: Mapping[int, Part],
+    links: Collection[Link],
+    rules: Mapping[str, NamespaceRule],
+    *,
+    followed: Collection[int],
+) -> set[int]:
+    """Return what evidence leads to, but for what lies beyond what is shared by too many."""
+    shared = find_shared(parts, links, rules)
+    # A claimed part has claims only, and where they contradict each other they lead nowhere.
+    contradicted = find_shared(parts, links, rules, by="claimed")
+    silent = {
+        "vouched": shared,
+        "claimed": {part_id for part_id in contradicted if parts[part_id].claimed},
+    }
+    reached = {
+        there
+        for link in links
+        for here, there in ((link.part_a, link.part_b), (link.part_b, link.part_a))
+        if here in followed and here not in silent.get(link.evidence, ())
+    }
+    named = {parts[part_id].identifier for part_id in followed}
+    return reached | {part.part_id for part in parts.values() if part.identifier in named}
 
 
 def _load_twins(store: Store, parts: Mapping[int, Part]) -> dict[int, Part]:

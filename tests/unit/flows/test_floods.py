@@ -1,11 +1,15 @@
 """Planted bad input for the engine: storms and floods stay bounded, and harm nobody else."""
 
+from collections.abc import Mapping
+
 import msgspec
+import pytest
 
 from kept.core.event import Event, Identifier
-from kept.core.identity import LINKS_MAX, NamespaceRule
+from kept.core.identity import LINKS_MAX, NamespaceRule, group
 from kept.core.touchpoint_item import WireItem
 from kept.core.values import SECOND
+from kept.flows import resolve as resolving
 from kept.flows.ask import ContactQuestion
 from kept.flows.customers import Customer
 from kept.flows.resolve import resolve
@@ -40,6 +44,34 @@ def test_a_merge_storm_joins_nobody() -> None:
     assert stage.store.read_counts()["customers"] == 10_001
 
 
+def test_whoever_was_seen_on_many_shared_devices_tears_nobody_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """G10: those who used the same tablets are not followed, and stay whole."""
+    monkeypatch.setattr(resolving, "COMPONENT_MAX", 5)
+    stage = make_stage()
+    rules = stage.engine.bundle.namespaces
+    numbers = iter(range(1, 10_000))
+    clerk = Identifier("user_id", "clerk")
+    for tablet in range(6):
+        device = Identifier("anonymous_id", f"tablet{tablet}")
+        take(stage, next(numbers), (clerk, device), rules)
+        for visitor in range(12):
+            name = f"v{tablet}-{visitor}"
+            user, email = Identifier("user_id", name), Identifier("email", f"{name}@mail.example")
+            take(stage, next(numbers), (user, email), rules)
+            take(stage, next(numbers), (user, device), rules)
+    before = stage.store.read_counts()["customers"]
+    take(stage, next(numbers), (clerk, Identifier("email", "clerk@mail.example")), rules)
+    assert stage.store.read_counts()["customers"] == before
+    parts = {part.part_id: part for part in stage.store.load_parts(range(1, 1_000))}
+    together: dict[int, set[int]] = {}
+    for part in parts.values():
+        together.setdefault(part.customer_id, set()).add(part.part_id)
+    afresh = group(parts, stage.store.load_links(list(parts)), rules).groups
+    assert set(map(frozenset, together.values())) == set(afresh)
+
+
 def test_a_customer_holds_as_many_parcels_as_the_brand_allows() -> None:
     """G10: where the limit is higher than what is kept of a kiosk, each parcel still finds its owner."""
     stage = make_stage()
@@ -62,7 +94,7 @@ def take(
     stage: Stage,
     number: int,
     named: tuple[Identifier, ...],
-    rules: dict[str, NamespaceRule],
+    rules: Mapping[str, NamespaceRule],
 ) -> tuple[Customer, int]:
     """Resolve an event that names identifiers, all of them vouched for."""
     event = Event(

@@ -54,3 +54,34 @@ def test_a_store_that_cannot_be_opened_for_a_while_ends_nothing(
 def _fail(engine: Engine, now: int) -> None:
     message = "the disk is full"
     raise StoreError(message)
+
+
+def test_what_follows_a_commit_undoes_none_of_it() -> None:
+    """A job is done once and answered so, also where what was begun cannot be passed on."""
+    opened: list[Engine] = []
+
+    def open_engine() -> Engine:
+        opened.append(
+            Engine(MemoryStore(), compile_larkmead(), secret=b"", public_url="https://kept.example")
+        )
+        return opened[-1]
+
+    def pass_on(engine: Engine, now: int) -> None:
+        message = "cannot schedule new futures after shutdown"
+        raise RuntimeError(message)
+
+    writer = Writer(
+        open_engine,
+        clock=VirtualClock(1_767_225_600_000_000),
+        before_commit=lambda engine, now: None,
+        after_commit=pass_on,
+    )
+    done: list[int] = []
+    first = writer.submit(lambda engine, now: done.append(1))
+    second = writer.submit(lambda engine, now: done.append(2))
+    writer.start()
+    first.result(timeout=10)
+    second.result(timeout=10)
+    writer.stop()
+    assert done == [1, 2]
+    assert len(opened) == 1

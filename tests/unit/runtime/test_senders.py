@@ -1,0 +1,54 @@
+"""Each channel is given what it has room for, and of a call that was never made it is told so."""
+
+import threading
+
+from kept.core.message import Accepted, Outgoing, Postponed, SendResult
+from kept.runtime.senders import Senders
+from tests.contract.values import make_message
+
+OUTGOING = Outgoing(
+    message_id="m1", idempotency_key="m1", channel="slow", action="a", to="x", sender="",
+    subject="", text="", html="", headers={}, data={}, expires_at=0,
+)  # fmt: skip
+
+
+class Slow:
+    """Answers once it is let."""
+
+    def __init__(self) -> None:
+        """Hold everybody up."""
+        self.is_called = threading.Semaphore(0)
+        self.may_answer = threading.Event()
+
+    def send(self, outgoing: Outgoing) -> SendResult:
+        """Wait, and take it."""
+        self.is_called.release()
+        self.may_answer.wait(timeout=10)
+        return Accepted()
+
+    def close(self) -> None:
+        """Let go of everybody."""
+        self.may_answer.set()
+
+
+def test_a_channel_has_room_for_its_own_threads_alone() -> None:
+    """That others are free is of no use to what waits for this one."""
+    slow, other = Slow(), Slow()
+    told: list[tuple[str, SendResult]] = []
+    senders = Senders(
+        {"slow": slow, "other": other},
+        threads=2,
+        report=lambda message, result: told.append((message.message_id, result)),
+    )
+    assert senders.rooms(0) == {"slow": 2, "other": 2}
+    message = make_message("m1", channel="slow")
+    senders.send(message, OUTGOING, 0)
+    assert slow.is_called.acquire(timeout=10)
+    assert senders.rooms(0) == {"slow": 1, "other": 2}
+    senders.send(message, OUTGOING, 0)
+    assert slow.is_called.acquire(timeout=10)
+    assert senders.rooms(0) == {"other": 2}
+    # A third one would have to wait, and is told to have gone nowhere when the server stops.
+    senders.send(make_message("m3", channel="slow"), OUTGOING, 0)
+    senders.drain(0.0)
+    assert told[0] == ("m3", Postponed(detail="the server stopped before it could send"))
