@@ -24,6 +24,7 @@ from kept.errors import ChannelError, SettingsError
 
 INDEX: Final = "index.jsonl"
 _LINE_BYTES_MAX: Final = 1_000_000
+_TO_THE_SECOND: Final = len("2026-01-01T00:00:00")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,80}")
 
 
@@ -115,6 +116,13 @@ class FilesChannel:
         except OSError as error:
             return Unclear(detail=f"the message may be lost with the power: {error}")
         return Accepted(provider_id=name)
+
+    def list_before(self, at: int) -> list[str]:
+        """Return the ids of messages that were taken before an instant, to the second."""
+        until = format_instant(at)[:_TO_THE_SECOND]
+        with self._guard, (self._folder / INDEX).open("rb") as index:
+            entries = [entry for line in index if (entry := _read_line(line)) is not None]
+        return [entry.message_id for entry in entries if entry.at[:_TO_THE_SECOND] < until]
 
     def erase(self, message_ids: Collection[str]) -> int:
         """Remove messages and their lines for good; return how many lines there were.
@@ -230,12 +238,18 @@ def wipe_file(path: Path) -> None:
         return
 
 
+def _read_line(line: bytes) -> Entry | None:
+    """Return a line of the index, None for one that is none of ours."""
+    try:
+        return msgspec.json.decode(line, type=Entry)
+    except msgspec.MsgspecError:
+        return None
+
+
 def _message_of(line: bytes) -> str:
     """Return which message a line of the index is of, an empty text for one that is none of ours."""
-    try:
-        return msgspec.json.decode(line, type=Entry).message_id
-    except msgspec.MsgspecError:
-        return ""
+    entry = _read_line(line)
+    return "" if entry is None else entry.message_id
 
 
 def _sync_folder(folder: Path) -> None:

@@ -90,7 +90,7 @@ class Runtime:
         self.results = Results(self.submit)
         self.senders = Senders(channels, threads=limits.SENDERS, report=self.results.report)
         self.tools = Tools(notifiers, submit=self.submit, is_live=is_live(settings))
-        self.keeping = Keeping(self.submit, lambda: self.bundle.brand)
+        self.keeping = Keeping(self.submit, lambda: self.bundle.brand, files=self._files)
         self.histories = Histories(
             self.submit,
             lambda: self.writer.engine.store,
