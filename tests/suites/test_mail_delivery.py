@@ -19,6 +19,9 @@ from tests.contract.servers import Mailroom, mail_server
 from tests.e2e.served import Served, new_id, serve
 from tests.tree import ROOT
 
+MANY = 60
+"""More than there are senders for one channel."""
+
 PIER = ROOT / "tests" / "crash" / "brand"
 KEY = "pier-key"
 OPTIONS = ("--deliver", "providers", "--allow-private-webhooks")
@@ -216,3 +219,28 @@ def test_a_server_that_is_told_to_stop_ends_what_it_began(tmp_path: Path) -> Non
             (contact,) = customer(pier, user)["contacts"]
             assert contact["outcome"] == "delivered"
         assert len(mailroom.mails) == 1
+
+
+def test_a_server_that_stops_while_much_is_due_strands_nothing(tmp_path: Path) -> None:
+    """What waited for a sender waits for the next start, and every promotion arrives once."""
+    mailroom = SlowRoom()
+    with mail_server(mailroom) as port:
+        with serve_pier(tmp_path, port) as pier:
+            users = [welcome(pier) for _ in range(MANY)]
+            for user in users:
+                order(pier, user)
+            pier.wait_for(lambda: mailroom.is_busy)
+            pier.process.send_signal(signal.SIGTERM)
+            assert pier.process.wait(30) == 0
+        assert len(mailroom.mails) < MANY
+        with serve_pier(tmp_path, port) as pier:
+            pier.wait_for(lambda: len(mailroom.mails) >= MANY)
+            pier.wait_for(
+                lambda: all(
+                    [one["outcome"] for one in customer(pier, user)["contacts"]] == ["delivered"]
+                    for user in users
+                )
+            )
+        arrived = {mail["To"].addresses[0].addr_spec for mail in mails(mailroom)}
+        assert arrived == {f"{user}@mail.example" for user in users}
+        assert len(mailroom.mails) == MANY
