@@ -10,6 +10,7 @@ from kept.core.decide import next_change_of
 from kept.core.decision import Chosen, Decision, OutsideContact, Request
 from kept.core.event import CONTACT_REPORTED, SOURCE_SELF, Event, Identifier
 from kept.core.explain import explain_reason
+from kept.core.fold.forgetting import reported_id
 from kept.core.reason import NotEligible, Reason, code_of
 from kept.core.rules import PlacementRule
 from kept.core.state import Stamped, State
@@ -351,7 +352,13 @@ def ask_contact(
         topic=question.topic,
         action=question.action,
     )
-    request = Request(outside=outside, open_messages=open_messages_of(customer), source=source)
+    request = Request(
+        outside=outside,
+        open_messages=open_messages_of(customer),
+        # Asked again after an answer was lost, a contact that was counted does not stand in its own way.
+        message_id=reported_id(source, question.contact_id) if question.contact_id else "",
+        source=source,
+    )
     decision = engine.decide(customer, request, now)
     if decision.chosen:
         if question.reported and customer.parts:
