@@ -6,14 +6,14 @@ from kept.core.brand.load import load_brand
 from kept.core.compile import compile_brand
 from kept.core.event import Event, Identifier
 from kept.core.touchpoint_item import WireItem
-from kept.core.values import DAY, SECOND
+from kept.core.values import DAY, HOUR, SECOND
 from kept.flows.engine import Engine, decode_trace
 from kept.flows.ingest import ingest
 from kept.flows.stage import Stage
 from kept.flows.tick import tick
 from kept.stores.memory import MemoryStore
 from tests.scenario.larkmead import LARKMEAD, compile_larkmead
-from tests.unit.flows.test_guarantees import NOON, introduce, tell
+from tests.unit.flows.test_guarantees import NOON, bill, introduce, tell
 
 VALUED = LARKMEAD | {
     "actions/lamp_offer.yaml": LARKMEAD["actions/lamp_offer.yaml"].replace(
@@ -28,6 +28,13 @@ BY_DAY = LARKMEAD | {
     )
 }
 """Here the lamp is for those with whom it is day, which of some nobody knows."""
+
+BILLS_BY_DAY = LARKMEAD | {
+    "actions/bill_due.yaml": LARKMEAD["actions/bill_due.yaml"].replace(
+        "days_since(about.due_at) >= 1", "local_hour() >= 9"
+    ),
+}
+"""Here a bill is told from nine o'clock on, due or not."""
 
 
 @pytest.fixture
@@ -138,3 +145,15 @@ def test_what_is_unknown_for_good_is_not_asked_about_again_and_again() -> None:
     tell(stage, "Identified", traits={"zone": "Europe/Lisbon"})
     stage.advance(stage.now + DAY)
     assert [one.message.action for one in stage.handed_over] == ["lamp_offer"]
+
+
+def test_a_bill_that_comes_by_night_is_told_in_the_morning() -> None:
+    """G4: nothing else happens to the customer, so that only a wake can say it."""
+    three = NOON - 9 * HOUR
+    bundle = compile_brand(load_brand(BILLS_BY_DAY))
+    stage = Stage(bundle, MemoryStore(), now=three, shadow=False)
+    introduce(stage)
+    stage.advance(three + HOUR)
+    bill(stage)
+    stage.advance(NOON)
+    assert [one.at for one in stage.handed_over] == [three + 6 * HOUR]
