@@ -6,6 +6,7 @@ stands, and nothing need be decided.
 
 from collections.abc import Iterable
 
+from kept.core.contact import NEVER_ARRIVED
 from kept.core.decision import Decision
 from kept.core.reason import AlreadyQueued, Held, Reason
 from kept.core.rules import Findings, Policy
@@ -69,6 +70,37 @@ def next_end_of_offers(decision: Decision, findings: Findings, policy: Policy) -
     for contact in decision.facts.contacts:
         if now < contact.attempt_at + stable < until:
             until = contact.attempt_at + stable
+    return until
+
+
+def next_end_of_answer(decision: Decision, findings: Findings | None, policy: Policy) -> int:
+    """Return when the answer expires, or has been it for long enough after it was sent: another may follow.
+
+    Of what is not the answer the end changes nothing that is said, so that nobody need be woken.
+    """
+    if not decision.answer:
+        return NEVER
+    now, until = decision.decided_at, NEVER
+    action, about = decision.answer, decision.answer_about
+    index = policy.by_name[action].index
+    if findings is not None:
+        for candidate in findings.evaluation.candidates:
+            if (
+                candidate.action == index
+                and candidate.about == about
+                and now < candidate.expires_at < until
+            ):
+                until = candidate.expires_at
+    sent_at = 0
+    for contact in decision.facts.contacts:
+        if (
+            contact.action == action
+            and contact.about == about
+            and contact.outcome not in NEVER_ARRIVED
+        ):
+            sent_at = max(sent_at, contact.attempt_at)
+    if sent_at and now < sent_at + policy.answer_stable:
+        until = min(until, sent_at + policy.answer_stable)
     return until
 
 

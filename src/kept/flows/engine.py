@@ -25,6 +25,7 @@ from kept.core.reevaluate import evaluate_known, reevaluate
 from kept.core.rules import Findings, Policy
 from kept.core.standing import (
     are_alike,
+    next_end_of_answer,
     next_end_of_offers,
     next_end_of_reasons,
 )
@@ -469,7 +470,8 @@ def standing_of(
         for reason in reasons
         if isinstance(reason, waits)
     )
-    return Standing(decision, findings, until, reasons_until, is_waiting)
+    wakes_at = min(reasons_until, next_end_of_answer(decision, findings, policy))
+    return Standing(decision, findings, until, wakes_at, is_waiting)
 
 
 def decode_trace(trace: bytes) -> Decision:

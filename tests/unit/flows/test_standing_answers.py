@@ -36,6 +36,16 @@ BILLS_BY_DAY = LARKMEAD | {
 }
 """Here a bill is told from nine o'clock on, due or not."""
 
+ON_THE_SHELF = LARKMEAD | {
+    "actions/first_order_thanks.yaml": LARKMEAD["actions/first_order_thanks.yaml"].replace(
+        "channels: [email]", "channels: [sms]\nexpires: add_days(thanked_for, 2)"
+    ),
+    "facts.yaml": LARKMEAD["facts.yaml"].replace(
+        "features:\n", "features:\n  thanked_for: {first: Order Completed}\n"
+    ),
+}
+"""Here thanks are worth more than a lamp for two days, also where only the desk can say them."""
+
 
 @pytest.fixture
 def stage() -> Stage:
@@ -157,3 +167,30 @@ def test_a_bill_that_comes_by_night_is_told_in_the_morning() -> None:
     bill(stage)
     stage.advance(NOON)
     assert [one.at for one in stage.handed_over] == [three + 6 * HOUR]
+
+
+def test_the_next_best_is_said_once_an_offer_was_the_answer_for_long_enough(stage: Stage) -> None:
+    """What was said and is not said again outranks the lamp for a day, and nothing happens after it."""
+    introduce(stage)
+    tell(stage, "Order Completed", properties={"total": 5})
+    tell(stage, "Page Viewed")
+    stage.advance(stage.now + DAY // 2)
+    assert [one.message.action for one in stage.handed_over] == ["first_order_thanks"]
+    woken = stage.engine.counts["wakes", ""]
+    stage.advance(NOON + 2 * DAY)
+    assert [(one.message.action, one.at) for one in stage.handed_over[1:]] == [
+        ("lamp_offer", NOON + DAY)
+    ]
+    assert stage.engine.counts["wakes", ""] - woken <= 2
+
+
+def test_the_next_best_is_said_once_the_answer_has_expired() -> None:
+    """What is not said by message outranks the lamp as long as it is worth showing."""
+    stage = Stage(compile_brand(load_brand(ON_THE_SHELF)), MemoryStore(), now=NOON, shadow=False)
+    introduce(stage)
+    tell(stage, "Order Completed", properties={"total": 5})
+    tell(stage, "Page Viewed")
+    stage.advance(NOON + 2 * DAY + HOUR)
+    assert [(one.message.action, one.at) for one in stage.handed_over] == [
+        ("lamp_offer", NOON + 2 * DAY)
+    ]
