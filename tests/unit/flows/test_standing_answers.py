@@ -6,7 +6,8 @@ from kept.core.brand.load import load_brand
 from kept.core.compile import compile_brand
 from kept.core.event import Event, Identifier
 from kept.core.touchpoint_item import WireItem
-from kept.core.values import DAY, HOUR, SECOND
+from kept.core.values import DAY, HOUR, SECOND, parse_instant
+from kept.flows.ask import Question
 from kept.flows.engine import Engine, decode_trace
 from kept.flows.ingest import ingest
 from kept.flows.stage import Stage
@@ -45,6 +46,13 @@ ON_THE_SHELF = LARKMEAD | {
     ),
 }
 """Here thanks are worth more than a lamp for two days, also where only the desk can say them."""
+
+HUSHED_BY_VIEWS = LARKMEAD | {
+    "contact.yaml": LARKMEAD["contact.yaml"].replace(
+        "exists(case, status <> 'resolved')", "views >= 2"
+    )
+}
+"""Here whoever looks around a lot is left alone."""
 
 
 @pytest.fixture
@@ -194,3 +202,44 @@ def test_the_next_best_is_said_once_the_answer_has_expired() -> None:
     assert [(one.message.action, one.at) for one in stage.handed_over] == [
         ("lamp_offer", NOON + 2 * DAY)
     ]
+
+
+def ask_at_desk(stage: Stage) -> tuple[list[str], int]:
+    """Return what the desk may show to Ana, and until when."""
+    answer = stage.ask(Question(placement="desk", identifiers={"user_id": "ana"}), source="shop")
+    until = parse_instant(answer.valid_until)
+    assert until is not None
+    return [one.action for one in answer.shown], until
+
+
+def test_an_answer_ends_when_a_window_slides(stage: Stage) -> None:
+    """G5: what a page that was viewed three days ago led to is not shown on the fourth."""
+    tell(stage, "Identified", traits={"zone": "Europe/Lisbon"})
+    tell(stage, "Consent Given", properties={"entity": "shop", "purpose": "marketing"})
+    tell(stage, "Page Viewed")
+    stage.advance(NOON + 3 * DAY - HOUR)
+    shown, until = ask_at_desk(stage)
+    assert shown == ["lamp_offer"]
+    assert NOON + 3 * DAY <= until <= NOON + 3 * DAY + HOUR
+    stage.advance(until - 1)
+    assert ask_at_desk(stage)[0] == ["lamp_offer"]
+    stage.advance(until)
+    assert ask_at_desk(stage)[0] == []
+
+
+def test_silence_ends_when_a_window_of_what_is_claimed_slides() -> None:
+    """G5: pages that somebody viewed who may be Ana hush, and no longer than those of her own would."""
+    bundle = compile_brand(load_brand(HUSHED_BY_VIEWS))
+    stage = Stage(bundle, MemoryStore(), now=NOON, shadow=False)
+    tell(stage, "Identified", traits={"zone": "Europe/Lisbon"})
+    tell(stage, "Consent Given", properties={"entity": "shop", "purpose": "marketing"})
+    for _ in range(2):
+        tell(stage, "Page Viewed", source="web", user_id="ana", anonymous_id="c1")
+    stage.advance(NOON + 2 * DAY + HOUR)
+    tell(stage, "Page Viewed")
+    stage.advance(NOON + 3 * DAY - HOUR)
+    shown, until = ask_at_desk(stage)
+    assert shown == []
+    assert NOON + 3 * DAY <= until <= NOON + 3 * DAY + HOUR
+    stage.advance(until)
+    assert ask_at_desk(stage)[0] == ["lamp_offer"]
