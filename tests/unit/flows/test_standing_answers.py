@@ -5,9 +5,11 @@ import pytest
 from kept.core.brand.load import load_brand
 from kept.core.compile import compile_brand
 from kept.core.event import Event, Identifier
+from kept.core.message import Refused
 from kept.core.touchpoint_item import WireItem
 from kept.core.values import DAY, HOUR, SECOND, parse_instant
-from kept.flows.ask import Question
+from kept.flows import deliver
+from kept.flows.ask import ContactQuestion, Question
 from kept.flows.engine import Engine, decode_trace
 from kept.flows.ingest import ingest
 from kept.flows.stage import Stage
@@ -243,3 +245,28 @@ def test_silence_ends_when_a_window_of_what_is_claimed_slides() -> None:
     assert NOON + 3 * DAY <= until <= NOON + 3 * DAY + HOUR
     stage.advance(until)
     assert ask_at_desk(stage)[0] == ["lamp_offer"]
+
+
+def test_a_channel_that_is_free_earlier_than_the_one_that_is_told_wakes(stage: Stage) -> None:
+    """The mail was refused for good, which is the reason that is told; the next text may go tomorrow."""
+    introduce(stage)
+    tell(stage, "Identified", traits={"phone": "+351 900 000 000"})
+    text = ContactQuestion(
+        identifiers={"user_id": "ana"},
+        entity="shop",
+        purpose="service",
+        channel="sms",
+        reported=True,
+    )
+    assert stage.ask_contact(text, source="shop").allowed
+    stage.advance(NOON + HOUR)
+    hear(stage, "Page Viewed")
+    with stage.store.transaction():
+        ((message, _),) = deliver.take_due(stage.engine, rooms={"email": 9}, now=stage.now)
+        refused = Refused(detail="no such box", closes_address=False)
+        deliver.settle(stage.engine, message.message_id, refused, stage.now)
+    # With this an answer is in force, and it stands no longer than the text is not free.
+    tell(stage, "Identified", traits={"first_name": "Anna"})
+    stage.advance(NOON + 2 * DAY)
+    assert [(one.message.channel, one.at) for one in stage.handed_over] == [("sms", NOON + DAY)]
+    assert stage.engine.counts["wakes", ""] <= 3
