@@ -17,9 +17,12 @@ CLOCKED = LARKMEAD | {
     "actions/lamp_offer.yaml": LARKMEAD["actions/lamp_offer.yaml"].replace(
         "when: ",
         "when: (local_hour() BETWEEN 9 AND 11 OR views > 1) AND ",
-    )
+    ),
+    "actions/bill_due.yaml": LARKMEAD["actions/bill_due.yaml"].replace(
+        "days_since(about.due_at) >= 1", "local_hour() >= 9"
+    ),
 }
-"""Larkmead, where the hour of the day says something too."""
+"""Larkmead, where the hour of the day says something too, also of what is about an object."""
 POLICY = compile_brand(load_brand(CLOCKED)).policy
 passes = st.sampled_from([0, 1, MINUTE, HOUR, 5 * HOUR, DAY, 9 * DAY, 40 * DAY])
 

@@ -1,12 +1,12 @@
 """A brand in force: everything compiled from one checked version of its folder."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from kept.core.brand.model import Brand
-from kept.core.facts import FactPlan
+from kept.core.facts import FactPlan, stale_fact_indexes
 from kept.core.fold.fold import FoldPlan
 from kept.core.generate import PolicyCode
 from kept.core.identity import NamespaceRule
@@ -39,8 +39,12 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     """(action, locale) -> what staff may say."""
     becauses: Mapping[str, Line]
     customer_becauses: Mapping[str, Line]
-    events_of_source: Mapping[str, tuple[str, ...]]
     resume_over: int
+
+    def stale_facts(self, silent: Iterable[str]) -> tuple[int, ...]:
+        """Return the facts and kinds of objects that are unknown while these sources are silent."""
+        known = [self.touchpoints[source] for source in silent if source in self.touchpoints]
+        return stale_fact_indexes(self.fact_plan, known)
 
     def template_schema(self, action: str, about: str) -> Mapping[str, str]:
         """Return the types of the names that a text about an action and an object may use."""

@@ -70,10 +70,6 @@ def compile_brand(brand: model.Brand, *, slots: Mapping[str, str] | None = None)
             for name, source in brand.sources.sources.items()
             if source.rhythm is not None
         },
-        events_of_source={
-            name: (*source.events, *(mapping.event for mapping in source.mappings))
-            for name, source in brand.sources.sources.items()
-        },
         schemas=_schemas(brand),
         action_values={name: text_values(brand, action) for name, action in brand.actions.items()},
         headlines=_lines(brand, "headline"),

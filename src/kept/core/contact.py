@@ -110,13 +110,18 @@ def check_memory(cap: CapRule, *, known_after: int, now: int) -> ContactsUnknown
     return ContactsUnknown(cap=cap.name, until=until) if known_after and now < until else None
 
 
-def last_contact_at(contacts: Sequence[Contact], *, kind: str) -> int:
-    """Return when the customer was last contacted by an action of this kind, 0 if never."""
+def last_contact_at(contacts: Sequence[Contact], *, kind: str, but_for: str = "") -> int:
+    """Return when the customer was last contacted by an action of this kind, 0 if never.
+
+    `but_for` is the message that is decided again: it does not stand in its own way.
+    """
     return max(
         (
             contact.attempt_at
             for contact in contacts
-            if contact.kind == kind and contact.outcome not in NEVER_ARRIVED
+            if contact.kind == kind
+            and contact.outcome not in NEVER_ARRIVED
+            and contact.message_id != but_for
         ),
         default=0,
     )

@@ -90,7 +90,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fal
     channel: str = ""
     open_messages: tuple[OpenMessage, ...] = ()
     message_id: str = ""
-    """At hand-over: the message that is to leave; it does not stand in its own way."""
+    """At hand-over: the message that is to leave; of a tool outside: the contact that it asks about, if
+    it names one. It does not stand in its own way."""
     outside: OutsideContact | None = None
     source: str = ""
     """Who asked; empty where nobody did, and in traces of before this was kept."""

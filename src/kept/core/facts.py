@@ -23,6 +23,7 @@ from kept.core.policy.zones import find_zone
 from kept.core.reevaluate import Evaluated
 from kept.core.rules import Policy, Rows, Values
 from kept.core.state import OWN, REPORTED, SAID, Contact, Stamped, State
+from kept.core.touchpoint import Touchpoint
 from kept.core.values import NEVER, Value
 
 TRAIT_PREFIX: Final = "trait."
@@ -470,15 +471,19 @@ def _known_again(plan: FactPlan, state: State, now: int) -> list[int]:
     return [at for at in known_at if at > now]
 
 
-def stale_fact_indexes(plan: FactPlan, stale_events: Sequence[str]) -> tuple[int, ...]:
-    """Return the facts and kinds of objects that rest on events whose sources have fallen silent."""
-    silent = set(stale_events)
+def stale_fact_indexes(plan: FactPlan, silent: Sequence[Touchpoint]) -> tuple[int, ...]:
+    """Return the facts and kinds of objects that rest on events of sources that have fallen silent."""
+
+    def is_silent(event: str) -> bool:
+        # What counts every event misses those of any source.
+        return any(event == "*" or source.may_send(event) for source in silent)
+
     features = (
-        index for index, feature in enumerate(plan.features) if silent.intersection(feature.events)
+        index for index, feature in enumerate(plan.features) if any(map(is_silent, feature.events))
     )
     kinds = (
         index
         for index, events in enumerate(plan.object_events, start=plan.first_kind)
-        if silent.intersection(events)
+        if any(map(is_silent, events))
     )
     return (*features, *kinds)

@@ -435,7 +435,10 @@ class _Writer:
         part = Expression(text="", root=turn.reads)
         if any(self._index[name] >= self._code.order.told_count for name in facts_read(part)):
             return -1
-        return self.mask_of([part], about)
+        mask = self.mask_of([part], about)
+        # What is not plain is looked for at each object in play: also where it reads none of their
+        # fields, there is nothing to find before there is an object.
+        return mask | self._bit_of(about) if about and not turn.plain else mask
 
     def _plain_turn(self, plain: Plain, mask: int) -> list[str]:
         """Return the lines that find the first turn after (or before) an instant that is known."""

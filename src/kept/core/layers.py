@@ -147,7 +147,10 @@ def check_leaving(rule: ActionRule, about: str, at: Situation) -> Reason | None:
         refused = _check_repeat(rule, contacted_at, at.now)
         if refused is not None:
             return refused
-    rested_at = last_contact_at(at.facts.contacts, kind=rule.kind) if rule.rest else 0
+    rested_at = 0
+    if rule.rest:
+        contacts, asked = at.facts.contacts, at.request.message_id
+        rested_at = last_contact_at(contacts, kind=rule.kind, but_for=asked)
     if rested_at and at.now < rested_at + rule.rest:
         return Resting(at=rested_at, until=rested_at + rule.rest)
     if at.facts.contacts_known_after:

@@ -5,11 +5,16 @@ stands, and nothing need be decided.
 """
 
 from collections.abc import Iterable
+from typing import Final
 
+from kept.core.contact import NEVER_ARRIVED, check_cap, check_memory
 from kept.core.decision import Decision
 from kept.core.reason import AlreadyQueued, Held, Reason
 from kept.core.rules import Findings, Policy
 from kept.core.values import NEVER
+
+_OF_CHANNELS: Final = frozenset({"held", "pressure", "hand_over"})
+"""Layers that may refuse one channel and not another."""
 
 
 def weighed_in(decision: Decision, policy: Policy) -> frozenset[tuple[int, str]]:
@@ -69,6 +74,70 @@ def next_end_of_offers(decision: Decision, findings: Findings, policy: Policy) -
     for contact in decision.facts.contacts:
         if now < contact.attempt_at + stable < until:
             until = contact.attempt_at + stable
+    return until
+
+
+def next_end_of_answer(decision: Decision, findings: Findings | None, policy: Policy) -> int:
+    """Return when the answer expires, or has been it for long enough after it was sent: another may follow.
+
+    Of what is not the answer the end changes nothing that is said, so that nobody need be woken.
+    """
+    if not decision.answer:
+        return NEVER
+    now, until = decision.decided_at, NEVER
+    action, about = decision.answer, decision.answer_about
+    index = policy.by_name[action].index
+    if findings is not None:
+        for candidate in findings.evaluation.candidates:
+            if (
+                candidate.action == index
+                and candidate.about == about
+                and now < candidate.expires_at < until
+            ):
+                until = candidate.expires_at
+    sent_at = 0
+    for contact in decision.facts.contacts:
+        if (
+            contact.action == action
+            and contact.about == about
+            and contact.outcome not in NEVER_ARRIVED
+        ):
+            sent_at = max(sent_at, contact.attempt_at)
+    if sent_at and now < sent_at + policy.answer_stable:
+        until = min(until, sent_at + policy.answer_stable)
+    return until
+
+
+def next_end_of_caps(decision: Decision, policy: Policy) -> int:
+    """Return when a cap first ends that may press a channel whose refusal no reason tells.
+
+    Of several channels that are pressed the reason tells of one, and another may be free earlier. A
+    channel that is not permitted is looked at as well: who is woken too early only looks.
+    """
+    now, facts, until = decision.decided_at, decision.facts, NEVER
+    ends = [
+        (cap.scope, reached.until)
+        for cap in policy.caps
+        for reached in (
+            check_cap(cap, facts.contacts, now=now),
+            check_memory(cap, known_after=facts.contacts_known_after, now=now),
+        )
+        if reached is not None
+    ]
+    if not ends:
+        return NEVER
+    pressed = {
+        one.action
+        for one in decision.considered
+        if one.reason is not None and one.reason.layer in _OF_CHANNELS
+    }
+    for action in pressed:
+        rule = policy.by_name[action]
+        if len(rule.channels) > 1:
+            for channel in rule.channels:
+                for scope, end in ends:
+                    if now < end < until and scope.covers(rule, channel.channel):
+                        until = end
     return until
 
 

@@ -10,6 +10,8 @@ from kept.core.decide import next_change_of
 from kept.core.decision import Chosen, Decision, OutsideContact, Request
 from kept.core.event import CONTACT_REPORTED, SOURCE_SELF, Event, Identifier
 from kept.core.explain import explain_reason
+from kept.core.facts import next_slide
+from kept.core.fold.forgetting import reported_id
 from kept.core.reason import NotEligible, Reason, code_of
 from kept.core.rules import PlacementRule
 from kept.core.state import Stamped, State
@@ -107,7 +109,7 @@ def ask(engine: Engine, question: Question, *, source: str, now: int) -> Answer:
         source=source,
     )
     decision, contest = decide_here(engine, customer, request, now)
-    valid_until = min(decision.valid_until, next_change_of(decision, engine.bundle.policy))
+    valid_until = _valid_until(engine, customer, decision, now)
     return Answer(
         decision_id=decision.decision_id,
         placement=question.placement,
@@ -122,6 +124,16 @@ def ask(engine: Engine, question: Question, *, source: str, now: int) -> Answer:
         is_proven=is_proven,
         valid_until=format_instant(valid_until),
     )
+
+
+def _valid_until(engine: Engine, customer: Customer, decision: Decision, now: int) -> int:
+    """Return the first instant at which time alone could change an answer, or its end if that is sooner."""
+    bundle = engine.bundle
+    slides_at = customer.view.valid_until
+    restricting = customer.restricting(engine.plan)
+    if restricting is not None:
+        slides_at = min(slides_at, next_slide(bundle.fact_plan, restricting, now))
+    return min(decision.valid_until, next_change_of(decision, bundle.policy), slides_at)
 
 
 def may_reveal(
@@ -351,7 +363,13 @@ def ask_contact(
         topic=question.topic,
         action=question.action,
     )
-    request = Request(outside=outside, open_messages=open_messages_of(customer), source=source)
+    request = Request(
+        outside=outside,
+        open_messages=open_messages_of(customer),
+        # Asked again after an answer was lost, a contact that was counted does not stand in its own way.
+        message_id=reported_id(source, question.contact_id) if question.contact_id else "",
+        source=source,
+    )
     decision = engine.decide(customer, request, now)
     if decision.chosen:
         if question.reported and customer.parts:

@@ -44,8 +44,9 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     """None where the decision rests on what is merely claimed as well."""
     until: int
     """The first instant at which it must be decided anew, whatever the conditions say."""
-    reasons_until: int
-    """When the first of the reasons against something ends."""
+    wakes_at: int
+    """When somebody must look again, whatever the conditions say: the first of the reasons against
+    something ends, or the answer does."""
     is_waiting: bool
     """Whether it waits for what announces itself to nobody: a brake that is lifted, a source."""
 

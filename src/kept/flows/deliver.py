@@ -177,11 +177,11 @@ def _take_back(
 
 
 def _note_end(engine: Engine, customer: Customer, now: int) -> None:
-    """Note at once when the reasons of the answer end: an outcome may come in before the next tick and void it."""
+    """Note at once when the answer or its reasons end: an outcome may come in before the next tick and void it."""
     standing = customer.standing
-    if standing is None or standing.reasons_until >= NEVER:
+    if standing is None or standing.wakes_at >= NEVER:
         return
-    wake_at = max(standing.reasons_until, now + 1)
+    wake_at = max(standing.wakes_at, now + 1)
     if not 0 < customer.wake_at <= wake_at:
         customer.wake_at = wake_at
         engine.store.save_wakes([(customer.customer_id, wake_at)])

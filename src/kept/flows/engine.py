@@ -25,6 +25,8 @@ from kept.core.reevaluate import evaluate_known, reevaluate
 from kept.core.rules import Findings, Policy
 from kept.core.standing import (
     are_alike,
+    next_end_of_answer,
+    next_end_of_caps,
     next_end_of_offers,
     next_end_of_reasons,
 )
@@ -455,7 +457,9 @@ def standing_of(
 ) -> Standing:
     """Return a decision, which rests on these reasons, as the answer in force."""
     findings = customer.findings[1] if customer.findings is not None else None
-    reasons_until = next_end_of_reasons(reasons, now=decision.decided_at)
+    reasons_until = min(
+        next_end_of_reasons(reasons, now=decision.decided_at), next_end_of_caps(decision, policy)
+    )
     until = min(decision.valid_until, reasons_until)
     if findings is not None:
         until = min(until, next_end_of_offers(decision, findings, policy))
@@ -469,7 +473,8 @@ def standing_of(
         for reason in reasons
         if isinstance(reason, waits)
     )
-    return Standing(decision, findings, until, reasons_until, is_waiting)
+    wakes_at = min(reasons_until, next_end_of_answer(decision, findings, policy))
+    return Standing(decision, findings, until, wakes_at, is_waiting)
 
 
 def decode_trace(trace: bytes) -> Decision:

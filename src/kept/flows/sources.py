@@ -9,7 +9,6 @@ from typing import Final
 
 import msgspec
 
-from kept.core.facts import stale_fact_indexes
 from kept.core.values import SECOND
 from kept.flows.engine import Engine
 
@@ -59,10 +58,8 @@ def _take_silent(engine: Engine, silent: list[str], now: int) -> None:
 
 def _work_by(engine: Engine, silent: list[str]) -> None:
     engine.stale_sources = silent
-    events = [name for source in silent for name in engine.bundle.events_of_source.get(source, ())]
-    engine.controls = msgspec.structs.replace(
-        engine.controls, stale_facts=stale_fact_indexes(engine.bundle.fact_plan, events)
-    )
+    stale_facts = engine.bundle.stale_facts(silent)
+    engine.controls = msgspec.structs.replace(engine.controls, stale_facts=stale_facts)
     engine.customers.forget_standing()
 
 

@@ -14,7 +14,6 @@ import msgspec
 from kept.clock import random_bytes
 from kept.core.brand.model import FactsFile
 from kept.core.bundle import Bundle
-from kept.core.facts import stale_fact_indexes
 from kept.core.fold.compile import definition_of
 from kept.core.fold.fold import FoldPlan, fold_event
 from kept.flows.engine import Engine
@@ -127,12 +126,8 @@ def work_by(engine: Engine, bundle: Bundle) -> None:
     engine.bundle = bundle
     engine.customers.take_plan(bundle.fold_plan)
     engine.customers.forget_standing()
-    stale = [
-        name for source in engine.stale_sources for name in bundle.events_of_source.get(source, ())
-    ]
-    engine.controls = msgspec.structs.replace(
-        engine.controls, stale_facts=stale_fact_indexes(bundle.fact_plan, stale)
-    )
+    stale_facts = bundle.stale_facts(engine.stale_sources)
+    engine.controls = msgspec.structs.replace(engine.controls, stale_facts=stale_facts)
 
 
 def take(engine: Engine, preparation: Preparation, now: int) -> None:

@@ -85,7 +85,7 @@ def next_wake(engine: Engine, customer: Customer, now: int) -> int:
             return now + 1
         reasons = distinct_reasons(decision)
         standing = standing_of(customer, decision, reasons, engine.bundle.policy)
-    wake_at = standing.reasons_until
+    wake_at = standing.wakes_at
     restricting = customer.restricting(engine.customers.plan)
     if restricting is None:
         has_slid = 0 < customer.view.valid_until <= now

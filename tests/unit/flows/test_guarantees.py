@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from kept.core.brand.load import load_brand
+from kept.core.compile import compile_brand
 from kept.core.event import Identifier
 from kept.core.explain import replays_alike
 from kept.core.message import Accepted, Unclear
@@ -20,7 +22,7 @@ from kept.flows.regroup import merge, unmerge
 from kept.flows.stage import Stage
 from kept.runtime.folder import load_checked
 from kept.stores.memory import MemoryStore
-from tests.scenario.larkmead import compile_larkmead
+from tests.scenario.larkmead import LARKMEAD, compile_larkmead
 from tests.unit.core.brand.sample import sample_with
 
 NOON = 1_772_452_800_000_000
@@ -278,6 +280,31 @@ def test_what_rests_on_a_silent_source_waits(stage: Stage) -> None:
     tell(watched, "Heartbeat", source="billing", user_id="billing")
     watched.advance(watched.now + HOUR)
     assert sent(watched) == ["bill_due"]
+
+
+@pytest.mark.parametrize("written", ["Bill *", "*"])
+def test_what_rests_on_a_silent_source_waits_however_its_events_are_written(written: str) -> None:
+    """G12: a pattern stands for all that the source may send, also for what counts every event."""
+    texts = {
+        "sources.yaml": LARKMEAD["sources.yaml"].replace(
+            "events: [Heartbeat, Bill Issued, Bill Paid]", f'events: [Heartbeat, "{written}"]'
+        ),
+        "facts.yaml": LARKMEAD["facts.yaml"].replace(
+            "features:\n", 'features:\n  noticed: {count: "*"}\n  left: {count: Message Leaving}\n'
+        ),
+    }
+    bundle = compile_brand(load_brand(LARKMEAD | texts))
+    watched = Stage(bundle, MemoryStore(), now=NOON, shadow=False, watched=["billing"])
+    introduce(watched)
+    bill(watched, days=-3)
+    watched.advance(watched.now + 6 * DAY)
+    assert sent(watched) == []
+    names = bundle.policy.fact_names
+    stale = {names[index] for index in bundle.stale_facts(["billing", "gone"])}
+    assert {"noticed", "bill"} <= stale
+    assert "left" not in stale
+    assert ("views" in stale) is (written == "*")
+    assert bundle.stale_facts([]) == ()
 
 
 @pytest.mark.parametrize("zone", [None, "Mars/Olympus", "", "x" * 900])

@@ -5,15 +5,18 @@ import pytest
 from kept.core.brand.load import load_brand
 from kept.core.compile import compile_brand
 from kept.core.event import Event, Identifier
+from kept.core.message import Refused
 from kept.core.touchpoint_item import WireItem
-from kept.core.values import DAY, SECOND
+from kept.core.values import DAY, HOUR, SECOND, parse_instant
+from kept.flows import deliver
+from kept.flows.ask import ContactQuestion, Question
 from kept.flows.engine import Engine, decode_trace
 from kept.flows.ingest import ingest
 from kept.flows.stage import Stage
 from kept.flows.tick import tick
 from kept.stores.memory import MemoryStore
 from tests.scenario.larkmead import LARKMEAD, compile_larkmead
-from tests.unit.flows.test_guarantees import NOON, introduce, tell
+from tests.unit.flows.test_guarantees import NOON, bill, introduce, tell
 
 VALUED = LARKMEAD | {
     "actions/lamp_offer.yaml": LARKMEAD["actions/lamp_offer.yaml"].replace(
@@ -28,6 +31,30 @@ BY_DAY = LARKMEAD | {
     )
 }
 """Here the lamp is for those with whom it is day, which of some nobody knows."""
+
+BILLS_BY_DAY = LARKMEAD | {
+    "actions/bill_due.yaml": LARKMEAD["actions/bill_due.yaml"].replace(
+        "days_since(about.due_at) >= 1", "local_hour() >= 9"
+    ),
+}
+"""Here a bill is told from nine o'clock on, due or not."""
+
+ON_THE_SHELF = LARKMEAD | {
+    "actions/first_order_thanks.yaml": LARKMEAD["actions/first_order_thanks.yaml"].replace(
+        "channels: [email]", "channels: [sms]\nexpires: add_days(thanked_for, 2)"
+    ),
+    "facts.yaml": LARKMEAD["facts.yaml"].replace(
+        "features:\n", "features:\n  thanked_for: {first: Order Completed}\n"
+    ),
+}
+"""Here thanks are worth more than a lamp for two days, also where only the desk can say them."""
+
+HUSHED_BY_VIEWS = LARKMEAD | {
+    "contact.yaml": LARKMEAD["contact.yaml"].replace(
+        "exists(case, status <> 'resolved')", "views >= 2"
+    )
+}
+"""Here whoever looks around a lot is left alone."""
 
 
 @pytest.fixture
@@ -138,3 +165,108 @@ def test_what_is_unknown_for_good_is_not_asked_about_again_and_again() -> None:
     tell(stage, "Identified", traits={"zone": "Europe/Lisbon"})
     stage.advance(stage.now + DAY)
     assert [one.message.action for one in stage.handed_over] == ["lamp_offer"]
+
+
+def test_a_bill_that_comes_by_night_is_told_in_the_morning() -> None:
+    """G4: nothing else happens to the customer, so that only a wake can say it."""
+    three = NOON - 9 * HOUR
+    bundle = compile_brand(load_brand(BILLS_BY_DAY))
+    stage = Stage(bundle, MemoryStore(), now=three, shadow=False)
+    introduce(stage)
+    stage.advance(three + HOUR)
+    bill(stage)
+    stage.advance(NOON)
+    assert [one.at for one in stage.handed_over] == [three + 6 * HOUR]
+
+
+def test_the_next_best_is_said_once_an_offer_was_the_answer_for_long_enough(stage: Stage) -> None:
+    """What was said and is not said again outranks the lamp for a day, and nothing happens after it."""
+    introduce(stage)
+    tell(stage, "Order Completed", properties={"total": 5})
+    tell(stage, "Page Viewed")
+    stage.advance(stage.now + DAY // 2)
+    assert [one.message.action for one in stage.handed_over] == ["first_order_thanks"]
+    woken = stage.engine.counts["wakes", ""]
+    stage.advance(NOON + 2 * DAY)
+    assert [(one.message.action, one.at) for one in stage.handed_over[1:]] == [
+        ("lamp_offer", NOON + DAY)
+    ]
+    assert stage.engine.counts["wakes", ""] - woken <= 2
+
+
+def test_the_next_best_is_said_once_the_answer_has_expired() -> None:
+    """What is not said by message outranks the lamp as long as it is worth showing."""
+    stage = Stage(compile_brand(load_brand(ON_THE_SHELF)), MemoryStore(), now=NOON, shadow=False)
+    introduce(stage)
+    tell(stage, "Order Completed", properties={"total": 5})
+    tell(stage, "Page Viewed")
+    stage.advance(NOON + 2 * DAY + HOUR)
+    assert [(one.message.action, one.at) for one in stage.handed_over] == [
+        ("lamp_offer", NOON + 2 * DAY)
+    ]
+
+
+def ask_at_desk(stage: Stage) -> tuple[list[str], int]:
+    """Return what the desk may show to Ana, and until when."""
+    answer = stage.ask(Question(placement="desk", identifiers={"user_id": "ana"}), source="shop")
+    until = parse_instant(answer.valid_until)
+    assert until is not None
+    return [one.action for one in answer.shown], until
+
+
+def test_an_answer_ends_when_a_window_slides(stage: Stage) -> None:
+    """G5: what a page that was viewed three days ago led to is not shown on the fourth."""
+    tell(stage, "Identified", traits={"zone": "Europe/Lisbon"})
+    tell(stage, "Consent Given", properties={"entity": "shop", "purpose": "marketing"})
+    tell(stage, "Page Viewed")
+    stage.advance(NOON + 3 * DAY - HOUR)
+    shown, until = ask_at_desk(stage)
+    assert shown == ["lamp_offer"]
+    assert NOON + 3 * DAY <= until <= NOON + 3 * DAY + HOUR
+    stage.advance(until - 1)
+    assert ask_at_desk(stage)[0] == ["lamp_offer"]
+    stage.advance(until)
+    assert ask_at_desk(stage)[0] == []
+
+
+def test_silence_ends_when_a_window_of_what_is_claimed_slides() -> None:
+    """G5: pages that somebody viewed who may be Ana hush, and no longer than those of her own would."""
+    bundle = compile_brand(load_brand(HUSHED_BY_VIEWS))
+    stage = Stage(bundle, MemoryStore(), now=NOON, shadow=False)
+    tell(stage, "Identified", traits={"zone": "Europe/Lisbon"})
+    tell(stage, "Consent Given", properties={"entity": "shop", "purpose": "marketing"})
+    for _ in range(2):
+        tell(stage, "Page Viewed", source="web", user_id="ana", anonymous_id="c1")
+    stage.advance(NOON + 2 * DAY + HOUR)
+    tell(stage, "Page Viewed")
+    stage.advance(NOON + 3 * DAY - HOUR)
+    shown, until = ask_at_desk(stage)
+    assert shown == []
+    assert NOON + 3 * DAY <= until <= NOON + 3 * DAY + HOUR
+    stage.advance(until)
+    assert ask_at_desk(stage)[0] == ["lamp_offer"]
+
+
+def test_a_channel_that_is_free_earlier_than_the_one_that_is_told_wakes(stage: Stage) -> None:
+    """The mail was refused for good, which is the reason that is told; the next text may go tomorrow."""
+    introduce(stage)
+    tell(stage, "Identified", traits={"phone": "+351 900 000 000"})
+    text = ContactQuestion(
+        identifiers={"user_id": "ana"},
+        entity="shop",
+        purpose="service",
+        channel="sms",
+        reported=True,
+    )
+    assert stage.ask_contact(text, source="shop").allowed
+    stage.advance(NOON + HOUR)
+    hear(stage, "Page Viewed")
+    with stage.store.transaction():
+        ((message, _),) = deliver.take_due(stage.engine, rooms={"email": 9}, now=stage.now)
+        refused = Refused(detail="no such box", closes_address=False)
+        deliver.settle(stage.engine, message.message_id, refused, stage.now)
+    # With this an answer is in force, and it stands no longer than the text is not free.
+    tell(stage, "Identified", traits={"first_name": "Anna"})
+    stage.advance(NOON + 2 * DAY)
+    assert [(one.message.channel, one.at) for one in stage.handed_over] == [("sms", NOON + DAY)]
+    assert stage.engine.counts["wakes", ""] <= 3

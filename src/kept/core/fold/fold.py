@@ -37,13 +37,13 @@ from kept.core.fold.compile import (
 )
 from kept.core.fold.forgetting import (
     HEARD,
-    REPORTED_MARK,
     add_contacts,
     add_forgotten_objects,
     is_forgotten_object,
     keep_answer,
     keep_contact,
     limit_objects,
+    reported_id,
 )
 from kept.core.notices import DUE, TOLD, breach_of
 from kept.core.readers import UNREADABLE, Reader, reader_for
@@ -212,9 +212,8 @@ def _fold_settled(plan: FoldPlan, state: State, event: Event) -> None:
 
 def _fold_reported(plan: FoldPlan, state: State, event: Event) -> None:
     contact = _contact_of(event, settled_at=event.occurred_at, outcome="delivered")
-    # Under a name of its source, so that it can never take the place of a contact of ours.
-    reported_id = f"{event.source}{REPORTED_MARK}{contact.message_id}"
-    keep_contact(state, msgspec.structs.replace(contact, message_id=reported_id))
+    kept_as = reported_id(event.source, contact.message_id)
+    keep_contact(state, msgspec.structs.replace(contact, message_id=kept_as))
 
 
 def _contact_of(event: Event, *, settled_at: int, outcome: str) -> Contact:

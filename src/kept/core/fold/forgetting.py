@@ -29,6 +29,14 @@ REPORTED_MARK: Final = "|"
 _EVER: Final = -(2**63)
 
 
+def reported_id(source: str, contact_id: str) -> str:
+    """Return under which id a contact that another tool reported is kept.
+
+    It is a name of its source, so that it can never take the place of a contact of ours.
+    """
+    return f"{source}{REPORTED_MARK}{contact_id}"
+
+
 # -- objects
 
 

@@ -55,7 +55,9 @@ class Comparison:
     def _note(self, kind: Unlike, decision: Decision, *, what: str = "", **told: str) -> None:
         request = decision.request
         asked = (
-            f"about a message of {request.actions[0]}" if request.message_id else request.placement
+            f"about a message of {request.actions[0]}"
+            if request.message_id and request.outside is None
+            else request.placement
         )
         self.differences.append(
             Difference(

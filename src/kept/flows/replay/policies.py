@@ -1,7 +1,7 @@
 """Which brand decides in a replay, and under which controls: what the record had, or one for all of it."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final, Protocol
 
 import msgspec
@@ -10,7 +10,6 @@ from kept.core.brand.load import read_brand
 from kept.core.bundle import Bundle
 from kept.core.compile import compile_brand
 from kept.core.decision import Brake, Controls
-from kept.core.facts import stale_fact_indexes
 from kept.core.values import NEVER
 from kept.flows.brake import parse_scope
 from kept.ports import BrandRow
@@ -196,18 +195,7 @@ class Instead:
         silent = {
             source
             for source in theirs.stale_after
-            if (facts := _facts_of(theirs, theirs.events_of_source, source)) and facts <= stale
+            if (facts := theirs.stale_facts([source])) and stale.issuperset(facts)
         }
         mine = self._bundle
-        events = [
-            name
-            for source in sorted(silent.intersection(mine.stale_after))
-            for name in mine.events_of_source[source]
-        ]
-        return stale_fact_indexes(mine.fact_plan, events)
-
-
-def _facts_of(
-    bundle: Bundle, events_of_source: Mapping[str, tuple[str, ...]], source: str
-) -> frozenset[int]:
-    return frozenset(stale_fact_indexes(bundle.fact_plan, events_of_source[source]))
+        return mine.stale_facts(sorted(silent.intersection(mine.stale_after)))

@@ -75,6 +75,7 @@ class Questions:
         asked = Request(
             outside=request.outside,
             open_messages=open_messages_of(customer),
+            message_id=request.message_id,
             source=request.source,
         )
         with numbers_of(self._store, occasion):
