@@ -72,7 +72,6 @@ def decide(
     customer_id: int,
     now: int,
     decision_id: int,
-    heard_through: int = 0,
     findings: Findings | None = None,
     permissions: dict[int, Permission] | None = None,
 ) -> Decision:
@@ -123,7 +122,6 @@ def decide(
         answer_about=answer.candidate.about if answer else "",
         chosen=tuple(chosen),
         valid_until=now + policy.answer_stable,
-        heard_through=heard_through,
     )
 
 

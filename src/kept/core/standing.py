@@ -114,6 +114,14 @@ def next_end_of_caps(decision: Decision, policy: Policy) -> int:
     Of several channels that are pressed the reason tells of one, and another may be free earlier. A
     channel that is not permitted is looked at as well: who is woken too early only looks.
     """
+    pressed = {
+        one.action
+        for one in decision.considered
+        if one.reason is not None and one.reason.layer in _OF_CHANNELS
+    }
+    rules = [rule for action in pressed if len((rule := policy.by_name[action]).channels) > 1]
+    if not rules:
+        return NEVER
     now, facts, until = decision.decided_at, decision.facts, NEVER
     ends = [
         (cap.scope, reached.until)
@@ -124,20 +132,11 @@ def next_end_of_caps(decision: Decision, policy: Policy) -> int:
         )
         if reached is not None
     ]
-    if not ends:
-        return NEVER
-    pressed = {
-        one.action
-        for one in decision.considered
-        if one.reason is not None and one.reason.layer in _OF_CHANNELS
-    }
-    for action in pressed:
-        rule = policy.by_name[action]
-        if len(rule.channels) > 1:
-            for channel in rule.channels:
-                for scope, end in ends:
-                    if now < end < until and scope.covers(rule, channel.channel):
-                        until = end
+    for rule in rules:
+        for channel in rule.channels:
+            for scope, end in ends:
+                if now < end < until and scope.covers(rule, channel.channel):
+                    until = end
     return until
 
 

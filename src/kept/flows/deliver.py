@@ -177,11 +177,13 @@ def _take_back(
 
 
 def _note_end(engine: Engine, customer: Customer, now: int) -> None:
-    """Note at once when the answer or its reasons end: an outcome may come in before the next tick and void it."""
+    """Note at once when to look again: before the next tick an outcome may void the answer, or a kill come."""
     standing = customer.standing
-    if standing is None or standing.wakes_at >= NEVER:
+    if standing is None:
         return
-    wake_at = max(standing.wakes_at, now + 1)
+    wake_at = max(min(standing.wakes_at, engine.waits_until(standing, now)), now + 1)
+    if wake_at >= NEVER:
+        return
     if not 0 < customer.wake_at <= wake_at:
         customer.wake_at = wake_at
         engine.store.save_wakes([(customer.customer_id, wake_at)])

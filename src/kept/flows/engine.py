@@ -19,6 +19,7 @@ from kept.core.decision import Controls, Decision, OpenMessage, Request
 from kept.core.event import SOURCE_SELF, Event, Identifier
 from kept.core.facts import find_address, read_facts
 from kept.core.fold.fold import OWN_EVENTS, FoldPlan
+from kept.core.layers import DRAWS
 from kept.core.message import IN_FLIGHT_STATES, Message
 from kept.core.reason import Braked, BreachNoticeDue, FactUnknown, HoldUnknown, Reason
 from kept.core.reevaluate import evaluate_known, reevaluate
@@ -166,13 +167,7 @@ class Engine:
         return self.customers.plan
 
     def look(
-        self,
-        customer: Customer,
-        request: Request,
-        now: int,
-        *,
-        decision_id: int = 0,
-        heard_through: int = 0,
+        self, customer: Customer, request: Request, now: int, *, decision_id: int = 0
     ) -> Decision:
         """Decide without keeping a trace, to see what comes next; nothing may follow from it."""
         bundle = self.bundle
@@ -194,7 +189,6 @@ class Engine:
             customer_id=customer.customer_id,
             now=now,
             decision_id=decision_id,
-            heard_through=heard_through,
             # With what is claimed more facts may be unknown, so that all is evaluated again.
             findings=self.evaluate(customer, now) if restricting is None else None,
             permissions=customer.view.permissions_for(bundle.policy, request),
@@ -299,17 +293,24 @@ class Engine:
             customer.turn = None
         self.next_turn(customer, now)
 
+    def waits_until(self, standing: Standing, now: int) -> int:
+        """Return when to look again where nobody is told that what was waited for has ended, else NEVER.
+
+        Those who wait for a brake or a source look each at a moment of its own, so that nothing
+        bursts out when it is lifted or back.
+        """
+        if not standing.is_waiting:
+            return NEVER
+        spread, draw = self.bundle.resume_over, standing.decision.facts.draw
+        return now + spread // 10 + spread * 9 // 10 * draw // DRAWS
+
     def decide(self, customer: Customer, request: Request, now: int) -> Decision:
         """Decide and keep the trace."""
-        decision = self.look(
-            customer,
-            request,
-            now,
-            decision_id=self.store.next_decision_id(),
-            # Of a customer whom other nodes fold too, memory may know newer events than this
-            # node's own.
-            heard_through=max(self.heard_through, *customer.applied.values(), 0),
-        )
+        decision_id = self.store.next_decision_id()
+        decision = self.look(customer, request, now, decision_id=decision_id)
+        # Of a customer whom other nodes fold too, memory may know newer events than this node's own.
+        heard_through = max(self.heard_through, *customer.applied.values(), 0)
+        decision = msgspec.structs.replace(decision, heard_through=heard_through)
         self.keep_decision(customer, decision)
         self.counts["decisions", "silence" if decision.is_silence else "chosen"] += 1
         return decision

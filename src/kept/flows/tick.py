@@ -11,7 +11,6 @@ from kept.core.decide import next_change_of_facts
 from kept.core.decision import Request
 from kept.core.facts import next_slide
 from kept.core.identity import Part
-from kept.core.layers import DRAWS
 from kept.core.standing import distinct_reasons
 from kept.core.values import DAY, HOUR, NEVER
 from kept.flows.campaign import advance_campaign
@@ -98,13 +97,7 @@ def next_wake(engine: Engine, customer: Customer, now: int) -> int:
         turn_at = next_change_of_facts(standing.decision, engine.bundle.policy)
         slides_at = next_slide(engine.bundle.fact_plan, restricting, now)
         wake_at = min(wake_at, turn_at, slides_at, customer.view.valid_until)
-    if standing.is_waiting:
-        # Nobody is told when a brake is lifted or a source is back. Those who wait look again, each
-        # at a moment of its own, so that nothing bursts out when it is.
-        spread = engine.bundle.resume_over
-        draw = standing.decision.facts.draw
-        wake_at = min(wake_at, now + spread // 10 + spread * 9 // 10 * draw // DRAWS)
-    return max(wake_at, now + 1)
+    return max(min(wake_at, engine.waits_until(standing, now)), now + 1)
 
 
 def _wake(engine: Engine, now: int) -> int:

@@ -142,6 +142,22 @@ def test_what_a_cap_took_back_has_its_wake_at_once(stage: Stage) -> None:
     assert wake_at <= taken_back.reason["until"]
 
 
+def test_what_a_brake_took_back_has_its_wake_at_once(stage: Stage) -> None:
+    """G4: a kill before the next tick would let what is withdrawn be forgotten, for nothing happens any more."""
+    introduce(stage, "ana")
+    stage.now += 11 * HOUR
+    bill = {"bill_id": "b1", "amount": 40, "due_at": format_instant(stage.now - 2 * DAY)}
+    tell(stage, "Bill Issued", source="billing", properties=bill)
+    morning = stage.now + 10 * HOUR
+    with stage.store.transaction():
+        brake.pause(stage.engine, "all", actor="test", because="", now=morning)
+        assert deliver.take_due(stage.engine, rooms={"email": 9}, now=morning) == []
+    (taken_back,) = stage.store.load_messages_in(["withdrawn"], limit=9)
+    assert taken_back.reason == {"code": "braked", "brake": "all"}
+    ((_, wake_at),) = stage.store.load_due_wakes(now=2**62, limit=9)
+    assert wake_at <= morning + stage.engine.bundle.resume_over
+
+
 def test_what_was_heard_under_a_brake_that_ended_at_once_is_told(stage: Stage) -> None:
     """G4: the brake comes and goes between two ticks, and a bill is heard in between."""
     introduce(stage, "ana")

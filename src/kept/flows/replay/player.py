@@ -25,12 +25,12 @@ from kept.core.message import WITHDRAWABLE_STATES, Accepted, Message
 from kept.core.notices import breach_of
 from kept.core.standing import distinct_reasons
 from kept.core.values import MINUTE, NEVER
-from kept.flows.approval_requests import read_record, save_record
 from kept.flows.customers import Customer
 from kept.flows.deliver import begin, settle
 from kept.flows.engine import Engine, standing_of
 from kept.flows.import_events import settle_history
 from kept.flows.react import react
+from kept.flows.replay.approvals import is_use, note_approval
 from kept.flows.replay.compare import Comparison
 from kept.flows.replay.control import Control
 from kept.flows.replay.fates import ANSWERS, Fates
@@ -385,7 +385,7 @@ class Player:
             answer = self._fates.take_answer(event)
             if answer is not None:
                 self._react(self._people.fold(stored.part_id, answer, silent=False))
-        elif event.name != MESSAGE_LEAVING and not _is_use(event):
+        elif event.name != MESSAGE_LEAVING and not is_use(event):
             self._take_word(stored.part_id, event)
         own = self._store.own_events
         while own and own[0][0] <= stored.sequence:
@@ -490,18 +490,3 @@ class Player:
             )
         if self._comparison is not None:
             self._comparison.compare(decision)
-
-
-def _is_use(event: Event) -> bool:
-    """Return whether an event says that an approved action went ahead, which follows from decisions."""
-    return event.name == APPROVAL_DECIDED and event.properties.get("outcome") == "used"
-
-
-def note_approval(store: Store, told: Mapping[str, Any]) -> None:
-    """Let a dossier say what a person decided now, and not what became of it later."""
-    dossier = store.load_dossier("approval", told["number"])
-    if dossier is not None:
-        record = msgspec.structs.replace(
-            read_record(dossier), until=told["until"], fingerprint=told["fingerprint"]
-        )
-        save_record(store, dossier, record, state="approved")
