@@ -70,6 +70,25 @@ def test_everything_is_there_and_goes_on(data: Path, nodes: PostgresStores) -> N
             there.append_guard(b"\x92\xc4\x01#\x03")
 
 
+def test_history_goes_on_where_it_was(data: Path, nodes: PostgresStores) -> None:
+    """Messages keep the numbers by which they ended; what was exported is not exported again."""
+    with closing(SqliteStore(data, vault=make_vault(data))) as store:
+        with store.transaction():
+            for message_id in ("z", "a"):
+                ended = make_message(message_id, part_id=1, state="delivered", queued_at=NOW)
+                store.save_messages([ended])
+            last = store.number_ended()
+            store.drop_ended_messages(up_to=last - 2)
+        before = store.read_ended_messages(after=0, limit=99)
+    assert [one.message.message_id for one in before if one.message] == ["z", "a"]
+    carry(data, nodes)
+    with closing(open_moved(data, nodes)) as there, there.transaction():
+        assert there.number_ended() == last
+        assert there.read_ended_messages(after=0, limit=99) == before
+        there.save_messages([make_message("new", part_id=1, state="failed", queued_at=NOW)])
+        assert there.number_ended() == last + 1
+
+
 def test_interrupted_after_every_piece_it_goes_on(
     data: Path, nodes: PostgresStores, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """A database that PostgreSQL restored is taken up: no number comes again, nobody stays signed in."""
 
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from kept.core.event import Identifier
 from kept.errors import SettingsError
 from kept.ports import RESTORED_SETTING
-from kept.runtime.backups import note_database_restored
+from kept.runtime.backups import note_database_restored, renew_admin_token
 from kept.runtime.stores import Where
 from kept.stores.postgres import PostgresStore
 from kept.stores.sqlite.backup import IDS_LEFT_OUT
@@ -32,6 +33,22 @@ def test_without_a_database_it_is_refused(tmp_path: Path) -> None:
     """A folder is restored by another command."""
     with pytest.raises(SettingsError, match="name the database that was restored"):
         note_database_restored(Where(tmp_path))
+
+
+@pytest.mark.parametrize("take_up", [note_database_restored, renew_admin_token])
+def test_an_empty_database_is_refused_and_stays_empty(
+    nodes: PostgresStores, tmp_path: Path, take_up: Callable[[Where], object]
+) -> None:
+    """The name is wrong, or nothing was restored into it yet."""
+    empty = f"{nodes.address.database}_empty"
+    nodes.server.run(f"CREATE DATABASE {empty}")
+    where = Where(tmp_path, nodes.server.address(empty).url)
+    try:
+        for _ in range(2):
+            with pytest.raises(SettingsError, match="holds nothing of Kept's"):
+                take_up(where)
+    finally:
+        nodes.server.run(f"DROP DATABASE {empty} WITH (FORCE)")
 
 
 def test_numbers_go_on_behind_whatever_was_given_out_since(

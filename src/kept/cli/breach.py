@@ -1,5 +1,6 @@
 """Commands for a breach: declare it, see whom it touched, let the notices go, close it, export."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -125,8 +126,21 @@ def evidence(
     """Write timeline, customers, fields, audit, notices and a report into a zip with checksums."""
     body = {"personal": personal, "because": because}
     content = fetch(data, "POST", f"/v1/admin/breaches/{number}/evidence", body)
-    into.write_bytes(content)
+    _write_for_owner(into, content)
     console.print(f"{into}: {len(content)} bytes.", markup=False, highlight=False)
+
+
+def _write_for_owner(into: Path, content: bytes) -> None:
+    """Write a file that only its owner reads, whatever stood there before."""
+    beside = into.with_name(f".{into.name}.making")
+    beside.unlink(missing_ok=True)
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        beside.replace(into)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _said(text: str) -> tuple[str, str]:

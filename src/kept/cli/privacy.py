@@ -8,6 +8,7 @@ import typer
 
 from kept.cli.client import call
 from kept.cli.output import console, error_console
+from kept.errors import InputError
 
 Data = Annotated[Path, typer.Option(help="The data folder of the server.", envvar="KEPT_DATA")]
 Request = Annotated[str, typer.Argument(help="The id that stands in the receipt.")]
@@ -50,11 +51,23 @@ def forget(
         "is_suppressed": suppress,
         "is_forwarded": not internal,
     }
+    if proof is not None:
+        _check_writable(proof)
     told = call(data, "POST", "/v1/admin/erasures", body)
+    # First: nobody can be forgotten a second time to see it.
+    console.print_json(data=told["receipt"])
     if proof is not None:
         proof.write_bytes(msgspec.json.encode(told["proof"]))
         error_console.print(f"{proof}: verified with the key {told['key']}", markup=False)
-    console.print_json(data=told["receipt"])
+
+
+def _check_writable(proof: Path) -> None:
+    """Refuse a file that cannot be written while nothing is erased yet."""
+    try:
+        proof.open("ab").close()
+    except OSError as error:
+        message = f"{proof} cannot be written ({error.strerror}); name another file with --proof"
+        raise InputError(message) from error
 
 
 def list_erasures(data: Data) -> None:

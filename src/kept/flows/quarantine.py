@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from kept.core.event import Event
-from kept.errors import ConflictError, NotFoundError
+from kept.errors import ConflictError, ContendedError, NotFoundError
 from kept.flows.engine import Engine
 from kept.flows.ingest import Ingested, ingest
 from kept.flows.note_in_log import note_operator
@@ -30,6 +30,7 @@ def replay(
     Raises:
         NotFoundError: there is none of this id.
         ConflictError: it was replayed or dropped already.
+        ContendedError: another node replays or drops just now.
     """
     item = _held(engine, quarantine_id)
     taken = ingest(engine, events, [], source=item.source, now=now)
@@ -45,6 +46,7 @@ def drop(engine: Engine, quarantine_id: int, *, actor: str, now: int) -> None:
     Raises:
         NotFoundError: there is none of this id.
         ConflictError: it was replayed or dropped already.
+        ContendedError: another node replays or drops just now.
     """
     _held(engine, quarantine_id)
     engine.store.set_quarantine_state(quarantine_id, "dropped")
@@ -53,6 +55,9 @@ def drop(engine: Engine, quarantine_id: int, *, actor: str, now: int) -> None:
 
 
 def _held(engine: Engine, quarantine_id: int) -> Quarantined:
+    if not engine.store.try_duty("quarantine"):
+        # What one node drops must not be taken by another that saw it held.
+        raise ContendedError("another node is at work on what was quarantined")
     item = find_quarantined(engine.store, quarantine_id)
     if item.state != "held":
         raise ConflictError(f"{quarantine_id} was {item.state} already")

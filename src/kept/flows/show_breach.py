@@ -16,7 +16,7 @@ from kept.core.notices import BREACH_PREFIX, DUE
 from kept.core.reason import code_of
 from kept.core.template.render import Missing, Rendered
 from kept.core.values import format_instant
-from kept.errors import ConflictError, InputError
+from kept.errors import ConflictError, ContendedError, InputError
 from kept.flows.breach_records import (
     BREACHES_MAX,
     load_breach,
@@ -196,7 +196,11 @@ def say_what_we_did(engine: Engine, number: int, told: Mapping[str, str]) -> Non
     Raises:
         InputError: a text is missing or too long.
         ConflictError: the notices were released, or there is no action to give them.
+        ContendedError: another node searches for whom a breach touched.
     """
+    if not engine.store.try_duty("breaches"):
+        # Whoever keeps the breach last would undo what the other found or said.
+        raise ContendedError("another node is at work on a breach")
     dossier, record = load_breach(engine.store, number)
     if not engine.bundle.policy.notices:
         raise ConflictError(

@@ -14,7 +14,7 @@ from kept.runtime.server import ADMIN_TOKEN_FILE
 from kept.runtime.stores import Where, find_addresses
 from kept.stores.guard_log import salvage_guard_file
 from kept.stores.postgres import VaultDatabase
-from kept.stores.postgres.restored import note_restored
+from kept.stores.postgres.restored import note_restored, refuse_empty
 from kept.stores.sqlite import SqliteStore, restore_backup
 from kept.stores.sqlite.backup import IDS_LEFT_OUT
 from kept.stores.sqlite.folder import DATABASE_NAME, GUARD_NAME
@@ -88,8 +88,9 @@ def note_database_restored(where: Where) -> int:
     """
     if not where.database:
         raise SettingsError("name the database that was restored, with --database or KEPT_DATABASE")
-    store = where.open()
     main, beside = find_addresses(where.database, where.vault_database)
+    refuse_empty(main)
+    store = where.open()
     database = VaultDatabase(beside, main=main)
     try:
         note_restored(store, main, database, left_out=IDS_LEFT_OUT)
@@ -105,7 +106,9 @@ def renew_admin_token(where: Where) -> None:
     Raises:
         SettingsError: there is no store, or a process uses the folder.
     """
-    if not where.database and not (where.data / DATABASE_NAME).exists():
+    if where.database:
+        refuse_empty(find_addresses(where.database, where.vault_database)[0])
+    elif not (where.data / DATABASE_NAME).exists():
         refuse_moved(where.data)
         raise SettingsError(
             f"there is no store in {where.data}; name the data folder of a server, or the database "

@@ -122,23 +122,24 @@ class Directory:
         return found
 
     def write_used(self, store: Store) -> None:
-        """Write down, within the writer's transaction, what was used since the last time."""
+        """Write down, within the writer's transaction, what was used since the last time.
+
+        What was ended or revoked since is passed over: saved again, it would be alive again.
+        """
         if self._seen:
             seen, self._seen = self._seen, {}
-            for digest, seen_at in list(seen.items()):
-                session = self._sessions.get(digest)
-                if session is not None:
-                    session = msgspec.structs.replace(session, seen_at=seen_at)
+            for stored in store.load_sessions():
+                if stored.digest in seen:
+                    session = msgspec.structs.replace(stored, seen_at=seen[stored.digest])
                     store.save_session(session)
-                    self._sessions[digest] = session
+                    self._sessions[session.digest] = session
         if self._used_tokens:
-            used, self._used_tokens = self._used_tokens, {}
-            for digest, used_at in list(used.items()):
-                token = self._tokens.get(digest)
-                if token is not None:
-                    token = msgspec.structs.replace(token, used_at=used_at)
+            hours, self._used_tokens = self._used_tokens, {}
+            for kept in store.load_tokens():
+                if kept.digest in hours:
+                    token = msgspec.structs.replace(kept, used_at=hours[kept.digest])
                     store.save_token(token)
-                    self._tokens[digest] = token
+                    self._tokens[token.digest] = token
         if self.keys.used:
             used, self.keys.used = self.keys.used, {}
             note_used(store, list(used.items()))

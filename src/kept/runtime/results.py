@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeAlias
 
 from kept.core.message import Message, SendResult
-from kept.errors import KeptError, OutdatedError, StoreError
+from kept.errors import KeptError, OutdatedError, OverloadedError, StoreError
 from kept.flows import deliver
 from kept.flows.engine import Engine
 
@@ -35,7 +35,7 @@ class Results:
         def keep(future: "Future[None]") -> None:
             # What failed by a bug would fail again, and keep everything else from being committed.
             if not future.cancelled() and isinstance(
-                future.exception(), StoreError | OutdatedError
+                future.exception(), StoreError | OutdatedError | OverloadedError
             ):
                 self._waiting.append((message, result))
 

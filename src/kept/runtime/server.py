@@ -81,6 +81,8 @@ class Runtime:
         self.directory = Directory(
             idle=staff.session_idle_minutes * MINUTE, whole=staff.session_hours * HOUR
         )
+        self._has_access_changed = False
+        """Whether the directory is behind what the last transactions made durable."""
         self.also_takes_up: list[Callable[[Store], None]] = []
         """What else is told, within a transaction, when what all nodes must know changed."""
         self.writer = self._make_writer()
@@ -219,6 +221,8 @@ class Runtime:
 
         def bring_up(engine: Engine, now: int) -> int:
             open_log(engine, now)
+            # Opened anew: what was committed last may not have been taken up yet.
+            self.directory.load(engine.store)
             recover(engine, now, is_start=not self._was_open)
             return now
 
@@ -306,13 +310,19 @@ class Runtime:
         """Run a job that changes who may ask, and take it up once it is durable."""
 
         def change(engine: Engine, now: int) -> T:
+            # The caller may go away, or be refused below; the writer takes it up in any case.
+            self._has_access_changed = True
             engine.store.change_control()
             return job(engine, now)
 
         changed = await self.ask(change)
         # A job of its own: what is not durable is not in force.
-        await self.ask(lambda engine, now: self.directory.load(engine.store))
+        await self.ask(lambda engine, now: self._take_up_access(engine.store))
         return changed
+
+    def _take_up_access(self, store: Store) -> None:
+        self.directory.load(store)
+        self._has_access_changed = False
 
     def named_secrets(self) -> dict[str, list[str]]:
         """Return source -> hashes of the keys and secrets that the brand folder names for it."""
@@ -355,6 +365,8 @@ class Runtime:
         for message, outgoing in begun:
             self.senders.send(message, outgoing, now, until=until)
         self.tools.send_begun()
+        if self._has_access_changed:
+            self._take_up_access(engine.store)
 
 
 def _link_secret(engine: Engine, now: int) -> bytes:

@@ -195,6 +195,7 @@ STORE: Final[tuple[Table, ...]] = (
         texts=frozenset({1, 3, 7}),
         sealed=_of_part("message", body=8, record_id=1),
     ),
+    _table("ended", "ended_id part_id message_id", "ended_id", texts=frozenset({2})),
     _table(
         "decisions",
         "part_id decision_id decided_at placement trace",
@@ -286,6 +287,7 @@ NUMBERS: Final[Mapping[Place, tuple[str, ...]]] = {
         "quarantine_ids",
         "held_ids",
         "brand_rows",
+        "ended_ids",
     ),
     "keys": ("guard_numbers",),
 }

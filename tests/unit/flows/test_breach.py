@@ -11,7 +11,7 @@ from kept.core.compile import compile_brand
 from kept.core.event import Event, Identifier
 from kept.core.touchpoint_item import WireItem
 from kept.core.values import DAY, HOUR, MINUTE, SECOND
-from kept.errors import ConflictError, InputError, NotFoundError
+from kept.errors import ConflictError, ContendedError, InputError, NotFoundError
 from kept.flows import deliver, search_breach
 from kept.flows.ask import ContactQuestion, Question
 from kept.flows.breach import (
@@ -28,8 +28,10 @@ from kept.flows.pull import pull_inbox
 from kept.flows.quarantine import replay
 from kept.flows.show_breach import draft_notices, read_affected, say_what_we_did, show_breach
 from kept.flows.stage import Stage
+from kept.flows.together import together
 from kept.runtime.folder import read_folder
 from kept.stores.memory import MemoryStore
+from tests.memory_shared import Shared
 from tests.tree import ROOT
 
 NOON = 1_772_452_800_000_000
@@ -292,3 +294,29 @@ def test_what_a_member_of_staff_looked_at_is_in_the_audit(stage: Stage) -> None:
     assert set(found) == {"sofia"}
     with pytest.raises(NotFoundError):
         declare(stage, kind="staff", name="nobody")
+
+
+def test_what_was_done_is_said_while_no_other_node_searches(ferrowen: Bundle) -> None:
+    """Both keep the whole breach: whoever came last would undo what the other kept."""
+    shared = Shared()
+    stage = Stage(ferrowen, shared.connect(), now=NOON, shadow=False)
+    other = Stage(ferrowen, shared.connect(), now=NOON, shadow=False)
+    with stage.transaction():
+        number = declare_breach(
+            stage.engine,
+            Compromised(kind="source", name="call_centre", since=NOON, because="found"),
+            declared_keys={},
+            actor="officer",
+            now=NOON,
+        )
+    told = {"en": "We have changed the key."}
+    with together(stage.engine, lambda _: NOON):
+        assert stage.store.try_duty("breaches")
+        with (
+            pytest.raises(ContendedError, match="at work on a breach"),
+            together(other.engine, lambda _: NOON),
+        ):
+            say_what_we_did(other.engine, number, told)
+    with other.transaction():
+        say_what_we_did(other.engine, number, told)
+        assert load_breach(other.store, number)[1].what_we_did == told

@@ -12,7 +12,7 @@ from kept.core.fold.fold import decode_state, encode_state, fold_event
 from kept.core.state import State
 from kept.core.touchpoint_item import Rejected, WireItem
 from kept.core.values import SECOND
-from kept.errors import OutdatedError
+from kept.errors import ConflictError, ContendedError, OutdatedError
 from kept.flows import prepare_brand
 from kept.flows.duties import KEPT_FOR, drop_duty, hold_duty
 from kept.flows.engine import Engine
@@ -25,9 +25,10 @@ from kept.flows.prepare_brand import (
     prepare_more,
     take_first,
 )
+from kept.flows.quarantine import drop, replay
 from kept.flows.sources import load_heard, save_heard
 from kept.flows.take_brand import choose_slots, load_known_slots
-from kept.flows.together import do_together
+from kept.flows.together import do_together, together
 from kept.ports import Store
 from tests.memory_shared import Shared
 from tests.scenario.larkmead import LARKMEAD
@@ -339,3 +340,29 @@ def test_what_a_gone_node_had_heard_is_kept_and_it_is_taken_out() -> None:
     assert [node.node_id for node in other.store.list_nodes()] == [other.node_id]
     assert nodes.do(other, lambda engine, now: load_heard(engine))["shop"] == NOW  # type: ignore[index]
     assert [alert["code"] for alert in other.noted.alerts] == ["node_gone"]
+
+
+def test_what_is_quarantined_is_dropped_or_replayed_by_one_node_alone() -> None:
+    """What one drops is not taken by another, which saw it held."""
+    nodes = Nodes(2)
+    one, other = nodes.all
+
+    def set_apart(engine: Engine, now: int) -> int:
+        return engine.store.quarantine(
+            source="shop", received_at=now, code="a.code", detail="", payload=b"{}"
+        )
+
+    def take(engine: Engine, now: int) -> object:
+        return replay(engine, quarantine_id, [], actor="olga", now=now)
+
+    quarantine_id = nodes.do(one, set_apart)
+    assert isinstance(quarantine_id, int)
+    with together(one, lambda _: nodes.now) as now:
+        drop(one, quarantine_id, actor="otto", now=now)
+        with (
+            pytest.raises(ContendedError, match="at work on what was quarantined"),
+            together(other, lambda _: nodes.now) as meanwhile,
+        ):
+            take(other, meanwhile)
+    with pytest.raises(ConflictError, match="was dropped already"):
+        nodes.do(other, take)

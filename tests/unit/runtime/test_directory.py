@@ -110,6 +110,24 @@ def test_a_token_ends_and_stays_in_its_networks_and_its_use_is_noted(store: Memo
     assert kept.used_at == NOW + HOUR
 
 
+def test_what_was_ended_since_it_was_used_stays_ended(store: MemoryStore) -> None:
+    """A copy of a cookie is worth nothing after signing out, nor a token once it is revoked."""
+    token = ApiToken(
+        digest=hash_key("token"), name="tool", scopes=("status",), made_at=NOW, made_by="admin"
+    )
+    with store.transaction():
+        store.save_token(token)
+    directory = directory_of(store)
+    assert directory.find_session("cookie", now=NOW + MINUTE) is not None
+    assert directory.find_token("token", now=NOW + HOUR, address="127.0.0.1") is not None
+    with store.transaction():
+        store.drop_sessions([hash_key("cookie")])
+        store.drop_tokens([hash_key("token")])
+        directory.write_used(store)
+    assert store.load_sessions() == []
+    assert store.load_tokens() == []
+
+
 def test_the_use_of_a_key_is_written_down_and_a_revoked_one_stays_revoked(
     store: MemoryStore,
 ) -> None:

@@ -6,20 +6,26 @@ from typing import Any
 import pytest
 
 from kept.core.message import Accepted
-from kept.errors import StoreError
+from kept.errors import KeptError, OutdatedError, OverloadedError, StoreError
 from kept.flows.stage import Stage
 from kept.runtime.results import Results
 from kept.stores.memory import MemoryStore
 from tests.scenario.larkmead import compile_larkmead
 from tests.unit.flows.test_guarantees import NOON, bill, introduce
 
+REOPENED = StoreError("the store is opened anew")
+BUSY = OverloadedError("other nodes are busy with the same", retry_after_seconds=1)
+OTHER_BRAND = OutdatedError("this node cannot work by the brand that is in force")
 
+
+@pytest.mark.parametrize("error", [REOPENED, BUSY, OTHER_BRAND], ids=lambda error: error.code)
 @pytest.mark.parametrize("how", ["refused at once", "refused later"])
-def test_a_result_that_could_not_be_noted_is_noted_once_the_store_is_well(how: str) -> None:
+def test_a_result_that_could_not_be_noted_is_noted_once_the_store_is_well(
+    how: str, error: KeptError
+) -> None:
     """G4: also where the transaction that notes it fails in its turn."""
 
     def submit(job: Any) -> "Future[None]":
-        error = StoreError("the store is opened anew")
         if how == "refused at once":
             raise error
         future: Future[None] = Future()

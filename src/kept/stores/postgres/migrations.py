@@ -74,18 +74,28 @@ def check_version(wire: Wire, folder: str) -> None:
     Raises:
         SettingsError: it is to be read, and is not there or of another version.
     """
-    _check_server(wire)
     known = list_migrations(folder)[-1].version
-    version = _read_version(wire, newest=known)
-    if not version:
-        raise SettingsError(
-            f"{wire.address.place} holds nothing of Kept's; name the database that the nodes share"
-        )
+    version = check_present(wire, folder)
     if version < known:
         raise SettingsError(
             f"{wire.address.place} has schema version {version}, and this program reads {known}; "
             "let a server of this version start on it once"
         )
+
+
+def check_present(wire: Wire, folder: str) -> int:
+    """Return the version of a schema, which may be an older one; nothing is made.
+
+    Raises:
+        SettingsError: the database is not one of Kept's.
+    """
+    _check_server(wire)
+    version = _read_version(wire, newest=list_migrations(folder)[-1].version)
+    if not version:
+        raise SettingsError(
+            f"{wire.address.place} holds nothing of Kept's; name the database that the nodes share"
+        )
+    return version
 
 
 def _check_server(wire: Wire) -> None:

@@ -5,8 +5,22 @@ from kept.ports import RESTORED_SETTING, Store
 from kept.stores.moving import NUMBERS
 from kept.stores.postgres.address import Address
 from kept.stores.postgres.driver import Wire
+from kept.stores.postgres.migrations import check_present
 from kept.stores.postgres.vault_database import VaultDatabase
 from kept.stores.queries import load_queries
+
+
+def refuse_empty(address: Address) -> None:
+    """Refuse a database that holds no store, before one is made there.
+
+    Raises:
+        SettingsError: it is another one, or nothing was restored into it yet.
+    """
+    wire = Wire(address, {})
+    try:
+        check_present(wire, "migrations")
+    finally:
+        wire.close()
 
 
 def note_restored(

@@ -22,6 +22,10 @@ SELECT pg_try_advisory_lock(1264939124, 10);
 -- Let a sequence go on behind the numbers that were given out before.
 SELECT setval($1::text::regclass, $2);
 
+-- forget_unnumbered --
+-- Forget which messages ended as they were written here: their numbers are carried over.
+DELETE FROM ended WHERE ended_id IS NULL;
+
 -- find_anything --
 -- Return whether a store is here already.
 SELECT EXISTS (SELECT FROM customers)
@@ -117,6 +121,11 @@ WHERE customer_id > $1 ORDER BY customer_id LIMIT $2;
 SELECT part_id, message_id, state, channel, queued_at, due_at, leased_until, provider_id,
     body FROM messages
 WHERE message_id > $1 ORDER BY message_id LIMIT $2;
+
+-- ended --
+-- Return in which order messages ended, after a number.
+SELECT ended_id, part_id, message_id FROM ended
+WHERE ended_id > $1 ORDER BY ended_id LIMIT $2;
 
 -- decisions --
 -- Return decisions after one.

@@ -68,6 +68,12 @@ SELECT part_id, message_id, state, channel, queued_at, due_at, leased_until, pro
 FROM messages
 WHERE message_id > ?1 ORDER BY message_id LIMIT ?2;
 
+-- ended --
+-- Return in which order messages ended, after a number; what is gone is left out.
+SELECT ended_id, part_id, message_id
+FROM ended JOIN messages USING (message_row)
+WHERE ended_id > ?1 ORDER BY ended_id LIMIT ?2;
+
 -- decisions --
 -- Return decisions after one.
 SELECT part_id, decision_id, decided_at, placement, trace
@@ -239,7 +245,7 @@ SELECT EXISTS (
 
 -- read_last_numbers --
 -- Return the highest numbers that were given out: of events, decisions, notices, parts, entries of
--- the audit, quarantined events, held records, brands.
+-- the audit, quarantined events, held records, brands, messages that ended.
 SELECT max(coalesce((SELECT max(sequence) FROM events), 0),
         coalesce((SELECT value FROM marks WHERE name = 'states'), 0)),
     max(coalesce((SELECT max(decision_id) FROM decisions), 0),
@@ -250,4 +256,5 @@ SELECT max(coalesce((SELECT max(sequence) FROM events), 0),
     coalesce((SELECT max(entry_id) FROM audit), 0),
     coalesce((SELECT max(quarantine_id) FROM quarantine), 0),
     coalesce((SELECT max(held_id) FROM held_records), 0),
-    coalesce((SELECT max(brand_row) FROM brands), 0);
+    coalesce((SELECT max(brand_row) FROM brands), 0),
+    coalesce((SELECT max(ended_id) FROM ended), 0);
