@@ -48,6 +48,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     """How many attempts the provider failed, each of which makes the next one wait longer; one that
     the end of our own process cut short is none of them."""
     attempted_at: int = 0
+    to: str = ""
+    """The address that it left for last, whatever the customer's is meanwhile."""
     may_have_arrived: bool = False
     """Whether an attempt ended and nobody knows how: whatever comes of later ones, it may have arrived."""
     settled_at: int = 0

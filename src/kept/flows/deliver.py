@@ -192,6 +192,7 @@ def _note_end(engine: Engine, customer: Customer, now: int) -> None:
 def _leave(
     engine: Engine, customer: Customer, leaving: Message, outgoing: Outgoing, now: int
 ) -> tuple[Message, Outgoing] | None:
+    leaving = msgspec.structs.replace(leaving, to=outgoing.to)
     engine.save_message(customer, leaving)
     told = told_of(leaving) | ({"sets": leaving.sets} if leaving.sets else {})
     engine.append_own(customer, leaving.part_id, MESSAGE_LEAVING, told, now)
@@ -312,8 +313,9 @@ def settle_as(engine: Engine, message: Message, state: Any, outcome: str, now: i
 def close_address(
     engine: Engine, customer: Customer, message: Message, reason: str, now: int
 ) -> None:
-    """Note that an address takes no more messages."""
-    address = engine.address_of(customer, message.channel)
+    """Note that the address which a message left for takes no more messages."""
+    # The customer may have another by now; only what left before it was noted says no address.
+    address = message.to or engine.address_of(customer, message.channel)
     if address:
         closed = {"channel": message.channel, "address": address, "reason": reason}
         engine.append_own(customer, message.part_id, CHANNEL_CLOSED, closed, now)

@@ -1,0 +1,67 @@
+"""What becomes of a message once it has left, on the real flows and the brand of the scenarios."""
+
+from typing import Any
+
+import pytest
+
+from kept.core.event import Identifier
+from kept.core.touchpoint_item import WireItem
+from kept.core.values import DAY, HOUR, SECOND, format_instant
+from kept.flows.stage import Stage
+from kept.stores.memory import MemoryStore
+from tests.scenario.larkmead import compile_larkmead
+
+NOON = 1_772_452_800_000_000
+"""2026-03-02T12:00:00Z."""
+ANA = Identifier("user_id", "ana")
+
+
+@pytest.fixture
+def stage() -> Stage:
+    """Give a stage at noon on which Ana is known, with a slip in her address."""
+    stage = Stage(compile_larkmead(), MemoryStore(), now=NOON, shadow=False)
+    tell(stage, "Identified", traits={"email": "ana@gmial.example", "zone": "Europe/Lisbon"})
+    return stage
+
+
+def tell(stage: Stage, event: str, *, source: str = "shop", **details: Any) -> None:
+    """Let a touchpoint say one thing about Ana, a second later."""
+    stage.now += SECOND
+    kind = {"Identified": "identify"}.get(event, "track")
+    item = WireItem(
+        type=kind,
+        event=event if kind == "track" else None,
+        user_id="ana",
+        timestamp=stage.now / SECOND,
+        **details,
+    )
+    stage.signal(item, source=source, body={})
+
+
+def bill(stage: Stage, bill_id: str) -> None:
+    """Issue a bill that fell due two days ago."""
+    due = format_instant(stage.now - 2 * DAY)
+    told = {"bill_id": bill_id, "amount": 40, "due_at": due}
+    tell(stage, "Bill Issued", source="billing", properties=told)
+
+
+def closed(stage: Stage) -> set[str]:
+    """Return Ana's addresses that take no more messages."""
+    ana = stage.find(ANA)
+    assert ana is not None
+    return set(ana.total(stage.engine.plan).closed_addresses)
+
+
+@pytest.mark.parametrize("outcome", ["bounced", "complained"])
+def test_a_late_bounce_closes_the_address_that_was_written_to(stage: Stage, outcome: str) -> None:
+    """The slip was mended while the mail was on its way; the good address goes on taking mail."""
+    bill(stage, "b1")
+    tell(stage, "Identified", traits={"email": "ana@gmail.example"})
+    stage.feed_back("bill_due", outcome, machine=False, hard=True)
+    assert closed(stage) == {"email|ana@gmial.example"}
+    stage.advance(stage.now + HOUR)
+    bill(stage, "b2")
+    assert [one.outgoing.to for one in stage.handed_over] == [
+        "ana@gmial.example",
+        "ana@gmail.example",
+    ]
