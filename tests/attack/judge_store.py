@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from tests.attack.book import Book, names_of
-from tests.attack.evidence import NOTE, PROMOTIONS, Arrived, Row, Violation
+from tests.attack.evidence import NOTE, PROMOTIONS, Arrived, Change, Row, Violation
 from tests.attack.judge_logs import LOG_JUDGES
 
 ENDED: Final = frozenset({"delivered", "failed", "unknown", "withdrawn", "expired"})
@@ -76,16 +76,22 @@ def judge_forgotten(book: Book) -> Iterator[Violation]:
 
 def judge_messages(book: Book) -> Iterator[Violation]:
     """G4: each message ended in one recorded state, and that is what its provider's log says."""
+    kills = [one for one in book.run.changes if one.what == "kill"]
     arrived: dict[str, list[Arrived]] = defaultdict(list)
     for one in book.run.arrived:
         arrived[one.key].append(one)
     for row in book.stored.messages:
         ones = next((arrived[name] for name in names_of(row.message_id) if name in arrived), [])
-        for what in _judge_row(row, ones):
+        for what in _judge_row(row, ones, kills):
             yield Violation("G4", "messages", what)
 
 
-def _judge_row(row: Row, arrived: list[Arrived]) -> Iterator[str]:
+def _is_unheard(one: Arrived, kills: list[Change]) -> bool:
+    """Return whether whoever asked may have been killed before the answer came."""
+    return any(kill.began_at <= one.at and one.begun_at <= kill.ended_at for kill in kills)
+
+
+def _judge_row(row: Row, arrived: list[Arrived], kills: list[Change]) -> Iterator[str]:
     taken = [one for one in arrived if one.taken]
     if row.action == NOTE and row.state not in ENDED:
         yield f"{row.message_id} never ended and is {row.state}"
@@ -96,7 +102,7 @@ def _judge_row(row: Row, arrived: list[Arrived]) -> Iterator[str]:
         yield f"{row.message_id} is {row.state}, and nobody knows why"
     if row.state == "delivered" and not taken:
         yield f"{row.message_id} is called delivered and no provider took it"
-    if row.state == "failed" and any(one.answered for one in taken):
+    if row.state == "failed" and any(one.answered and not _is_unheard(one, kills) for one in taken):
         yield f"{row.message_id} is called failed and a provider took it"
     if not row.attempt_count and arrived:
         yield f"{row.message_id} never left by the store, and arrived"

@@ -15,6 +15,7 @@ from tests.attack.evidence import (
     Asked,
     Brake,
     Case,
+    Change,
     Erasure,
     Row,
     Run,
@@ -293,6 +294,15 @@ def test_a_state_that_is_not_the_end_or_not_true_is_seen(
     """G4: it must have ended, with a reason if badly, and as its provider's log has it."""
     stored = Stored(messages=[row(note(1), **changes)])
     assert found(Run(arrived=[note(1)] * arrivals), stored) == [("G4", "messages")]
+
+
+def test_what_a_killed_process_could_not_hear_is_not_held_against_it() -> None:
+    """G4: the provider took the first attempt and refused the second, and only of that one it was heard."""
+    stored = Stored(messages=[row(note(1), state="failed", has_reason=True)])
+    heard = Run(arrived=[note(1)])
+    killed = Change(what="kill", began_at=at(0.9), ended_at=at(1.4))
+    assert found(heard, stored) == [("G4", "messages")]
+    assert found(msgspec.structs.replace(heard, changes=[killed]), stored) == []
 
 
 def test_a_bill_of_which_nobody_was_told_is_seen() -> None:

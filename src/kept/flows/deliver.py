@@ -38,7 +38,7 @@ from kept.flows.breach_records import note_told
 from kept.flows.compose import Gap, compose
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine
-from kept.flows.react import find_wait, judge, note_settled, react, told_of, withdraw
+from kept.flows.react import find_wait, judge, let_wait, note_settled, react, told_of, withdraw
 
 RETRY_FIRST: Final = 30 * SECOND
 RETRY_LONGEST: Final = 60 * MINUTE
@@ -129,8 +129,7 @@ def begin(
         engine.save_message(customer, msgspec.structs.replace(message, due_at=now + MINUTE))
         return None
     if not isinstance(verdict, Chosen) and (waits_until := find_wait(message, verdict, now)):
-        waiting = msgspec.structs.replace(message, state="queued", due_at=waits_until)
-        engine.save_message(customer, waiting)
+        let_wait(engine, customer, message, waits_until, now)
         return None
     if not isinstance(verdict, Chosen):
         _take_back(engine, customer, message, verdict, now)

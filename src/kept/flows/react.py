@@ -67,7 +67,7 @@ def recheck(engine: Engine, customer: Customer, now: int) -> list[Message]:
         elif isinstance(verdict, BreachNoticeDue) and verdict.is_searching:
             continue
         elif waits_until := find_wait(message, verdict, now):
-            engine.save_message(customer, msgspec.structs.replace(message, due_at=waits_until))
+            let_wait(engine, customer, message, waits_until, now)
         else:
             withdraw(engine, customer, message, verdict, now)
             withdrawn.append(message)
@@ -80,10 +80,22 @@ def find_wait(message: Message, verdict: Reason, now: int) -> int:
     What was never tried is withdrawn and decided again. What may have arrived counts as said once it
     is withdrawn: had it not arrived, it would never be said.
     """
-    if not message.may_have_arrived or verdict.layer != "held":
-        # Those that a cap holds back would wait for one another: each occupies its slot.
+    if not message.may_have_arrived:
         return 0
-    return max(verdict.until, now + LOOK_AGAIN)
+    if verdict.layer == "held" or (verdict.layer == "pressure" and verdict.until > now):
+        return max(verdict.until, now + LOOK_AGAIN)
+    return 0
+
+
+def let_wait(engine: Engine, customer: Customer, message: Message, until: int, now: int) -> None:
+    """Let a message wait that may have arrived; its earlier attempt occupies a slot as of when it was made."""
+    contact = customer.total(engine.plan).contacts.get(message.message_id)
+    if contact is not None and not contact.settled_at:
+        # Those that a cap holds back would wait for one another: what is open occupies its slot until
+        # it ends, and what ended as long as the cap says.
+        note_settled(engine, customer, message, "unknown", now)
+    waiting = msgspec.structs.replace(message, state="queued", due_at=until)
+    engine.save_message(customer, waiting)
 
 
 def _due_again(message: Message, verdict: Chosen, now: int) -> int:

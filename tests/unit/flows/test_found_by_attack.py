@@ -193,6 +193,28 @@ def test_what_may_have_arrived_waits_for_a_brake_and_is_not_withdrawn(stage: Sta
     assert [one.message.message_id for one in stage.handed_over] == [waiting.message_id]
 
 
+def test_what_may_have_arrived_waits_for_a_cap_that_a_merge_has_filled(stage: Stage) -> None:
+    """G4: each occupies its slot no longer than the cap says, so that none waits for another for ever."""
+    due_at = format_instant(stage.now - 2 * DAY)
+    for user, provider in (("ana", "garbage"), ("bo", "up")):
+        introduce(stage, user)
+        stage.providers["email"] = provider
+        for number in range(2):
+            bill = {"bill_id": f"{user}{number}", "amount": 40, "due_at": due_at}
+            tell(stage, "Bill Issued", source="billing", user_id=user, properties=bill)
+    stage.providers["email"] = "down"
+    waiting = {one.message_id for one in stage.store.load_messages_in(["queued"], limit=9)}
+    assert len(waiting) == 2
+    pair = Identifier("user_id", "ana"), Identifier("user_id", "bo")
+    with stage.store.transaction():
+        merge(stage.engine, *pair, actor="test", now=stage.now)
+    stage.advance(stage.now + HOUR)
+    stage.providers["email"] = "up"
+    assert {one.message_id for one in stage.store.load_messages_in(["queued"], limit=9)} == waiting
+    stage.advance(stage.now + 2 * DAY)
+    assert waiting <= {one.message.message_id for one in stage.handed_over}
+
+
 def say(value: bool, at: int) -> Stamped:  # noqa: FBT001
     """Return a word of consent."""
     return Stamped(value, at, at, "shop")

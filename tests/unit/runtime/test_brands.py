@@ -205,7 +205,6 @@ def test_the_watcher_outlives_a_folder_that_is_replaced(
     if trouble == "a bug":
         monkeypatch.undo()
         monkeypatch.setattr(writer.brands, "reload", note)
-    write_folder(folder, MORE | {"contact.yaml": MORE["contact.yaml"] + "\n"})
     write_folder(folder, MORE)
     assert is_taken.wait(timeout=10)
     writer.brands.stop()
