@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any, Final
 
-from kept.core.consent import UNSUBSCRIBED
+from kept.core.consent import UNSUBSCRIBED, purpose_key
 from kept.core.event import (
     MESSAGE_BOUNCED,
     MESSAGE_CLICKED,
@@ -98,8 +98,18 @@ def unsubscribe(engine: Engine, told: Unsubscribe, now: int) -> bool:
         return False
     customer = engine.customers.home_of(parts[0])
     properties = {"entity": told.entity, "purpose": told.purpose, "channel": told.channel}
+    scope = purpose_key(told.entity, told.purpose, told.channel)
+    said = [
+        state.consents[scope].at for state in customer.states.values() if scope in state.consents
+    ]
     engine.append_own(
-        customer, told.part_id, UNSUBSCRIBED, properties | {"message_id": told.message_id}, now
+        customer,
+        told.part_id,
+        UNSUBSCRIBED,
+        properties | {"message_id": told.message_id},
+        now,
+        # A clock that is fast may have dated the opt-in ahead; this comes after what it takes back.
+        at=max([now, *(at + 1 for at in said)]),
     )
     react(engine, customer, now)
     engine.counts["unsubscribed", told.channel] += 1

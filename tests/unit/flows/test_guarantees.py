@@ -8,15 +8,18 @@ import pytest
 
 from kept.core.brand.load import load_brand
 from kept.core.compile import compile_brand
+from kept.core.consent import purpose_key
 from kept.core.event import Identifier
 from kept.core.explain import replays_alike
 from kept.core.message import Accepted, Unclear
 from kept.core.touchpoint_item import WireItem
-from kept.core.values import DAY, HOUR, SECOND, format_instant
+from kept.core.unsubscribe import Unsubscribe
+from kept.core.values import DAY, HOUR, MINUTE, SECOND, format_instant
 from kept.errors import InvalidBrandError
 from kept.flows import deliver
 from kept.flows.ask import Question
 from kept.flows.engine import Engine, decode_trace
+from kept.flows.learn import unsubscribe
 from kept.flows.recover import recover
 from kept.flows.regroup import merge, unmerge
 from kept.flows.stage import Stage
@@ -419,3 +422,18 @@ def test_more_evidence_of_what_is_known_does_not_undo_an_opt_in(stage: Stage) ->
         engine = reopened(stage)
         customer = engine.customers.get(ana.customer_id)
         assert customer.total(engine.plan).consents["p|shop|marketing|"].value is True
+
+
+def test_a_click_takes_back_an_opt_in_that_a_fast_clock_dated_ahead(stage: Stage) -> None:
+    """G1: "unsubscribed" is answered only if it is so, whatever the till's clock said."""
+    introduce(stage)
+    given = {"entity": "shop", "purpose": "marketing", "channel": "email"}
+    tell(stage, "Consent Given", properties=given, at=stage.now + 4 * MINUTE)
+    customer = stage.find(Identifier("user_id", "ana"))
+    assert customer is not None
+    scope = purpose_key("shop", "marketing", "email")
+    assert customer.total(stage.engine.plan).consents[scope].value is True
+    told = Unsubscribe(part_id=customer.own_part, message_id="m1", **given)
+    with stage.store.transaction():
+        assert unsubscribe(stage.engine, told, stage.now + MINUTE)
+    assert customer.total(stage.engine.plan).consents[scope].value is False
