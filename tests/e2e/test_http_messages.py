@@ -183,6 +183,23 @@ def test_a_pass_opens_one_inbox_for_a_page(kept_server: Served) -> None:
     assert kept_server.inbox(user) == []
 
 
+def test_a_pass_stays_with_whom_it_names_when_two_people_are_told_apart(
+    kept_server: Served,
+) -> None:
+    """They were taken for one when it was given; it opens nobody else's inbox."""
+    first, item = offered(kept_server)
+    second, other = offered(kept_server)
+    pair = {"one": f"user_id:{first}", "other": f"user_id:{second}"}
+    kept_server.ok(kept_server.admin("POST", "/customers/merge", pair))
+    body = {"identifier": f"user_id:{second}"}
+    answer = kept_server.http.post("/v1/inbox/passes", json=body, headers=bearer(SHOP_KEY))
+    page = bearer(kept_server.ok(answer)["inbox_pass"])
+    kept_server.ok(kept_server.admin("POST", "/customers/unmerge", pair))
+    shown = kept_server.ok(kept_server.http.get("/v1/inbox", headers=page))["items"]
+    assert [one["message_id"] for one in shown] == [other["message_id"]]
+    assert item["message_id"] != other["message_id"]
+
+
 @pytest.mark.parametrize("forged", ["p1.abc.def", "p1..", "x" * 500, "p2.kqZwYXNz.aaaa"])
 def test_a_forged_pass_opens_nothing(kept_server: Served, forged: str) -> None:
     """Only what we signed counts, and only for its time."""

@@ -100,7 +100,7 @@ async def grant_pass(call: Call) -> PassGranted:
 
     def job(engine: Engine, now: int) -> int:
         customer = _proven(engine, wanted.identifier, call.caller.source)
-        return min(part.part_id for part in customer.parts.values() if not part.claimed)
+        return _named_part(engine, customer, wanted.identifier, call.caller.source)
 
     source = call.caller.source
     find_pulled(call.front.runtime.bundle, source, INBOX)
@@ -165,6 +165,18 @@ def _proven(engine: Engine, identifier: str, source: str) -> Customer:
             f"by this {wanted.namespace}"
         )
     return customer
+
+
+def _named_part(engine: Engine, customer: Customer, identifier: str, source: str) -> int:
+    """Return the part that a server named: should its customer be two people, it stays that one's."""
+    wanted = parse_identifier(identifier)
+    touchpoint = engine.bundle.touchpoints[source]
+    named = set(touchpoint.name_identifiers({wanted.namespace: wanted.value}))
+    return next(
+        part.part_id
+        for part in customer.parts.values()
+        if not part.claimed and part.identifier in named
+    )
 
 
 ENDPOINTS: Final = (
