@@ -16,6 +16,7 @@ from kept.core.event import OFFER_DECLINED
 from kept.core.explain import describe_outcome
 from kept.core.feedback import Feedback
 from kept.core.message import Accepted, Message, Outgoing, Postponed, Refused, SendResult
+from kept.core.notices import breach_of
 from kept.core.reason import Reason
 from kept.core.unsubscribe import Unsubscribe
 from kept.core.values import format_instant
@@ -115,12 +116,23 @@ def _show_again(engine: Engine, customer: Customer, message_id: str, now: int) -
     message = engine.store.load_message(message_id)
     if message is None or now >= message.expires_at or message.mark in ("dismissed", "declined"):
         return None
+    if not _can_say(engine, message):
+        return None
     if message.promotional or is_restricted(customer.total(engine.plan).consents):
         verdict = look_again(engine, customer, message, now)
         if not isinstance(verdict, Chosen) and _takes_back(verdict):
             return None
     outgoing = compose(engine, customer, message, now)
     return _item(message, outgoing) if isinstance(outgoing, Outgoing) else None
+
+
+def _can_say(engine: Engine, message: Message) -> bool:
+    """Return whether the brand still knows a message's action, and the kind of what it is about."""
+    if message.action not in engine.bundle.policy.by_name:
+        return False
+    kind = message.about.partition("/")[0]
+    is_known = not kind or kind in engine.bundle.brand.facts.objects
+    return is_known or breach_of(message.about) > 0
 
 
 def _takes_back(reason: Reason) -> bool:

@@ -1,0 +1,102 @@
+"""The inbox and the call list, on the real flows and a brand that says bills and offers through them."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pytest
+
+from kept.core.brand.load import load_brand
+from kept.core.check import check_folder, errors_of
+from kept.core.compile import compile_brand
+from kept.core.event import Identifier
+from kept.core.touchpoint_item import WireItem
+from kept.core.values import DAY, SECOND, format_instant
+from kept.flows.engine import Engine
+from kept.flows.pull import pull_inbox
+from kept.flows.recover import recover
+from kept.flows.stage import Stage
+from kept.stores.memory import MemoryStore
+from tests.scenario.larkmead import LARKMEAD
+
+NOON = 1_772_452_800_000_000
+"""2026-03-02T12:00:00Z."""
+ANA = Identifier("user_id", "ana")
+BILL: Final = "actions/bill_due.yaml"
+CONSENT: Final = "consent.yaml"
+PULLED: Final = """channels:
+  inbox: {adapter: inbox, cost: 0.01 EUR}
+  calls: {adapter: call_list, cost: 1.00 EUR, address: phone}
+"""
+TEXTS: Final = LARKMEAD | {
+    CONSENT: LARKMEAD[CONSENT].replace("channels:\n", PULLED, 1),
+    BILL: LARKMEAD[BILL].replace("[email, sms]", "[inbox]"),
+}
+
+
+@pytest.fixture
+def stage() -> Stage:
+    """Give a stage at noon on which Ana is known."""
+    assert errors_of(check_folder(TEXTS)) == []
+    stage = Stage(compile_brand(load_brand(TEXTS)), MemoryStore(), now=NOON, shadow=False)
+    traits = {"email": "ana@example.com", "phone": "+351912345678", "zone": "Europe/Lisbon"}
+    tell(stage, "Identified", traits=traits)
+    return stage
+
+
+def tell(stage: Stage, event: str, *, source: str = "shop", **details: Any) -> None:
+    """Let a touchpoint say one thing about Ana, a second later."""
+    stage.now += SECOND
+    kind = {"Identified": "identify"}.get(event, "track")
+    item = WireItem(
+        type=kind,
+        event=event if kind == "track" else None,
+        user_id="ana",
+        timestamp=stage.now / SECOND,
+        **details,
+    )
+    stage.signal(item, source=source, body={})
+
+
+def reopened(stage: Stage, texts: Mapping[str, str]) -> Engine:
+    """Return another engine on the same store, as after a restart on another brand folder."""
+    engine = Engine(
+        stage.store,
+        compile_brand(load_brand(texts)),
+        secret=stage.engine.secret,
+        public_url="https://k.example",
+    )
+    with stage.store.transaction():
+        recover(engine, stage.now)
+    return engine
+
+
+def inbox(stage: Stage, engine: Engine) -> list[str]:
+    """Return the actions whose messages Ana's inbox shows."""
+    with stage.store.transaction():
+        ana = engine.customers.find_part(ANA, claimed=False)
+        assert ana is not None
+        customer = engine.customers.home_of(ana)
+        items = pull_inbox(engine, customer, stage.now, channels=["inbox"], source="shop")
+    return [item.action for item in items]
+
+
+def _rename_bill(text: str) -> str:
+    """Return a file of the brand that calls bills by another name."""
+    for before in ("  bill:\n", "about: bill\n", "exists(bill,"):
+        text = text.replace(before, before.replace("bill", "invoice"))
+    return text
+
+
+@pytest.mark.parametrize("gone", ["the action", "the kind of object"])
+def test_what_a_new_brand_folder_cannot_say_is_not_shown_any_more(stage: Stage, gone: str) -> None:
+    """Whose action or object was taken out of the folder goes from the inbox; the rest stays."""
+    due = format_instant(stage.now - 2 * DAY)
+    bill = {"bill_id": "b1", "amount": 40, "due_at": due}
+    tell(stage, "Bill Issued", source="billing", properties=bill)
+    assert inbox(stage, stage.engine) == ["bill_due"]
+    if gone == "the action":
+        texts = {file: text for file, text in TEXTS.items() if file != BILL}
+    else:
+        texts = {file: _rename_bill(text) for file, text in TEXTS.items()}
+    assert errors_of(check_folder(texts)) == []
+    assert inbox(stage, reopened(stage, texts)) == []
