@@ -324,10 +324,11 @@ def resume_interrupted(engine: Engine, now: int) -> None:
     """At start: what was leaving when the process died may or may not have left.
 
     Service messages are tried again under the same key. Promotions stay listed in flight until a
-    callback or time settles them; they are never handed over twice.
+    callback or time settles them; they are never handed over twice. So does what was pulled (a call
+    list), which has no lease: whoever fetched it outlives this process, and will say how it went.
     """
     for message in engine.store.load_messages_in(["leaving"], limit=1_000_000):
-        if not message.promotional:
+        if not message.promotional and message.leased_until:
             _try_again(engine, message, now)
 
 

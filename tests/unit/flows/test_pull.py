@@ -9,10 +9,11 @@ from kept.core.brand.load import load_brand
 from kept.core.check import check_folder, errors_of
 from kept.core.compile import compile_brand
 from kept.core.event import Identifier
-from kept.core.touchpoint_item import WireItem
+from kept.core.touchpoint_item import Rejected, WireItem
 from kept.core.values import DAY, SECOND, format_instant
 from kept.flows.engine import Engine
-from kept.flows.pull import pull_inbox
+from kept.flows.ingest import ingest
+from kept.flows.pull import next_call, pull_inbox, settle_call
 from kept.flows.recover import recover
 from kept.flows.stage import Stage
 from kept.stores.memory import MemoryStore
@@ -31,6 +32,7 @@ TEXTS: Final = LARKMEAD | {
     CONSENT: LARKMEAD[CONSENT].replace("channels:\n", PULLED, 1),
     BILL: LARKMEAD[BILL].replace("[email, sms]", "[inbox]"),
 }
+CALLED: Final = TEXTS | {BILL: LARKMEAD[BILL].replace("[email, sms]", "[calls]")}
 
 
 @pytest.fixture
@@ -100,3 +102,24 @@ def test_what_a_new_brand_folder_cannot_say_is_not_shown_any_more(stage: Stage, 
         texts = {file: _rename_bill(text) for file, text in TEXTS.items()}
     assert errors_of(check_folder(texts)) == []
     assert inbox(stage, reopened(stage, texts)) == []
+
+
+def test_a_call_that_was_handed_out_is_nobody_elses_after_a_restart(stage: Stage) -> None:
+    """The agent who has it talks to the customer meanwhile, and says how it went."""
+    engine = reopened(stage, CALLED)
+    due = format_instant(stage.now - 2 * DAY)
+    bill = {"bill_id": "b1", "amount": 40, "due_at": due}
+    item = WireItem(type="track", event="Bill Issued", user_id="ana", properties=bill)
+    event = engine.bundle.touchpoints["billing"].read(item, received_at=stage.now)
+    assert not isinstance(event, Rejected)
+    with stage.store.transaction():
+        ingest(engine, [event], [], source="billing", now=stage.now)
+        card = next_call(engine, stage.now, channels=["calls"], source="shop")
+    assert card is not None
+    engine = reopened(stage, CALLED)
+    with stage.store.transaction():
+        assert next_call(engine, stage.now, channels=["calls"], source="shop") is None
+        settle_call(engine, card.message_id, "do_not_call", channels=["calls"], now=stage.now)
+    settled = stage.store.load_message(card.message_id)
+    assert settled is not None
+    assert settled.state == "delivered"
