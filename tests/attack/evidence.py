@@ -15,6 +15,8 @@ TIP = "order_tip"
 NOTE = "bill_note"
 PROMOTIONS = frozenset({NEWS, TIP})
 COUNTER = "counter_tip"
+STOP = "stop"
+"""The change by which everything ends."""
 
 
 class Said(msgspec.Struct, frozen=True, gc=False):
@@ -146,6 +148,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     about: str
     state: str
+    queued_at: int
+    """When it was queued, on the clock of the evidence."""
     left_at: int
     """When its last attempt was committed, on the clock of the evidence; 0 if it never left."""
     attempt_count: int

@@ -4,8 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from tests.attack.book import Book, names_of
-from tests.attack.evidence import NOTE, PROMOTIONS, Arrived, Change, Row, Violation
+from tests.attack.book import SECOND, Book, names_of
+from tests.attack.evidence import NOTE, PROMOTIONS, STOP, Arrived, Change, Row, Violation
 from tests.attack.judge_logs import LOG_JUDGES
 
 ENDED: Final = frozenset({"delivered", "failed", "unknown", "withdrawn", "expired"})
@@ -81,9 +81,18 @@ def judge_messages(book: Book) -> Iterator[Violation]:
     for one in book.run.arrived:
         arrived[one.key].append(one)
     for row in book.stored.messages:
+        if _waits_at_the_end(row, book):
+            continue
         ones = next((arrived[name] for name in names_of(row.message_id) if name in arrived), [])
         for what in _judge_row(row, ones, kills):
             yield Violation("G4", "messages", what)
+
+
+def _waits_at_the_end(row: Row, book: Book) -> bool:
+    """Return whether a message came to be queued just when everything ended: the next start begins it."""
+    stopped = [one.began_at for one in book.run.changes if one.what == STOP]
+    is_new = row.state == "queued" and not row.attempt_count
+    return is_new and any(row.queued_at > at - SECOND for at in stopped)
 
 
 def _is_unheard(one: Arrived, kills: list[Change]) -> bool:
@@ -113,7 +122,8 @@ def judge_bills(book: Book) -> Iterator[Violation]:
     tried = {
         row.about
         for row in book.stored.messages
-        if row.action == NOTE and row.state in ("delivered", "failed", "unknown")
+        if row.action == NOTE
+        and (row.state in ("delivered", "failed", "unknown") or _waits_at_the_end(row, book))
     }
     tried |= {one.about for one in book.run.arrived if one.action == NOTE and one.taken}
     for said in book.run.said:

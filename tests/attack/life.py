@@ -18,7 +18,7 @@ from kept.settings import Settings
 from tests.attack.book import SECOND, Book, Slack
 from tests.attack.clients import Client, Where, merge_runs
 from tests.attack.cluster import Cluster, running_cluster
-from tests.attack.evidence import Brake, Change, Run, Violation
+from tests.attack.evidence import STOP, Brake, Change, Run, Violation
 from tests.attack.faults import CLOCKS_OFF_SECONDS, Fault, make_schedule
 from tests.attack.judge_store import judge
 from tests.attack.launcher import CLOCK, SABOTAGE
@@ -111,7 +111,10 @@ class Life:
                 client.start()
             self._watch()
             self._come_to_rest()
+            stopped_at = read_monotonic()
             self.site.stop_all()
+            stopped = Change(what=STOP, began_at=stopped_at, ended_at=read_monotonic())
+            self.changes.append(stopped)
         except BaseException:
             self.where.stopping.set()
             raise
@@ -248,7 +251,7 @@ class Life:
         found = judge(Book(run, stored, Slack()))
         if found:
             save_evidence(self.folder, run, stored)
-        operations = self._done() + len(self.changes)
+        operations = self._done() + sum(one.what != STOP for one in self.changes)
         return Result(
             life=self.name,
             operations=operations,
@@ -275,6 +278,8 @@ class Life:
             "decisions replayed": replayed,
         }
         for change in run.changes:
+            if change.what == STOP:
+                continue
             counts[f"faults: {change.what}"] = counts.get(f"faults: {change.what}", 0) + 1
         return counts
 

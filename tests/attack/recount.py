@@ -88,6 +88,7 @@ def _row(message: Message, *, wall_offset: int) -> Row:
         action=message.action,
         about=message.about.partition("/")[2],
         state=message.state,
+        queued_at=message.queued_at + wall_offset,
         left_at=message.attempted_at + wall_offset if message.attempted_at else 0,
         attempt_count=message.attempt_count,
         has_reason=message.reason is not None,

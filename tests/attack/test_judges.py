@@ -10,6 +10,7 @@ from tests.attack.evidence import (
     COUNTER,
     NEWS,
     NOTE,
+    STOP,
     TIP,
     Arrived,
     Asked,
@@ -54,6 +55,7 @@ def row(one: Arrived, **given: Any) -> Row:
         "action": one.action,
         "about": one.about,
         "state": "delivered",
+        "queued_at": one.begun_at - SECOND // 50,
         "left_at": one.begun_at - SECOND // 100,
         "attempt_count": 1,
         "has_reason": False,
@@ -294,6 +296,16 @@ def test_a_state_that_is_not_the_end_or_not_true_is_seen(
     """G4: it must have ended, with a reason if badly, and as its provider's log has it."""
     stored = Stored(messages=[row(note(1), **changes)])
     assert found(Run(arrived=[note(1)] * arrivals), stored) == [("G4", "messages")]
+
+
+def test_what_is_queued_just_when_everything_ends_need_not_end() -> None:
+    """G4: a server that stops begins no more hand-overs, and the next start does."""
+    waiting = row(note(5), state="queued", attempt_count=0, left_at=0, queued_at=at(4.5))
+    stopped = Change(what=STOP, began_at=at(5), ended_at=at(6))
+    assert found(Run(), Stored(messages=[waiting])) == [("G4", "messages")]
+    assert found(Run(changes=[stopped]), Stored(messages=[waiting])) == []
+    late = msgspec.structs.replace(stopped, began_at=at(9), ended_at=at(9))
+    assert found(Run(changes=[late]), Stored(messages=[waiting])) == [("G4", "messages")]
 
 
 def test_what_a_killed_process_could_not_hear_is_not_held_against_it() -> None:

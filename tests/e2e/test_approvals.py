@@ -148,7 +148,7 @@ def test_to_ask_for_one_approval_leaves_another_one_as_it_is(
     (one,) = waiting(ferrowen, user)
     number = one["approval"]
     ferrowen.served.ok(decide(ines, number, "approve"))
-    bill = {"bill_id": f"C-{user}", "amount": 20.0, "due_at": instant(-3)}
+    bill: dict[str, Any] = {"bill_id": f"C-{user}", "amount": 20.0, "due_at": instant(-3)}
     ferrowen.say("billing", "Bill Issued", user, **bill)
     (other,) = waiting(ferrowen, user)
     assert other["approval"] != number

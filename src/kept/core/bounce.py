@@ -35,6 +35,11 @@ def mail_id_of(idempotency_key: str) -> str:
     return hashlib.sha256(idempotency_key.encode()).hexdigest()[:32]
 
 
+def return_path_secret(link_secret: bytes) -> bytes:
+    """Return what signs return paths, made of the secret that signs links."""
+    return hmac.digest(link_secret, b"return path", "sha256")
+
+
 def make_return_path(mail_id: str, *, address: str, secret: bytes) -> str:
     """Return the return path of one message: `bounces+ID=SIGNATURE@DOMAIN`."""
     local, _, domain = address.partition("@")

@@ -26,9 +26,16 @@ OUTBOX: Final = "outbox"
 
 
 def build_channels(
-    bundle: Bundle, settings: Settings, *, files: FilesChannel, clock: Clock
+    bundle: Bundle, settings: Settings, *, files: FilesChannel, clock: Clock, secret: bytes
 ) -> dict[str, Channel]:
     """Return the adapters of the channels that send; inbox and call list are pulled.
+
+    Args:
+        bundle: the brand, which declares them.
+        settings: whether anything may leave this machine.
+        files: where messages are written as files.
+        clock: dates mail and signatures.
+        secret: signs return paths.
 
     Raises:
         SettingsError: with everything that is missing, not only the first.
@@ -47,7 +54,7 @@ def build_channels(
     missing: list[str] = []
     for name, channel in declared.items():
         try:
-            channels[name] = _build(channel, files, settings, clock=clock)
+            channels[name] = _build(channel, files, settings, clock=clock, secret=secret)
         except SettingsError as error:
             missing += [f"channel {name}: {line}" for line in str(error).splitlines()]
     if missing:
@@ -55,12 +62,14 @@ def build_channels(
     return channels
 
 
-def _build(channel: Declared, files: FilesChannel, settings: Settings, *, clock: Clock) -> Channel:
+def _build(
+    channel: Declared, files: FilesChannel, settings: Settings, *, clock: Clock, secret: bytes
+) -> Channel:
     if channel.adapter == "files":
         return files
     if channel.adapter == "smtp":
         told = _read_settings(channel, needed=("host",))
-        return _build_smtp(channel, told, clock=clock)
+        return _build_smtp(channel, told, clock=clock, secret=secret)
     told = _read_settings(channel, needed=("url", "secret"))
     return WebhookChannel(
         url=told["url"],
@@ -87,7 +96,9 @@ def _read_settings(channel: Declared, *, needed: Iterable[str]) -> dict[str, str
     return told
 
 
-def _build_smtp(channel: Declared, told: Mapping[str, str], *, clock: Clock) -> Channel:
+def _build_smtp(
+    channel: Declared, told: Mapping[str, str], *, clock: Clock, secret: bytes
+) -> Channel:
     security, port = told.get("security", "starttls"), told.get("port", "587")
     wrong: list[str] = []
     if security not in ("starttls", "tls", "none"):
@@ -110,6 +121,7 @@ def _build_smtp(channel: Declared, told: Mapping[str, str], *, clock: Clock) -> 
         clock=clock,
         timeout_seconds=limits.SEND_TIMEOUT_SECONDS,
         return_path=told.get("return_path", ""),
+        return_path_secret=secret if told.get("return_path") else b"",
         signer=signer,
     )
 

@@ -14,6 +14,7 @@ from kept import settings as limits
 from kept.analytics import ParquetHistory
 from kept.channels.files import FilesChannel
 from kept.clock import Clock, SharedClock, SystemClock, random_token, read_uptime
+from kept.core.bounce import return_path_secret
 from kept.core.bundle import Bundle
 from kept.core.keys import KeyRing, hash_key
 from kept.core.message import Message, Outgoing
@@ -268,7 +269,11 @@ class Runtime:
         notifiers: dict[str, Notifier] = {}
         try:
             channels = build_channels(
-                self.bundle, self.settings, files=self._files, clock=self.clock
+                self.bundle,
+                self.settings,
+                files=self._files,
+                clock=self.clock,
+                secret=return_path_secret(self.writer.engine.secret),
             )
         except SettingsError as error:
             wrong.append(str(error))

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from kept.clock import read_monotonic
-from kept.core.bounce import read_bounce
+from kept.core.bounce import read_bounce, return_path_secret
 from kept.core.feedback import CALLBACK_BYTES_MAX, Callback, Unreadable, parse_callback
 from kept.flows.engine import Engine
 from kept.flows.learn import learn
@@ -56,7 +56,12 @@ def _read(call: Call) -> Callback:
     content_type = call.request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != _MAIL:
         return parse_callback(call.raw, now=call.now)
-    feedback = read_bounce(call.raw)
+    runtime = call.front.runtime
+    channel = runtime.bundle.brand.consent.channels[call.text("channel")]
+    # Mail that was given a return path of its own is known by that alone: anybody can write a report.
+    is_signed = bool(channel.settings.get("return_path"))
+    secrets = [return_path_secret(runtime.link_secret)] if is_signed else []
+    feedback = read_bounce(call.raw, secrets=secrets)
     if feedback is not None:
         return Callback(feedback=(feedback,))
     return Callback(

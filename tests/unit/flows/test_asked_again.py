@@ -63,4 +63,5 @@ def test_what_a_tool_asked_again_is_played_as_it_was(stage: Stage) -> None:
     """G7: the record says which contact was asked about."""
     for _ in range(2):
         stage.ask_contact(msgspec.structs.replace(QUESTION, contact_id="c1"), source="shop")
+    assert isinstance(stage.store, MemoryStore)
     assert play_again(MemoryRecorded(stage.store), compile_larkmead()).differences == []
