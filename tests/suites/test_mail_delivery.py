@@ -1,6 +1,7 @@
 """Mail as a mailbox sees it: leaving with one click, forged names, dead addresses, a clean end."""
 
 import asyncio
+import shutil
 import signal
 from base64 import b64encode
 from collections.abc import Iterator
@@ -15,8 +16,10 @@ import httpx
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from kept.clock import SystemClock
+from kept.core.values import SECOND
 from tests.contract.servers import Mailroom, mail_server
-from tests.e2e.served import Served, new_id, serve
+from tests.e2e.served import Served, new_id, serve, sign_standard
 from tests.tree import ROOT
 
 MANY = 60
@@ -24,19 +27,20 @@ MANY = 60
 
 PIER = ROOT / "tests" / "crash" / "brand"
 KEY = "pier-key"
+SECRET = "whsec_" + b64encode(b"pier post" * 4).decode()
 OPTIONS = ("--deliver", "providers", "--allow-private-webhooks")
 
 
 @contextmanager
-def serve_pier(folder: Path, mail_port: int) -> Iterator[Served]:
+def serve_pier(folder: Path, mail_port: int, *, brand: Path = PIER) -> Iterator[Served]:
     """Serve a brand that writes a promotion for each order, by SMTP to a real mail server."""
     environment = {
         "PIER_SHOP_KEY": KEY,
         "PIER_MAIL_PORT": str(mail_port),
         "PIER_HOOK_URL": "http://127.0.0.1:9/",
-        "PIER_HOOK_SECRET": "whsec_" + b64encode(b"pier post" * 4).decode(),
+        "PIER_HOOK_SECRET": SECRET,
     }
-    with serve(folder, *OPTIONS, brand=PIER, environment=environment) as served:
+    with serve(folder, *OPTIONS, brand=brand, environment=environment) as served:
         yield served
 
 
@@ -184,6 +188,42 @@ def test_a_hard_bounce_closes_the_address(pier: Served, mailroom: Mailroom) -> N
     assert mail["To"].addresses[0].addr_spec == f"{other}@mail.example"
     assert customer(pier, user)["messages"] == []
     assert len(customer(pier, user)["contacts"]) == 1
+
+
+def test_a_report_counts_where_it_came_back_to_the_messages_own_return_path(
+    mailroom: Mailroom, tmp_path: Path
+) -> None:
+    """Anybody can write a report and guess what it is about; the return path nobody can."""
+    brand = tmp_path / "brand"
+    shutil.copytree(PIER, brand)
+    consent = brand / "consent.yaml"
+    told = consent.read_text().replace(
+        "security: none}",
+        'security: none, return_path: back@pier.example, feedback_secret: "env:PIER_HOOK_SECRET"}',
+    )
+    consent.write_text(told)
+    with mail_server(mailroom) as port, serve_pier(tmp_path, port, brand=brand) as pier:
+        user = welcome(pier)
+        order(pier, user)
+        (envelope,) = pier.wait_for(lambda: list(mailroom.mails))
+        (mail,) = mails(mailroom)
+        report = (
+            "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n"
+            "To: <{to}>\r\n\r\n"
+            "--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example\r\n\r\n"
+            "Final-Recipient: rfc822; x@mail.example\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n"
+            f"--b\r\nContent-Type: message/rfc822\r\n\r\nMessage-ID: {mail['Message-ID']}\r\n\r\n.\r\n--b--\r\n"
+        )
+        learnt = []
+        for to in ("back@pier.example", str(envelope.mail_from)):
+            body = report.format(to=to).encode()
+            headers = sign_standard(SECRET, body, at=SystemClock().now() // SECOND) | {
+                "content-type": "message/rfc822"
+            }
+            answer = pier.http.post("/v1/feedback/email", content=body, headers=headers)
+            learnt.append(pier.ok(answer)["learnt"])
+        assert learnt == [0, 1]
+        assert customer(pier, user)["closed"] == {"email": "bounced"}
 
 
 class SlowRoom(Mailroom):
