@@ -113,7 +113,7 @@ def check_memory(cap: CapRule, *, known_after: int, now: int) -> ContactsUnknown
 def last_contact_at(contacts: Sequence[Contact], *, kind: str, but_for: str = "") -> int:
     """Return when the customer was last contacted by an action of this kind, 0 if never.
 
-    `but_for` is the message that is decided again: it does not stand in its own way.
+    `but_for` is the message that is decided again, empty for none: it does not stand in its own way.
     """
     return max(
         (
@@ -121,7 +121,7 @@ def last_contact_at(contacts: Sequence[Contact], *, kind: str, but_for: str = ""
             for contact in contacts
             if contact.kind == kind
             and contact.outcome not in NEVER_ARRIVED
-            and contact.message_id != but_for
+            and (not but_for or contact.message_id != but_for)
         ),
         default=0,
     )
