@@ -1,15 +1,13 @@
 """What becomes of a message once it has left, on the real flows and the brand of the scenarios."""
 
-from typing import Any
-
 import pytest
 
 from kept.core.event import Identifier
-from kept.core.touchpoint_item import WireItem
-from kept.core.values import DAY, HOUR, SECOND, format_instant
+from kept.core.values import DAY, HOUR, format_instant
 from kept.flows.stage import Stage
 from kept.stores.memory import MemoryStore
 from tests.scenario.larkmead import compile_larkmead
+from tests.unit.flows.test_pull import tell
 
 NOON = 1_772_452_800_000_000
 """2026-03-02T12:00:00Z."""
@@ -22,20 +20,6 @@ def stage() -> Stage:
     stage = Stage(compile_larkmead(), MemoryStore(), now=NOON, shadow=False)
     tell(stage, "Identified", traits={"email": "ana@gmial.example", "zone": "Europe/Lisbon"})
     return stage
-
-
-def tell(stage: Stage, event: str, *, source: str = "shop", **details: Any) -> None:
-    """Let a touchpoint say one thing about Ana, a second later."""
-    stage.now += SECOND
-    kind = {"Identified": "identify"}.get(event, "track")
-    item = WireItem(
-        type=kind,
-        event=event if kind == "track" else None,
-        user_id="ana",
-        timestamp=stage.now / SECOND,
-        **details,
-    )
-    stage.signal(item, source=source, body={})
 
 
 def bill(stage: Stage, bill_id: str) -> None:
