@@ -21,6 +21,7 @@ from kept.flows.take_brand import choose_slots
 from kept.ports import Store
 from kept.runtime.folder import load_checked, read_folder
 from tests.attack.evidence import Row, Run, Stored
+from tests.slots import keep_only
 
 STATES: Final = (
     "queued", "leased", "leaving", "delivered", "failed", "unknown", "withdrawn", "expired",
@@ -125,14 +126,7 @@ def _torn_parts(store: Store, bundle: Bundle) -> Iterator[tuple[int, str]]:
                 yield row.part_id, f"event {stored.sequence} is not in it"
                 break
         else:
-            kept = decode_state(row.state)
-            # What a brand before counted stays where nobody reads it.
-            for each in (kept, state):
-                each.features = {
-                    slot: value
-                    for slot, value in each.features.items()
-                    if slot in bundle.fold_plan.by_fingerprint
-                }
+            kept = keep_only(decode_state(row.state), bundle.fold_plan.slots.values())
             if kept != state:
                 yield (
                     row.part_id,

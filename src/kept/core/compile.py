@@ -164,20 +164,23 @@ def _action_code(
 def _fact_plan(brand: model.Brand, order: Order, fold_plan: FoldPlan) -> FactPlan:
     of_features = _places_by_event(fold_plan.features[name].events for name in order.features)
     of_any = of_features.get("*", ())
+    trait_slots = {name: fold_plan.traits[name][0].slot for name in order.traits}
     return FactPlan(
         features=tuple(fold_plan.features[name] for name in order.features),
         traits=order.traits,
+        trait_slots=tuple(trait_slots.values()),
         object_kinds=order.kinds,
+        kind_slots=tuple(fold_plan.kinds[kind][0].slot for kind in order.kinds),
         object_fields=order.fields,
         object_events=tuple(tuple(kind.events) for kind in brand.facts.objects.values()),
         first_kind=len(order.names),
-        addresses=tuple(
-            (name, channel.address)
+        addresses={
+            name: (channel.address, trait_slots.get(channel.address, ""))
             for name, channel in brand.consent.channels.items()
             if channel.address
-        ),
-        zone_trait=brand.brand.zone,
-        region_trait=brand.brand.region,
+        },
+        zone_slot=trait_slots.get(brand.brand.zone, ""),
+        region_slot=trait_slots.get(brand.brand.region, ""),
         history=parse_duration(brand.brand.history),
         features_by_event={
             name: (*places, *of_any) for name, places in of_features.items() if name != "*"

@@ -14,7 +14,7 @@ import msgspec
 
 from kept.core.event import Event
 from kept.core.scopes import TRAIT_PREFIX
-from kept.core.state import Stamped, State
+from kept.core.state import Stamped, State, name_of_slot
 
 OVERRULED: Final = "kept_overruled"
 """The member of an event's context that lists the fields which are not taken from it."""
@@ -61,10 +61,11 @@ def overruled_in(event: Event) -> Collection[str]:
 
 def leave_out_rejected(state: State, rejected: Mapping[str, Stamped]) -> None:
     """Take rejected values out of a part's state: it may have told them before it was joined."""
-    for name, said in list(state.traits.items()):
-        if is_rejected(rejected, f"{TRAIT_PREFIX}{name}", said.value):
-            del state.traits[name]
-    for kind, objects in state.objects.items():
+    for slot, said in list(state.traits.items()):
+        if is_rejected(rejected, f"{TRAIT_PREFIX}{name_of_slot(slot)}", said.value):
+            del state.traits[slot]
+    for slot, objects in state.objects.items():
+        kind = name_of_slot(slot)
         for key, fields in objects.items():
             for field, said in list(fields.items()):
                 if is_rejected(rejected, object_field(kind, key, field), said.value):

@@ -40,17 +40,22 @@ class FactPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     features: tuple[FeaturePlan, ...]
     traits: tuple[str, ...]
+    trait_slots: tuple[str, ...]
+    """Where a state keeps each trait."""
     object_kinds: tuple[str, ...]
+    kind_slots: tuple[str, ...]
+    """Where a state keeps each kind of objects."""
     object_fields: tuple[tuple[str, ...], ...]
     """For each kind its fields; the first one is `key`."""
     object_events: tuple[tuple[str, ...], ...]
     """For each kind the events that change its objects."""
     first_kind: int
     """The index of the first kind of object, after all facts."""
-    addresses: tuple[tuple[str, str], ...]
-    """(channel, name of the trait or namespace that holds its address)."""
-    zone_trait: str
-    region_trait: str
+    addresses: dict[str, tuple[str, str]]
+    """Channel -> the trait or namespace that holds its address, and the slot of the trait."""
+    zone_slot: str
+    """Where a state keeps the trait that is the customer's time zone; empty where none is."""
+    region_slot: str
     history: int
     """How far back anything is known (µs): what was forgotten and is older is no loss."""
     features_by_event: dict[str, tuple[int, ...]]
@@ -191,10 +196,10 @@ class View:
         person = self._person
         if person is None or self._is_retold:
             before = person
-            zone = _text_trait(state, plan.zone_trait)
+            zone = _text_in(state, plan.zone_slot)
             person = self._person = Person(
                 zone if zone is not None and find_zone(zone) is not None else None,
-                _text_trait(state, plan.region_trait),
+                _text_in(state, plan.region_slot),
                 _read_addresses(plan, state, identifiers),
             )
             self._is_retold = False
@@ -249,10 +254,7 @@ class View:
         for index in self._changed:
             read: Any
             if index >= feature_count:
-                read, change = (
-                    _read_trait(plan.traits[index - feature_count], state, self._hidden),
-                    NEVER,
-                )
+                read, change = _read_trait(plan, index - feature_count, state, self._hidden), NEVER
             else:
                 feature = plan.features[index]
                 slot = None if feature.name in self._hidden else slots.get(feature.fingerprint)
@@ -281,7 +283,8 @@ class View:
         self._objects = list(self._objects)
         for place in self._kinds:
             kind, fields = plan.object_kinds[place], plan.object_fields[place]
-            rows = _read_kind(kind, state.objects.get(kind), fields, self._hidden)
+            found = state.objects.get(plan.kind_slots[place])
+            rows = _read_kind(kind, found, fields, self._hidden)
             if rows != self._objects[place]:
                 self._objects[place] = rows
                 self._note_turned(1 << (plan.first_kind + place))
@@ -381,19 +384,23 @@ def _read_values(
             unknown.append(index)
             value = None
         values.append(value)  # type: ignore[arg-type]
-    values += [_read_trait(name, state, hidden) for name in plan.traits]
+    values += [_read_trait(plan, place, state, hidden) for place in range(len(plan.traits))]
     return values
 
 
-def _read_trait(name: str, state: State, hidden: frozenset[str]) -> Value:
-    told = None if hidden and f"{TRAIT_PREFIX}{name}" in hidden else state.traits.get(name)
+def _read_trait(plan: FactPlan, place: int, state: State, hidden: frozenset[str]) -> Value:
+    if hidden and f"{TRAIT_PREFIX}{plan.traits[place]}" in hidden:
+        return None
+    told = state.traits.get(plan.trait_slots[place])
     return None if told is None else told.value
 
 
 def _read_objects(plan: FactPlan, state: State, hidden: frozenset[str]) -> Rows:
     return [
-        _read_kind(kind, state.objects.get(kind), fields, hidden)
-        for kind, fields in zip(plan.object_kinds, plan.object_fields, strict=True)
+        _read_kind(kind, state.objects.get(slot), fields, hidden)
+        for kind, slot, fields in zip(
+            plan.object_kinds, plan.kind_slots, plan.object_fields, strict=True
+        )
     ]
 
 
@@ -422,26 +429,28 @@ def _forgotten_kinds(plan: FactPlan, state: State, now: int) -> list[int]:
         return []
     return [
         index
-        for index, kind in enumerate(plan.object_kinds, start=plan.first_kind)
-        if kind in forgotten and now < forgotten[kind] + plan.history
+        for index, slot in enumerate(plan.kind_slots, start=plan.first_kind)
+        if slot in forgotten and now < forgotten[slot] + plan.history
     ]
 
 
-def _text_trait(state: State, name: str) -> str | None:
-    told = state.traits.get(name) if name else None
+def _text_in(state: State, slot: str) -> str | None:
+    told = state.traits.get(slot) if slot else None
     return told.value if told is not None and isinstance(told.value, str) else None
 
 
-def find_address(name: str, state: State, identifiers: Mapping[str, str]) -> str | None:
+def find_address(
+    plan: FactPlan, channel: str, state: State, identifiers: Mapping[str, str]
+) -> str | None:
     """Return a channel's address: what the customer told last, else what a source vouched for."""
-    told = _text_trait(state, name)
-    return told or identifiers.get(name)
+    name, slot = plan.addresses.get(channel, ("", ""))
+    return _text_in(state, slot) or identifiers.get(name)
 
 
 def _read_addresses(plan: FactPlan, state: State, identifiers: Mapping[str, str]) -> dict[str, str]:
     addresses: dict[str, str] = {}
-    for channel, name in plan.addresses:
-        address = find_address(name, state, identifiers)
+    for channel in plan.addresses:
+        address = find_address(plan, channel, state, identifiers)
         if address:
             is_closed = f"{channel}|{address}" in state.closed_addresses
             addresses[channel] = "closed" if is_closed else "ok"
@@ -467,7 +476,8 @@ def _find_slides(plan: FactPlan, state: State, now: int) -> list[int]:
 
 def _known_again(plan: FactPlan, state: State, now: int) -> list[int]:
     """Return when what was forgotten of objects is too old to count, and the rest is known again."""
-    known_at = (at + plan.history for at in state.forgotten_objects.values())
+    forgotten = state.forgotten_objects
+    known_at = (forgotten[slot] + plan.history for slot in plan.kind_slots if slot in forgotten)
     return [at for at in known_at if at > now]
 
 

@@ -19,6 +19,15 @@ SAID: Final = "said"
 """Stands there once so much was said that it is not known any more what was."""
 
 
+SLOT_MARK: Final = "@"
+"""Stands between a name and the rest in a slot that has not just the name of what it keeps."""
+
+
+def name_of_slot(slot: str) -> str:
+    """Return the name of the trait or kind of objects that a slot keeps."""
+    return slot.partition(SLOT_MARK)[0]
+
+
 class Stamped(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A value with the event time (µs) and event key that decide which of two is the later."""
 
@@ -62,8 +71,9 @@ class State(msgspec.Struct, array_like=True, gc=False):
     features: dict[str, Any] = msgspec.field(default_factory=dict)
     """Feature's fingerprint -> its slot, in the form that its aggregate defines."""
     traits: dict[str, Stamped] = msgspec.field(default_factory=dict)
+    """Slot of a trait -> value; which slot a brand reads is in its fold plan (see `fold.told`)."""
     objects: dict[str, dict[str, dict[str, Stamped]]] = msgspec.field(default_factory=dict)
-    """Kind -> key -> field -> value."""
+    """Slot of a kind -> key -> field -> value."""
     consents: dict[str, Stamped] = msgspec.field(default_factory=dict)
     """Consent scope (see `consent.scope_key`) -> True, False, or a preference's text."""
     contacts: dict[str, Contact] = msgspec.field(default_factory=dict)
@@ -80,7 +90,7 @@ class State(msgspec.Struct, array_like=True, gc=False):
     said: dict[str, int] = msgspec.field(default_factory=dict)
     """`action|about` -> when it was first said; it outlives the contact by which it was."""
     forgotten_objects: dict[str, int] = msgspec.field(default_factory=dict)
-    """Kind -> the instant up to which all that was said of such objects is forgotten."""
+    """Slot of a kind -> the instant up to which all that was said of such objects is forgotten."""
     forgotten_contacts: dict[str, int] = msgspec.field(default_factory=dict)
     """The same of contacts, by whose they are (see `OWN`)."""
     approvals: dict[str, Stamped] = msgspec.field(default_factory=dict)

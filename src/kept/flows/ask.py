@@ -12,6 +12,7 @@ from kept.core.event import CONTACT_REPORTED, SOURCE_SELF, Event, Identifier
 from kept.core.explain import explain_reason
 from kept.core.facts import next_slide
 from kept.core.fold.forgetting import reported_id
+from kept.core.fold.told import told_trait
 from kept.core.reason import NotEligible, Reason, code_of
 from kept.core.rules import PlacementRule
 from kept.core.state import Stamped, State
@@ -320,10 +321,11 @@ def _missing_and_known(
     What is known is asked for nowhere again, not even where it may not be shown: to an unproven
     visitor the site neither asks nor reveals that it knows.
     """
+    told = {name: told_trait(engine.plan, state, name) for name in placement.asks}
     known = {
-        name: state.traits[name].value
-        for name in placement.asks
-        if name in state.traits and state.traits[name].value is not None
+        name: said.value
+        for name, said in told.items()
+        if said is not None and said.value is not None
     }
     return tuple(name for name in placement.asks if name not in known), known if reveals else {}
 

@@ -8,6 +8,7 @@ import msgspec
 from kept.core.contest import add_contest
 from kept.core.explicit_consent import hidden_facts
 from kept.core.facts import TRAIT_PREFIX, find_address
+from kept.core.fold.told import told_objects_of, told_text, told_traits
 from kept.core.message import Message, Outgoing
 from kept.core.notices import breach_of
 from kept.core.state import Stamped, State
@@ -39,7 +40,9 @@ def compose(engine: Engine, customer: Customer, message: Message, now: int) -> O
     bundle = engine.bundle
     state = customer.total(engine.plan)
     channel = bundle.brand.consent.channels[message.channel]
-    address = find_address(channel.address, state, customer.identifiers) if channel.address else ""
+    address: str | None = ""
+    if channel.address:
+        address = find_address(bundle.fact_plan, message.channel, state, customer.identifiers)
     if address is None:
         return Gap(names=(f"address for {message.channel}",))
     token = make_token(
@@ -106,7 +109,7 @@ def situation_of(
         "trait": dict.fromkeys(bundle.brand.facts.traits)
         | {
             name: said.value
-            for name, said in state.traits.items()
+            for name, said in told_traits(engine.plan, state).items()
             if f"{TRAIT_PREFIX}{name}" not in hidden
         },
         "brand": {"name": file.brand},
@@ -122,13 +125,13 @@ def situation_of(
         kind, _, key = about.partition("/")
         fields = {
             field: said
-            for field, said in state.objects.get(kind, {}).get(key, {}).items()
+            for field, said in told_objects_of(engine.plan, state, kind).get(key, {}).items()
             if f"{kind}.{field}" not in hidden
         }
         values["about"] = _object_values(bundle.brand.facts.objects[kind].fields, key, fields)
     if action:
         values |= bundle.action_values.get(action, {})
-    locale = _text(state.traits.get(file.locale)) or file.locales[0]
+    locale = told_text(engine.plan, state, file.locale) or file.locales[0]
     if breach and action:
         contact = file.legal_entities[bundle.brand.actions[action].entity].contact
         values["breach"] = breach_values(engine, customer, breach, contact=contact, locale=locale)
@@ -136,7 +139,7 @@ def situation_of(
         values=values,
         schema=bundle.template_schema(action, "" if breach else about.partition("/")[0]),
         locale=locale,
-        zone=_text(state.traits.get(file.zone)) or file.time_zone,
+        zone=told_text(engine.plan, state, file.zone) or file.time_zone,
         now=now,
     )
 
@@ -152,11 +155,7 @@ def _object_values(
 def name_of(engine: Engine, state: State) -> str | None:
     """Return how a customer wishes to be called, else their first name, else None."""
     for trait in (engine.bundle.brand.brand.name, "first_name"):
-        name = _text(state.traits.get(trait))
+        name = told_text(engine.plan, state, trait)
         if name:
             return name
     return None
-
-
-def _text(said: Stamped | None) -> str:
-    return said.value if said is not None and isinstance(said.value, str) else ""

@@ -15,6 +15,7 @@ from kept.core.data_map import DataField, DataMap
 from kept.core.data_map.readers import IDENTIFIER_PREFIX
 from kept.core.event import CORRECTED, SOURCE_SELF, Event, Identifier
 from kept.core.fold.fold import fold_event
+from kept.core.fold.told import told_objects_of, told_trait
 from kept.core.identity import Link, Part
 from kept.core.readers import UNREADABLE, reader_for
 from kept.core.retention import is_proof
@@ -139,27 +140,28 @@ def _fields_of(data: DataMap, what: str) -> Iterator[DataField]:
 
 def _correct_trait(engine: Engine, customer: Customer, wanted: Correction, now: int) -> str:
     name = wanted.trait.removeprefix(TRAIT_PREFIX)
-    read_value = engine.plan.traits.get(name)
-    if read_value is None:
+    plan = engine.bundle.fold_plan
+    if name not in plan.traits:
         raise NotFoundError(f"there is no trait {name!r}; facts.yaml has {_listed(engine)}")
-    right = read_value(wanted.value)
+    right = plan.traits[name][0].read_value(wanted.value)
     if right is UNREADABLE:
         kind = engine.bundle.brand.facts.traits[name].type
         raise InputError(f"the value is no {kind}, which trait {name!r} is")
     field = f"{TRAIT_PREFIX}{name}"
-    said = customer.total(engine.plan).traits.get(name)
+    said = told_trait(plan, customer.total(engine.plan), name)
     told = {"rejected": _rejected(engine, customer, field, said, right)}
-    part_id = _part_that_said(customer, said, lambda state: state.traits.get(name))
+    part_id = _part_that_said(customer, said, lambda state: told_trait(plan, state, name))
     _tell(engine, customer, part_id, told, said, now, traits={name: wanted.value})
     return field
 
 
 def _correct_object(engine: Engine, customer: Customer, wanted: Correction, now: int) -> str:
     kind, _, key = wanted.object.partition("/")
-    fields = customer.total(engine.plan).objects.get(kind, {}).get(key)
-    if fields is None:
+    plan = engine.bundle.fold_plan
+    fields = told_objects_of(plan, customer.total(engine.plan), kind).get(key)
+    if fields is None or kind not in plan.kinds:
         raise NotFoundError(f"the customer has no such {kind[:100]}; write KIND/KEY")
-    declared = engine.plan.object_types[kind]
+    declared = plan.kinds[kind][0].types
     if wanted.field not in declared:
         message = f"a {kind} has no field {wanted.field[:100]!r}; it has {', '.join(declared)}"
         raise NotFoundError(message)
@@ -175,14 +177,16 @@ def _correct_object(engine: Engine, customer: Customer, wanted: Correction, now:
         "rejected": _rejected(engine, customer, field, said, right),
     }
     part_id = _part_that_said(
-        customer, said, lambda state: state.objects.get(kind, {}).get(key, {}).get(wanted.field)
+        customer,
+        said,
+        lambda state: told_objects_of(plan, state, kind).get(key, {}).get(wanted.field),
     )
     _tell(engine, customer, part_id, told, said, now)
     return f"{kind}.{wanted.field}"
 
 
 def _listed(engine: Engine) -> str:
-    return ", ".join(sorted(engine.plan.traits))
+    return ", ".join(sorted(engine.bundle.fold_plan.traits))
 
 
 def _rejected(

@@ -6,6 +6,7 @@ import msgspec
 
 from kept.core.decision import Request
 from kept.core.event import Identifier
+from kept.core.fold.told import told_objects, told_traits
 from kept.core.identity import Link, Part
 from kept.core.mask import HIDDEN, mask_text, mask_value
 from kept.core.values import format_instant
@@ -128,9 +129,11 @@ def describe_customer(engine: Engine, identifier: Identifier, now: int) -> Custo
         parts=tuple(_part(part) for part in customer.parts.values()),
         traits={
             name: HIDDEN if name in sensitive else mask_value(said.value)
-            for name, said in sorted(state.traits.items())
+            for name, said in sorted(told_traits(engine.plan, state).items())
         },
-        objects={kind: len(found) for kind, found in sorted(state.objects.items())},
+        objects={
+            kind: len(found) for kind, found in sorted(told_objects(engine.plan, state).items())
+        },
         consents={scope: said.value for scope, said in sorted(state.consents.items())},
         closed={
             key.partition("|")[0]: said.value

@@ -18,6 +18,7 @@ from kept.core.data_use_link import DAYS_MAX, PATH, DataUseLink, make_token
 from kept.core.event import Identifier
 from kept.core.explicit_consent import hidden_facts
 from kept.core.facts import TRAIT_PREFIX
+from kept.core.fold.told import told_objects, told_text, told_traits
 from kept.core.lawful_basis import Bases
 from kept.core.mask import HIDDEN, mask_text, mask_value
 from kept.core.policy.types import DECIMAL_ONE
@@ -173,8 +174,7 @@ def follow_data_use_link(
     if not parts:
         raise NotFoundError("whom this link was written for is not known here any more")
     customer = engine.customers.home_of(parts[0])
-    told = customer.total(engine.plan).traits.get(engine.bundle.brand.brand.locale)
-    locale = told.value if told is not None and isinstance(told.value, str) else ""
+    locale = told_text(engine.plan, customer.total(engine.plan), engine.bundle.brand.brand.locale)
     use = data_use_of(engine, data, customer, in_the_clear=link.shows_values, now=now)
     return use, locale
 
@@ -255,9 +255,9 @@ def _held(
     engine: Engine, customer: Customer, state: State, *, now: int
 ) -> Iterator[tuple[str, list[HeldValue]]]:
     """Yield every field of which something is held, with its values in the clear."""
-    for name, said in sorted(state.traits.items()):
+    for name, said in sorted(told_traits(engine.plan, state).items()):
         yield f"{TRAIT_PREFIX}{name}", [_value(said)]
-    yield from _held_objects(state).items()
+    yield from _held_objects(told_objects(engine.plan, state)).items()
     for feature in engine.bundle.fact_plan.features:
         slot = state.features.get(feature.fingerprint)
         read = feature.aggregate.read(slot, now) if slot is not None else None
@@ -273,9 +273,11 @@ def _held(
         yield CONTACTS, [_contact(one) for one in contacts]
 
 
-def _held_objects(state: State) -> dict[str, list[HeldValue]]:
+def _held_objects(
+    told: Mapping[str, Mapping[str, Mapping[str, Stamped]]],
+) -> dict[str, list[HeldValue]]:
     objects: dict[str, list[HeldValue]] = {}
-    for kind, found in sorted(state.objects.items()):
+    for kind, found in sorted(told.items()):
         for key, fields in sorted(found.items()):
             about = f"{kind}/{key}"
             objects.setdefault(f"{kind}.key", []).append(HeldValue(value=key, about=about))

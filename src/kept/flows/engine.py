@@ -402,21 +402,20 @@ class Engine:
 
     def address_of(self, customer: Customer, channel: str) -> str | None:
         """Return where a channel reaches a customer."""
-        name = self.bundle.brand.consent.channels[channel].address
         state = customer.total(self.plan)
-        return find_address(name, state, customer.identifiers) if name else None
+        return find_address(self.bundle.fact_plan, channel, state, customer.identifiers)
 
     def part_reached(self, customer: Customer, channel: str) -> int:
         """Return the part whose address a channel uses, by which a message counts.
 
         Should the parts turn out to be two people, it counts for the one whom it reached.
         """
-        name = self.bundle.brand.consent.channels[channel].address
         address = self.address_of(customer, channel)
-        if name and address and len(customer.parts) > 1:
+        if address and len(customer.parts) > 1:
+            plan = self.bundle.fact_plan
             for part_id, part in sorted(customer.parts.items()):
                 known = {part.identifier.namespace: part.identifier.value}
-                own = find_address(name, customer.states[part_id], known)
+                own = find_address(plan, channel, customer.states[part_id], known)
                 if own == address and not part.claimed:
                     return part_id
         return customer.own_part

@@ -27,6 +27,7 @@ from kept.core.data_map import DataMap
 from kept.core.decision import Decision
 from kept.core.event import Event, Identifier
 from kept.core.explain import explain_reason_to_customer, explain_to_customer
+from kept.core.fold.told import told_objects, told_text, told_traits
 from kept.core.message import Message
 from kept.core.reason import Reason
 from kept.core.retention import Limits, is_proof, keep_until
@@ -96,8 +97,7 @@ def _head(
 ) -> ExportHead:
     brand = engine.bundle.brand
     state = customer.total(engine.plan)
-    told = state.traits.get(brand.brand.locale)
-    own = told.value if told is not None and isinstance(told.value, str) else ""
+    own = told_text(engine.plan, state, brand.brand.locale)
     locale = locale or own or brand.brand.locales[0]
     use = data_use_of(engine, data, customer, in_the_clear=True, now=now, values_max=_ALL)
     values: dict[str, list[ExportedValue]] = {}
@@ -120,7 +120,7 @@ def _head(
         objects=tuple(values.get("objects", ())),
         derived=(*values.get("feature", ()), *values.get("event", ())),
         contacts=tuple(values.get("contacts", ())),
-        claimed=tuple(_claimed_values(customer, claimed)),
+        claimed=tuple(_claimed_values(engine, customer, claimed)),
         consents=tuple(_consents(brand, state.consents.items(), locale)),
         messages=tuple(_message(message, locale) for message in messages),
         uses=tuple(_uses(use.fields)),
@@ -141,13 +141,15 @@ def _values(field: HeldField) -> Iterator[ExportedValue]:
         )
 
 
-def _claimed_values(customer: Customer, claimed: Iterable[int]) -> Iterator[ExportedValue]:
+def _claimed_values(
+    engine: Engine, customer: Customer, claimed: Iterable[int]
+) -> Iterator[ExportedValue]:
     """Yield what attached parts hold: whoever said it was never proven to be the customer."""
     for part_id in claimed:
         state = customer.states[part_id]
-        for name, said in sorted(state.traits.items()):
+        for name, said in sorted(told_traits(engine.plan, state).items()):
             yield _claimed(f"trait.{name}", "", said)
-        for kind, objects in sorted(state.objects.items()):
+        for kind, objects in sorted(told_objects(engine.plan, state).items()):
             for key, fields in sorted(objects.items()):
                 for field, said in sorted(fields.items()):
                     yield _claimed(f"{kind}.{field or 'key'}", f"{kind}/{key}", said)

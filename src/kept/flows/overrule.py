@@ -23,10 +23,9 @@ def overrule(plan: FoldPlan, customer: Customer, event: Event) -> Event:
 
 def _overruled(plan: FoldPlan, event: Event, rejected: dict[str, Stamped]) -> Iterator[str]:
     for name, raw in event.traits.items():
-        read_value = plan.traits.get(name)
         field = f"{TRAIT_PREFIX}{name}"
-        if read_value is not None and field in rejected:
-            value = read_value(raw)
+        for trait in plan.traits.get(name, ()) if field in rejected else ():
+            value = trait.read_value(raw)
             if value is not UNREADABLE and is_rejected(rejected, field, value):
                 yield field
     for step in plan.objects.get(event.name, ()):

@@ -12,7 +12,7 @@ class Preparation(msgspec.Struct):
     bundle: Bundle
     texts: dict[str, str]
     slots: dict[str, str]
-    """Fingerprint -> the slot that it is folded into."""
+    """Definition of a feature, kind or trait -> the slot that it is folded into."""
     plan: FoldPlan
     """What is folded again from the stream."""
     until: int

@@ -21,6 +21,7 @@ from kept.flows.take_brand import (
     fold_both,
     fresh_slots,
     load_known_slots,
+    load_noted_slots,
     only_slots,
     take,
     work_by,
@@ -165,7 +166,7 @@ def check_current(engine: Engine) -> None:
     """
     store = engine.store
     brand, announced = store.load_brand(), load_announced(store)
-    if brand is not None and not _is_in_use(engine.bundle, brand.version, load_known_slots(store)):
+    if brand is not None and not _is_in_use(engine.bundle, brand.version, load_noted_slots(store)):
         raise OutdatedError(f"another brand is in force: version {brand.version}")
     if announced is not None and not announced.is_prepared_by(engine.preparation):
         raise OutdatedError(f"another brand is on its way into force: version {announced.version}")
@@ -209,13 +210,11 @@ def renew(engine: Engine, compile_texts: Compile) -> None:
 
 
 def _is_in_use(bundle: Bundle, version: str, slots: Mapping[str, str]) -> bool:
-    """Return whether a bundle is of this version, and keeps its features in these slots.
+    """Return whether a bundle is of this version, and keeps what it declares in these slots.
 
     The same brand may have been given up and taken again since, with others.
     """
-    return bundle.policy.version == version and bundle.fold_plan.by_fingerprint.keys() == set(
-        slots.values()
-    )
+    return bundle.policy.version == version and slots.items() <= bundle.fold_plan.slots.items()
 
 
 def take_first(

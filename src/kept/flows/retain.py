@@ -16,6 +16,7 @@ from kept.core.consent import is_restricted, restricts
 from kept.core.erasure import end_of_day
 from kept.core.event import Event, Identifier
 from kept.core.fold.fold import FoldPlan, decode_state, encode_state, fold_event
+from kept.core.fold.told import told_traits
 from kept.core.identity import Part, group
 from kept.core.retention import (
     DECISIONS,
@@ -330,7 +331,8 @@ def _read_piece(
         folding.busy.add(stored.part_id)
         folding.named.update(_named_by(event))
     for part_id, found in gone.items():
-        traits = engine.customers.home_of(store.load_parts([part_id])[0]).total(engine.plan).traits
+        home = engine.customers.home_of(store.load_parts([part_id])[0])
+        traits = told_traits(engine.plan, home.total(engine.plan))
         hold_past_its_time(engine, part_id, [one.event for one in found], traits, now=now)
         store.erase_events(part_id, [one.sequence for one in found])
         engine.counts["past_their_time", ""] += len(found)
@@ -353,7 +355,7 @@ def _finish(engine: Engine, folding: Folding, now: int) -> None:
         return
     homes = [engine.customers.home_of(part) for part in parts]
     # As they were before: a legal hold wants them beside what is held of whoever goes.
-    traits = {home.customer_id: home.total(engine.plan).traits for home in homes}
+    traits = {home.customer_id: told_traits(engine.plan, home.total(engine.plan)) for home in homes}
     if folding.removed:
         take_states(engine, parts, folding.states, now)
     if folding.is_kept:

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from kept.core.event import Identifier
+from kept.core.fold.told import told_traits
 from kept.core.plain_text import clean_line
 from kept.errors import InputError, NotFoundError
 from kept.flows.customers import Customer
@@ -146,7 +147,8 @@ def read_reason(text: str) -> str:
 
 def _values_of(engine: Engine, customer: Customer) -> dict[str, Any]:
     state = customer.total(engine.plan)
-    values: dict[str, Any] = {name: said.value for name, said in state.traits.items()}
+    told = told_traits(engine.plan, state)
+    values: dict[str, Any] = {name: said.value for name, said in told.items()}
     for part in customer.parts.values():
         name = IDENTIFIERS + part.identifier.namespace
         values.setdefault(name, []).append(part.identifier.value)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from kept.core.brand.load import load_brand
+from kept.core.decision import Request
 from kept.core.event import Event, Identifier
 from kept.core.fold.fold import decode_state, fold_event
 from kept.core.state import State
@@ -18,12 +19,14 @@ from kept.errors import StoreError
 from kept.flows.engine import Engine
 from kept.flows.ingest import ingest
 from kept.flows.recover import recover
+from kept.flows.resolve import find_customer
 from kept.flows.take_brand import hold_fresh, load_known_slots
 from kept.runtime import brands as module
 from kept.runtime.brands import Brands
 from kept.settings import Settings
 from kept.stores.memory import MemoryStore
 from tests.scenario.larkmead import LARKMEAD
+from tests.slots import keep_only
 
 NOW = 1_772_442_000_000_000
 MORE = LARKMEAD | {
@@ -32,9 +35,17 @@ MORE = LARKMEAD | {
     )
 }
 
+CHANGED = LARKMEAD | {
+    "facts.yaml": LARKMEAD["facts.yaml"]
+    .replace("birthday: {type: date,", "birthday: {type: text,")
+    .replace("{set: {status: resolved}}", "{set: {status: closed}}"),
+    "contact.yaml": LARKMEAD["contact.yaml"].replace("status <> 'resolved'", "status <> 'closed'"),
+}
+"""Larkmead, where a trait has another type, and what happens to a case is called otherwise."""
+
 
 class OneWriter:
-    """Does jobs one after the other, as the writer's thread does, and hears an order with each."""
+    """Does jobs one after the other, as the writer's thread does, and hears something with each."""
 
     def __init__(self, folder: Path) -> None:
         """Open an engine by the brand in a folder."""
@@ -76,22 +87,38 @@ class OneWriter:
         return future
 
     def hear(self) -> None:
-        """Hear of an order."""
+        """Hear of an order, a birthday and a case."""
         self.count += 1
-        order = Event(
-            event_key=self.count,
-            message_id=f"m{self.count}",
+        case = f"c{self.count // 6}"
+        told = ("Case Opened", "Case Resolved")[self.count // 3 % 2]
+        events = [
+            self._event(1, "Order Completed", {"order_id": f"o{self.count}", "total": 30}),
+            self._event(2, told, {"case_id": case}, birthday="1990-05-01"),
+        ]
+        with self.store.transaction():
+            ingest(self.engine, events, [], source="shop", now=NOW)
+
+    def _event(self, place: int, name: str, properties: dict[str, Any], **traits: str) -> Event:
+        return Event(
+            event_key=2 * self.count + place,
+            message_id=f"m{self.count}-{place}",
             source="shop",
-            name="Order Completed",
+            name=name,
             type="track",
-            occurred_at=NOW - DAY + self.count,
+            occurred_at=NOW - 3 * DAY + self.count,
             received_at=NOW,
             identifiers=(Identifier("user_id", f"u{self.count % 3}"),),
             vouched_count=1,
-            properties={"order_id": f"o{self.count}", "total": 30},
+            properties=properties,
+            traits=traits,
         )
+
+    def holds_of(self, user: str) -> tuple[str, ...]:
+        """Return what holds are on for somebody by the brand in force."""
         with self.store.transaction():
-            ingest(self.engine, [order], [], source="shop", now=NOW)
+            found = find_customer(self.engine.customers, [(Identifier("user_id", user), False)])
+            assert found is not None
+            return self.engine.look(found, Request(), NOW).holds
 
     def check(self, texts: Mapping[str, str]) -> None:
         """Check that a brand is in force, and that every state holds what a fold of all says."""
@@ -99,7 +126,7 @@ class OneWriter:
         with self.store.transaction():
             while self.engine.customers.dirty_count:
                 self.engine.customers.flush(100)
-        slots = set(load_known_slots(self.store).values())
+        slots = load_known_slots(self.store).values()
         found: dict[int, State] = {}
         for stored in self.store.load_events(after=0, limit=10_000):
             state = found.setdefault(stored.part_id, State())
@@ -107,10 +134,7 @@ class OneWriter:
         assert found
         for part_id, state in found.items():
             (row,) = self.store.load_states([part_id])
-            kept = decode_state(row.state).features
-            assert {slot: kept.get(slot) for slot in slots} == {
-                slot: state.features.get(slot) for slot in slots
-            }
+            assert keep_only(decode_state(row.state), slots) == keep_only(state, slots)
 
 
 def write_folder(folder: Path, texts: Mapping[str, str]) -> None:
@@ -135,6 +159,39 @@ def test_a_folder_is_taken_up_while_events_arrive(writer: OneWriter) -> None:
     """Those of before and those that arrive meanwhile are counted once each."""
     writer.brands.reload()
     writer.check(MORE)
+
+
+def test_what_is_declared_otherwise_is_folded_anew(writer: OneWriter, tmp_path: Path) -> None:
+    """What was known by the old declaration is not left standing in the new one's place."""
+    assert writer.holds_of("u0") == ()
+    write_folder(tmp_path / "brand", CHANGED)
+    writer.brands.reload()
+    writer.check(CHANGED)
+    while writer.count % 6 != 5:
+        writer.hear()
+    # Cases that are closed hush nobody, whatever that was called before.
+    assert {user: writer.holds_of(user) for user in ("u0", "u1", "u2")} == {
+        "u0": (), "u1": (), "u2": (),
+    }  # fmt: skip
+
+
+def test_while_a_folder_is_prepared_the_old_one_knows_what_happens(
+    writer: OneWriter, tmp_path: Path
+) -> None:
+    """It decides on, and may have to for good: what arrives is folded as it has it, too."""
+    version, checks = load_brand(LARKMEAD).version, 0
+
+    def check(count: int) -> None:
+        nonlocal checks
+        if writer.engine.bundle.policy.version == version:
+            writer.check(LARKMEAD)
+            checks += 1
+
+    writer.meanwhile = check
+    write_folder(tmp_path / "brand", CHANGED)
+    writer.brands.reload()
+    assert writer.brands.problems == ()
+    assert checks > 2
 
 
 @pytest.mark.parametrize("step", range(10, 14))

@@ -1,7 +1,8 @@
 """From `facts.yaml` to a fold plan: which event changes what.
 
 A feature is found in a state under its fingerprint (its name and the hash of its definition), so
-that a changed definition starts empty and is back-filled, and an unchanged one keeps its slot.
+that a changed definition starts empty and is back-filled, and an unchanged one keeps its slot. So
+are a trait and a kind of objects, but that the first slot of each bears just its name.
 """
 
 import hashlib
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from kept.core.brand.model import Feature, Match, ObjectKind
+from kept.core.brand.model import FactsFile, Feature, Match, ObjectKind, Trait
 from kept.core.brand.model_facts import NOBODY
 from kept.core.brand.units import parse_duration
 from kept.core.event import Event
@@ -52,9 +53,25 @@ class ObjectPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What one event does to one kind of object."""
 
     kind: str
+    slot: str
+    """Where a state keeps such objects."""
     key_property: str
     where: tuple[tuple[str, frozenset[Any]], ...]
     fields: tuple[FieldPlan, ...]
+
+
+class KindPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of objects: where a state keeps it, and the types of its fields."""
+
+    slot: str
+    types: dict[str, str]
+
+
+class TraitPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """One trait: where a state keeps it, and how it is read."""
+
+    slot: str
+    read_value: Reader
 
 
 def events_of(feature: Feature) -> tuple[str, tuple[str, ...]]:
@@ -81,11 +98,36 @@ def feature_type(feature: Feature) -> str:
 def definition_of(name: str, feature: Feature) -> str:
     """Return what identifies a feature's definition; how it is classified changes no value."""
     plain = msgspec.structs.replace(feature, personal=True, sensitive=False, processed_for=NOBODY)
-    return f"{name}#{hashlib.sha256(msgspec.json.encode(plain)).hexdigest()[:8]}"
+    return f"{name}#{_short_hash(plain)}"
+
+
+def definition_of_kind(name: str, kind: ObjectKind) -> str:
+    """Return what identifies the declaration of a kind of objects, but for how it is classified."""
+    plain = msgspec.structs.replace(kind, not_personal=(), sensitive=(), processed_for=NOBODY)
+    return f"object:{name}#{_short_hash(plain)}"
+
+
+def definition_of_trait(name: str, trait: Trait) -> str:
+    """Return what identifies the declaration of a trait: nothing but its type changes its value."""
+    return f"trait:{name}#{_short_hash(trait.type)}"
+
+
+def _short_hash(declared: object) -> str:
+    return hashlib.sha256(msgspec.json.encode(declared)).hexdigest()[:8]
+
+
+def first_slots(facts: FactsFile) -> dict[str, str]:
+    """Return for each definition of `facts.yaml` the slot that it has if none was in force before."""
+    features = (definition_of(name, feature) for name, feature in facts.features.items())
+    return {
+        **{definition: definition for definition in features},
+        **{definition_of_kind(name, kind): name for name, kind in facts.objects.items()},
+        **{definition_of_trait(name, trait): name for name, trait in facts.traits.items()},
+    }
 
 
 def compile_feature(name: str, feature: Feature, *, slots: Mapping[str, str]) -> FeaturePlan:
-    """Return the plan of one feature; `slots` says where a definition is kept, if not under itself."""
+    """Return the plan of one feature, which `slots` says where to keep."""
     kind, events = events_of(feature)
     value_type = feature_type(feature)
     needs_value = kind != "count"
@@ -94,7 +136,7 @@ def compile_feature(name: str, feature: Feature, *, slots: Mapping[str, str]) ->
     return FeaturePlan(
         name=name,
         definition=definition,
-        fingerprint=slots.get(definition, definition),
+        fingerprint=slots[definition],
         type=value_type,
         events=events,
         aggregate=_build_aggregate(kind, feature),
@@ -195,7 +237,33 @@ def _walk(value: Any, steps: Sequence[str]) -> Any:
     return value
 
 
-def compile_objects(kinds: Mapping[str, ObjectKind]) -> dict[str, tuple[ObjectPlan, ...]]:
+def compile_kinds(
+    kinds: Mapping[str, ObjectKind], *, slots: Mapping[str, str]
+) -> dict[str, tuple[KindPlan, ...]]:
+    """Return each kind of objects, by name."""
+    return {
+        name: (KindPlan(slot=slots[definition_of_kind(name, kind)], types=dict(kind.fields)),)
+        for name, kind in kinds.items()
+    }
+
+
+def compile_traits(
+    traits: Mapping[str, Trait], *, slots: Mapping[str, str]
+) -> dict[str, tuple[TraitPlan, ...]]:
+    """Return each trait, by name."""
+    return {
+        name: (
+            TraitPlan(
+                slot=slots[definition_of_trait(name, trait)], read_value=reader_for(trait.type)
+            ),
+        )
+        for name, trait in traits.items()
+    }
+
+
+def compile_objects(
+    kinds: Mapping[str, ObjectKind], *, slots: Mapping[str, str]
+) -> dict[str, tuple[ObjectPlan, ...]]:
     """Return, for each event name, what it does to which kinds of objects."""
     plans: dict[str, list[ObjectPlan]] = {}
     for kind, declared in kinds.items():
@@ -204,6 +272,7 @@ def compile_objects(kinds: Mapping[str, ObjectKind]) -> dict[str, tuple[ObjectPl
             plans.setdefault(event_name, []).append(
                 ObjectPlan(
                     kind=kind,
+                    slot=slots[definition_of_kind(kind, declared)],
                     key_property=declared.key,
                     where=compile_match(effect.where),
                     fields=tuple(_compile_fields(effect.set, declared.fields, readers)),

@@ -30,9 +30,14 @@ from kept.core.event import (
 )
 from kept.core.fold.compile import (
     FeaturePlan,
+    KindPlan,
     ObjectPlan,
+    TraitPlan,
     compile_feature,
+    compile_kinds,
     compile_objects,
+    compile_traits,
+    first_slots,
     matches,
 )
 from kept.core.fold.forgetting import (
@@ -46,19 +51,24 @@ from kept.core.fold.forgetting import (
     reported_id,
 )
 from kept.core.notices import DUE, TOLD, breach_of
-from kept.core.readers import UNREADABLE, Reader, reader_for
+from kept.core.readers import UNREADABLE, reader_for
 from kept.core.state import Contact, Stamped, State
 
 
 class FoldPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """A brand's facts, ready to fold: what each event name changes."""
+    """A brand's facts, ready to fold: what each event name changes.
+
+    While a changed brand is prepared, a kind or a trait has two slots: the one in force comes first.
+    """
 
     features: dict[str, FeaturePlan]
     by_event: dict[str, tuple[FeaturePlan, ...]]
     objects: dict[str, tuple[ObjectPlan, ...]]
-    object_types: dict[str, dict[str, str]]
-    traits: dict[str, Reader]
+    kinds: dict[str, tuple[KindPlan, ...]]
+    traits: dict[str, tuple[TraitPlan, ...]]
     by_fingerprint: dict[str, FeaturePlan]
+    slots: dict[str, str]
+    """The definition of each feature, kind and trait -> where it is kept."""
     categories: Categories
     imports: frozenset[str]
     """Sources of history: they say what was, and are no sign of life."""
@@ -73,9 +83,10 @@ def compile_fold(
     slots: Mapping[str, str],
     imports: frozenset[str] = frozenset(),
 ) -> FoldPlan:
-    """Return the fold plan of a checked brand."""
+    """Return the fold plan of a checked brand; `slots` says what is not kept in its first slot."""
+    kept_in = {each: slots.get(each, first) for each, first in first_slots(facts).items()}
     features = {
-        name: compile_feature(name, feature, slots=slots)
+        name: compile_feature(name, feature, slots=kept_in)
         for name, feature in facts.features.items()
     }
     by_event: dict[str, list[FeaturePlan]] = {}
@@ -85,10 +96,11 @@ def compile_fold(
     return FoldPlan(
         features=features,
         by_event={name: tuple(plans) for name, plans in by_event.items() if name != "*"},
-        objects=compile_objects(facts.objects),
-        object_types={kind: dict(declared.fields) for kind, declared in facts.objects.items()},
-        traits={name: reader_for(trait.type) for name, trait in facts.traits.items()},
+        objects=compile_objects(facts.objects, slots=kept_in),
+        kinds=compile_kinds(facts.objects, slots=kept_in),
+        traits=compile_traits(facts.traits, slots=kept_in),
         by_fingerprint={plan.fingerprint: plan for plan in features.values()},
+        slots=kept_in,
         categories=categories,
         imports=imports,
         any_event=tuple(by_event.get("*", ())),
@@ -144,9 +156,9 @@ def _fold_object(state: State, step: ObjectPlan, event: Event) -> None:
     ):
         return
     at = event.occurred_at
-    if state.forgotten_objects and is_forgotten_object(state, step.kind, at):
+    if state.forgotten_objects and is_forgotten_object(state, step.slot, at):
         return
-    objects = state.objects.setdefault(step.kind, {})
+    objects = state.objects.setdefault(step.slot, {})
     fields = objects.get(key)
     if fields is None:
         fields = objects[key] = {}
@@ -161,20 +173,20 @@ def _fold_object(state: State, step: ObjectPlan, event: Event) -> None:
             _keep_later(fields, assignment.field, Stamped(value, at, event.event_key, event.source))
     if not is_told:
         _keep_later(fields, HEARD, Stamped(None, at, event.event_key, event.source))
-    limit_objects(state, step.kind)
+    limit_objects(state, step.slot)
 
 
 def _fold_traits(plan: FoldPlan, traits: dict[str, Stamped], event: Event) -> None:
     overruled = overruled_in(event)
     for name, raw in event.traits.items():
-        read_value = plan.traits.get(name)
-        if read_value is None or (overruled and f"trait.{name}" in overruled):
+        if overruled and f"trait.{name}" in overruled:
             continue
-        value = read_value(raw)
-        # A trait told as null is known to be none; one that cannot be read was not told.
-        if value is not UNREADABLE:
-            stamped = Stamped(value, event.occurred_at, event.event_key, event.source)
-            _keep_later(traits, name, stamped)
+        for trait in plan.traits.get(name, ()):
+            value = trait.read_value(raw)
+            # A trait told as null is known to be none; one that cannot be read was not told.
+            if value is not UNREADABLE:
+                stamped = Stamped(value, event.occurred_at, event.event_key, event.source)
+                _keep_later(traits, trait.slot, stamped)
 
 
 def _keep_later(into: dict[str, Stamped], key: str, said: Stamped) -> None:
@@ -190,12 +202,14 @@ def _fold_leaving(plan: FoldPlan, state: State, event: Event) -> None:
     about = event.properties.get("about", "")
     sets = event.properties.get("sets") or {}
     kind, _, key = about.partition("/")
-    if sets and key and not is_forgotten_object(state, kind, event.occurred_at):
-        fields = state.objects.setdefault(kind, {}).setdefault(key, {})
+    for declared in plan.kinds.get(kind, ()) if sets and key else ():
+        if is_forgotten_object(state, declared.slot, event.occurred_at):
+            continue
+        fields = state.objects.setdefault(declared.slot, {}).setdefault(key, {})
         for field, value in sets.items():
             stamped = Stamped(value, event.occurred_at, event.event_key, event.source)
             _keep_later(fields, field, stamped)
-        limit_objects(state, kind)
+        limit_objects(state, declared.slot)
 
 
 def _fold_settled(plan: FoldPlan, state: State, event: Event) -> None:
@@ -284,14 +298,16 @@ def _fold_corrected(plan: FoldPlan, state: State, event: Event) -> None:
         return
     told, at = event.properties, event.occurred_at
     kind, key = str(told.get("kind", "")), str(told.get("key", ""))
-    types = plan.object_types.get(kind, {})
-    if key and not is_forgotten_object(state, kind, at):
+    for declared in plan.kinds.get(kind, ()) if key else ():
+        slot, types = declared.slot, declared.types
+        if is_forgotten_object(state, slot, at):
+            continue
         for field, raw in (told.get("set") or {}).items():
             value = reader_for(types[field])(raw) if field in types else UNREADABLE
             if value is not UNREADABLE:
-                fields = state.objects.setdefault(kind, {}).setdefault(key, {})
+                fields = state.objects.setdefault(slot, {}).setdefault(key, {})
                 _keep_later(fields, field, Stamped(value, at, event.event_key, event.source))
-                limit_objects(state, kind)
+                limit_objects(state, slot)
     for field, digests in (told.get("rejected") or {}).items():
         said = Stamped(digests, at, event.event_key, event.source)
         _keep_later(state.rejected, field, said)

@@ -40,40 +40,40 @@ def reported_id(source: str, contact_id: str) -> str:
 # -- objects
 
 
-def is_forgotten_object(state: State, kind: str, at: int) -> bool:
+def is_forgotten_object(state: State, slot: str, at: int) -> bool:
     """Return whether what was said of such objects at this instant is beyond the horizon."""
-    return at <= state.forgotten_objects.get(kind, _EVER)
+    return at <= state.forgotten_objects.get(slot, _EVER)
 
 
-def limit_objects(state: State, kind: str) -> None:
+def limit_objects(state: State, slot: str) -> None:
     """Forget what was said of a kind of object up to the first one that is beyond the limit."""
-    objects = state.objects[kind]
+    objects = state.objects[slot]
     if len(objects) > OBJECTS_MAX:
         heard_at = sorted((_heard_at(fields) for fields in objects.values()), reverse=True)
-        _forget_objects(state, kind, heard_at[OBJECTS_MAX])
+        _forget_objects(state, slot, heard_at[OBJECTS_MAX])
 
 
 def _heard_at(fields: dict[str, Stamped]) -> int:
     return max((said.at for said in fields.values()), default=_EVER)
 
 
-def _forget_objects(state: State, kind: str, horizon: int) -> None:
-    state.forgotten_objects[kind] = horizon
+def _forget_objects(state: State, slot: str, horizon: int) -> None:
+    state.forgotten_objects[slot] = horizon
     kept: dict[str, dict[str, Stamped]] = {}
-    for key, fields in state.objects.get(kind, {}).items():
+    for key, fields in state.objects.get(slot, {}).items():
         later = {field: said for field, said in fields.items() if said.at > horizon}
         if later:
             kept[key] = later
-    state.objects[kind] = kept
+    state.objects[slot] = kept
 
 
 def add_forgotten_objects(state: State, other: State) -> None:
     """Forget also what another state forgot, after its objects were added; then hold the limits."""
-    for kind in {**state.forgotten_objects, **other.forgotten_objects}:
-        mine = state.forgotten_objects.get(kind, _EVER)
-        _forget_objects(state, kind, max(mine, other.forgotten_objects.get(kind, _EVER)))
-    for kind in state.objects:
-        limit_objects(state, kind)
+    for slot in {**state.forgotten_objects, **other.forgotten_objects}:
+        mine = state.forgotten_objects.get(slot, _EVER)
+        _forget_objects(state, slot, max(mine, other.forgotten_objects.get(slot, _EVER)))
+    for slot in state.objects:
+        limit_objects(state, slot)
 
 
 # -- contacts

@@ -27,7 +27,7 @@ class RowWriter:
         self._kinds = [OBJECTS + kind for kind in plan.object_kinds]
         self._fields = plan.object_fields
         self._scopes = [(scope, SAID + scope, SAID_AT + scope) for scope in scopes_of(bundle)]
-        self._channels = [(channel, ADDRESS + channel) for channel, _ in plan.addresses]
+        self._channels = [(channel, ADDRESS + channel) for channel in plan.addresses]
 
     def write(
         self, customer_id: int, facts: Facts, open_messages: Sequence[OpenMessage]

@@ -129,7 +129,7 @@ def schema_of(bundle: Bundle) -> BaseSchema:
         for column, of in ((SAID + scope, "BOOLEAN"), (SAID_AT + scope, "BIGINT"))
     }
     addresses: dict[str, Shape] = {
-        ADDRESS + channel: "VARCHAR" for channel, _ in bundle.fact_plan.addresses
+        ADDRESS + channel: "VARCHAR" for channel in bundle.fact_plan.addresses
     }
     return BaseSchema(customers=claimed | _REST | words | addresses, claimed=claimed)
 

@@ -9,6 +9,7 @@ from kept.core.brand.model import Brand
 from kept.core.bundle import Bundle
 from kept.core.consent import is_restricted
 from kept.core.explicit_consent import guards_of, is_given
+from kept.core.fold.told import told_trait
 from kept.core.lawful_basis import Bases
 from kept.core.scopes import TRAIT_PREFIX
 from kept.errors import InputError
@@ -85,7 +86,7 @@ class Readable:
         return {
             name: str(said.value)
             for name in traits
-            if (said := state.traits.get(name)) is not None
+            if (said := told_trait(bundle.fold_plan, state, name)) is not None
             and said.value is not None
             and f"{TRAIT_PREFIX}{name}" not in hidden
         }

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from kept.core.consent import check_permission
 from kept.core.contact import UNCOUNTED
+from kept.core.fold.told import told_text
 from kept.core.message import Message
 from kept.core.policy.zones import find_zone
 from kept.core.state import State
@@ -44,8 +45,7 @@ def _is_quiet(engine: Engine, state: State, message: Message, now: int) -> bool:
     ]
     if not rules:
         return False
-    told = state.traits.get(engine.bundle.policy.zone_trait)
-    zone = find_zone(told.value) if told is not None and isinstance(told.value, str) else None
+    zone = find_zone(told_text(engine.plan, state, engine.bundle.policy.zone_trait))
     if zone is None:
         # Of whom nobody knows what time it is, it is not the time.
         return True
