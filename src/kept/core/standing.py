@@ -77,7 +77,7 @@ def next_end_of_offers(decision: Decision, findings: Findings, policy: Policy) -
     return until
 
 
-def next_end_of_answer(decision: Decision, findings: Findings | None, policy: Policy) -> int:
+def next_end_of_answer(decision: Decision, findings: Findings, policy: Policy) -> int:
     """Return when the answer expires, or has been it for long enough after it was sent: another may follow.
 
     Of what is not the answer the end changes nothing that is said, so that nobody need be woken.
@@ -87,14 +87,13 @@ def next_end_of_answer(decision: Decision, findings: Findings | None, policy: Po
     now, until = decision.decided_at, NEVER
     action, about = decision.answer, decision.answer_about
     index = policy.by_name[action].index
-    if findings is not None:
-        for candidate in findings.evaluation.candidates:
-            if (
-                candidate.action == index
-                and candidate.about == about
-                and now < candidate.expires_at < until
-            ):
-                until = candidate.expires_at
+    for candidate in findings.evaluation.candidates:
+        if (
+            candidate.action == index
+            and candidate.about == about
+            and now < candidate.expires_at < until
+        ):
+            until = candidate.expires_at
     sent_at = 0
     for contact in decision.facts.contacts:
         if (

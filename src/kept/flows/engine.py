@@ -14,7 +14,7 @@ from kept.core.bundle import Bundle
 from kept.core.checkpoint import KeyPeriod
 from kept.core.consent import CONSENT_EVENTS
 from kept.core.data_map.given import Given
-from kept.core.decide import decide, evaluate, find_next_change, mask_of
+from kept.core.decide import decide, evaluate, find_next_change, findings_of, mask_of
 from kept.core.decision import Controls, Decision, OpenMessage, Request
 from kept.core.event import SOURCE_SELF, Event, Identifier
 from kept.core.facts import find_address, read_facts
@@ -461,9 +461,9 @@ def standing_of(
     reasons_until = min(
         next_end_of_reasons(reasons, now=decision.decided_at), next_end_of_caps(decision, policy)
     )
-    until = min(decision.valid_until, reasons_until)
-    if findings is not None:
-        until = min(until, next_end_of_offers(decision, findings, policy))
+    # What rests on claims as well is decided anew by every event, but its offers end like any others.
+    found = findings_of(decision, policy) if findings is None else findings
+    until = min(decision.valid_until, reasons_until, next_end_of_offers(decision, found, policy))
     # What is unknown though every source is heard stays so until something is told: whoever has no
     # time zone is not looked at every few minutes for good. Which facts the reasons name says less:
     # a condition on a segment names none of those that the segment rests on.
@@ -474,7 +474,7 @@ def standing_of(
         for reason in reasons
         if isinstance(reason, waits)
     )
-    wakes_at = min(reasons_until, next_end_of_answer(decision, findings, policy))
+    wakes_at = min(reasons_until, next_end_of_answer(decision, found, policy))
     return Standing(decision, findings, until, wakes_at, is_waiting)
 
 

@@ -95,7 +95,8 @@ def next_wake(engine: Engine, customer: Customer, now: int) -> int:
         wake_at = min(wake_at, turn_at, customer.view.valid_until)
     else:
         turn_at = next_change_of_facts(standing.decision, engine.bundle.policy)
-        slides_at = next_slide(engine.bundle.fact_plan, restricting, now)
+        # Not as of now: what is claimed may have ended since, and nobody has looked.
+        slides_at = next_slide(engine.bundle.fact_plan, restricting, standing.decision.decided_at)
         wake_at = min(wake_at, turn_at, slides_at, customer.view.valid_until)
     return max(min(wake_at, engine.waits_until(standing, now)), now + 1)
 

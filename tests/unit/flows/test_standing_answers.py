@@ -1,5 +1,7 @@
 """An answer stands until something can change it: what is looked at again, and what is not lost."""
 
+from typing import Any
+
 import pytest
 
 from kept.core.brand.load import load_brand
@@ -69,13 +71,15 @@ def valued() -> Stage:
     return Stage(compile_brand(load_brand(VALUED)), MemoryStore(), now=NOON, shadow=False)
 
 
-def hear(stage: Stage, name: str) -> None:
-    """Take an event about Ana, and let no tick follow."""
-    item = WireItem(type="page" if name == "Page Viewed" else "track", event=name, user_id="ana")
-    event = stage.engine.bundle.touchpoints["shop"].read(item, received_at=stage.now)
+def hear(stage: Stage, name: str, *, source: str = "shop", **details: Any) -> None:
+    """Take an event about Ana (or whoever is named), and let no tick follow."""
+    kind = {"Identified": "identify", "Page Viewed": "page"}.get(name, "track")
+    who = {} if "anonymous_id" in details else {"user_id": "ana"}
+    item = WireItem(type=kind, event=name, **who | details)
+    event = stage.engine.bundle.touchpoints[source].read(item, received_at=stage.now)
     assert isinstance(event, Event)
     with stage.store.transaction():
-        ingest(stage.engine, [event], [], source="shop", now=stage.now)
+        ingest(stage.engine, [event], [], source=source, now=stage.now)
 
 
 def decision_count(engine: Engine) -> int:
@@ -245,6 +249,41 @@ def test_silence_ends_when_a_window_of_what_is_claimed_slides() -> None:
     assert NOON + 3 * DAY <= until <= NOON + 3 * DAY + HOUR
     stage.advance(until)
     assert ask_at_desk(stage)[0] == ["lamp_offer"]
+
+
+def test_an_answer_expires_also_for_whom_somebody_claims_to_be() -> None:
+    """Pages that somebody viewed who may be Ana put off nothing that has an end."""
+    stage = Stage(compile_brand(load_brand(ON_THE_SHELF)), MemoryStore(), now=NOON, shadow=False)
+    introduce(stage)
+    tell(stage, "Order Completed", properties={"total": 5})
+    tell(stage, "Page Viewed", source="web", anonymous_id="c1")
+    tell(stage, "Identified", source="web", user_id="ana", anonymous_id="c1")
+    tell(stage, "Page Viewed")
+    stage.advance(NOON + 2 * DAY + HOUR)
+    assert [(one.message.action, one.at) for one in stage.handed_over] == [
+        ("lamp_offer", NOON + 2 * DAY)
+    ]
+
+
+def test_silence_by_a_claim_that_ends_between_an_event_and_the_tick_is_not_kept() -> None:
+    """Nothing else happens to her, so that only the tick can see that the hold is gone."""
+    bundle = compile_brand(load_brand(HUSHED_BY_VIEWS))
+    stage = Stage(bundle, MemoryStore(), now=NOON - HOUR, shadow=False)
+    traits = {"email": "ana@example.com", "zone": "Europe/Lisbon"}
+    tell(stage, "Identified", traits=traits)
+    tell(stage, "Identified", source="web", user_id="ana", anonymous_id="c1")
+    stage.advance(NOON - SECOND)
+    for number in (1, 2):
+        viewed = NOON - 3 * DAY + number * SECOND
+        hear(stage, "Page Viewed", source="web", anonymous_id="c1", timestamp=viewed / SECOND)
+    hear(stage, "Page Viewed")
+    hear(stage, "Consent Given", properties={"entity": "shop", "purpose": "marketing"})
+    assert stage.store.load_messages_in(["queued"], limit=9) == []
+    stage.now = NOON + SECOND
+    with stage.store.transaction():
+        tick(stage.engine, stage.now)
+    stage.advance(NOON + HOUR)
+    assert [one.message.action for one in stage.handed_over] == ["lamp_offer"]
 
 
 def test_a_channel_that_is_free_earlier_than_the_one_that_is_told_wakes(stage: Stage) -> None:
