@@ -12,6 +12,7 @@ from kept.core.touchpoint_item import WireItem
 from kept.core.values import DAY, HOUR, SECOND, parse_instant
 from kept.flows import deliver
 from kept.flows.ask import ContactQuestion, Question
+from kept.flows.brake import pause, resume
 from kept.flows.engine import Engine, decode_trace
 from kept.flows.ingest import ingest
 from kept.flows.stage import Stage
@@ -57,6 +58,14 @@ HUSHED_BY_VIEWS = LARKMEAD | {
     )
 }
 """Here whoever looks around a lot is left alone."""
+
+NO_TEXTS = {file: text for file, text in LARKMEAD.items() if "/bill_" not in file} | {
+    "contact.yaml": LARKMEAD["contact.yaml"]
+    .replace("hushes: {topics: [chairs]}", "hushes: {channels: [sms]}")
+    .replace("hushes: {actions: [bill_reminder]}", "hushes: {topics: [chairs]}")
+}
+del NO_TEXTS["actions/late_fee.yaml"]
+"""Here whoever owes something is sent no texts, and bills are asked for nothing else."""
 
 
 @pytest.fixture
@@ -309,3 +318,52 @@ def test_a_channel_that_is_free_earlier_than_the_one_that_is_told_wakes(stage: S
     stage.advance(NOON + 2 * DAY)
     assert [(one.message.channel, one.at) for one in stage.handed_over] == [("sms", NOON + DAY)]
     assert stage.engine.counts["wakes", ""] <= 3
+
+
+def refuse_mail(stage: Stage) -> None:
+    """Let Ana look at a page, and let the mail about a lamp be refused for good."""
+    hear(stage, "Page Viewed")
+    with stage.store.transaction():
+        ((message, _),) = deliver.take_due(stage.engine, rooms={"email": 9}, now=stage.now)
+        refused = Refused(detail="no such box", closes_address=False)
+        deliver.settle(stage.engine, message.message_id, refused, stage.now)
+    stage.work()
+
+
+@pytest.mark.parametrize("phone", ["+351 900 000 000", None])
+def test_a_brake_that_the_refusal_of_another_channel_hides_is_waited_for(
+    stage: Stage, phone: str | None
+) -> None:
+    """G4: the mail was refused, which is the reason that is told, and the text waits for a brake.
+
+    Whoever has no phone waits for nothing, and is not looked at every few minutes.
+    """
+    introduce(stage)
+    tell(stage, "Identified", traits={"phone": phone})
+    with stage.store.transaction():
+        pause(stage.engine, "channel:sms", actor="test", because="", now=stage.now)
+    refuse_mail(stage)
+    woken = stage.engine.counts["wakes", ""]
+    stage.advance(NOON + HOUR)
+    assert stage.handed_over == []
+    assert (stage.engine.counts["wakes", ""] > woken) is (phone is not None)
+    with stage.store.transaction():
+        resume(stage.engine, "channel:sms", actor="test", now=stage.now)
+    stage.advance(NOON + 2 * HOUR)
+    assert [one.message.channel for one in stage.handed_over] == (["sms"] if phone else [])
+
+
+def test_a_source_that_the_refusal_of_another_channel_hides_is_waited_for() -> None:
+    """G4: whether texts are hushed is unknown while billing is silent, and known once it is back."""
+    bundle = compile_brand(load_brand(NO_TEXTS))
+    stage = Stage(bundle, MemoryStore(), now=NOON, shadow=False, watched=["billing"])
+    introduce(stage)
+    tell(stage, "Identified", traits={"phone": "+351 900 000 000"})
+    stage.advance(NOON + 3 * DAY + HOUR)
+    assert stage.take_alerts() == ["source_silent"]
+    refuse_mail(stage)
+    stage.advance(stage.now + HOUR)
+    assert stage.handed_over == []
+    tell(stage, "Heartbeat", source="billing", user_id="bo")
+    stage.advance(stage.now + HOUR)
+    assert [one.message.channel for one in stage.handed_over] == ["sms"]
