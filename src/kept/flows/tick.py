@@ -41,6 +41,7 @@ def tick(engine: Engine, now: int) -> int:
     attend(engine, now)
     watch_sources(engine, now)
     settle_import(engine, now, limit=IMPORTED_A_TICK)
+    _tell_unfollowed(engine, now)
     schedule(engine, now)
     advance_campaign(engine, now)
     woken = _wake(engine, now)
@@ -50,6 +51,15 @@ def tick(engine: Engine, now: int) -> int:
         engine.customers.flush(FLUSHED_A_TICK)
         engine.customers.evict()
     return woken
+
+
+def _tell_unfollowed(engine: Engine, now: int) -> None:
+    """Count what evidence was not followed, and alert the operator of the first since the start."""
+    count, known = engine.customers.unfollowed_count, engine.counts["unfollowed", ""]
+    if count > known:
+        engine.counts["unfollowed", ""] = count
+        if not known:
+            engine.alert("evidence_not_followed", at=now)
 
 
 def schedule(engine: Engine, now: int) -> None:
