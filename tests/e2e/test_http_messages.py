@@ -346,6 +346,18 @@ def test_whoever_says_do_not_call_is_not_called(kept_server: Served) -> None:
     assert any(value is False for value in find(kept_server, user)["consents"].values())
 
 
+def test_do_not_call_is_kept_before_it_is_refused(kept_server: Served) -> None:
+    """The call waits for no outcome any more, which is told; the customer left all the same."""
+    user = kept_server.introduce(phone="+351912345682")
+    kept_server.track("Call Wanted", user)
+    card = next_call(kept_server, user)
+    kept_server.ok(end_call(kept_server, card["message_id"], "reached"))
+    assert all(find(kept_server, user)["consents"].values())
+    told = problem(end_call(kept_server, card["message_id"], "do_not_call"), 409, "conflict")
+    assert told["detail"].endswith("the customer is opted out all the same")
+    assert any(value is False for value in find(kept_server, user)["consents"].values())
+
+
 def test_the_call_list_is_for_servers(kept_server: Served) -> None:
     """It holds names and numbers."""
     problem(kept_server.http.post("/v1/calls/next"), 401, "unknown_caller")

@@ -30,3 +30,21 @@ def test_a_proof_that_cannot_be_written_is_refused_before_anybody_is_forgotten(
     with pytest.raises(InputError, match=r"cannot be written .*; name another file with --proof"):
         privacy.forget("user_id:ana", tmp_path, "in person", proof=tmp_path / "none" / "proof")
     assert asked == []
+
+
+def test_no_proof_is_left_of_an_erasure_that_was_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty file would look like one; what stood there before stays as it is."""
+
+    def refuse(*_: object) -> None:
+        raise InputError("nobody of this name is known")
+
+    monkeypatch.setattr(privacy, "call", refuse)
+    new, old = tmp_path / "new", tmp_path / "old"
+    old.write_bytes(b"of before")
+    for proof in (new, old):
+        with pytest.raises(InputError, match="nobody"):
+            privacy.forget("user_id:ana", tmp_path, "in person", proof=proof)
+    assert list(tmp_path.iterdir()) == [old]
+    assert old.read_bytes() == b"of before"

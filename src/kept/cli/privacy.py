@@ -62,9 +62,14 @@ def forget(
 
 
 def _check_writable(proof: Path) -> None:
-    """Refuse a file that cannot be written while nothing is erased yet."""
+    """Refuse a file that cannot be written while nothing is erased yet; none is left by trying."""
     try:
-        proof.open("ab").close()
+        try:
+            proof.open("xb").close()
+        except FileExistsError:
+            proof.open("ab").close()
+        else:
+            proof.unlink()
     except OSError as error:
         message = f"{proof} cannot be written ({error.strerror}); name another file with --proof"
         raise InputError(message) from error

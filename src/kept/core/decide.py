@@ -414,13 +414,18 @@ def _outside_rule(asked: OutsideContact, policy: Policy) -> ActionRule | None:
 
 def next_change_of(decision: Decision, policy: Policy) -> int:
     """Return the first instant after a decision at which it could come out otherwise by itself."""
-    facts, now = decision.facts, decision.decided_at
-    findings = evaluate(facts.values, facts.objects, policy, 0, now, facts.zone)
     return min(
         next_change_of_facts(decision, policy),
         next_change_of_reasons(decision),
-        next_end_of_offers(decision, findings, policy),
+        next_end_of_offers(decision, findings_of(decision, policy), policy),
     )
+
+
+def findings_of(decision: Decision, policy: Policy) -> Findings:
+    """Return what all conditions came to, by the facts of a decision and without what is claimed."""
+    facts, now = decision.facts, decision.decided_at
+    unknown = mask_of(facts.unknown, decision.controls.stale_facts)
+    return evaluate(facts.values, facts.objects, policy, unknown, now, facts.zone)
 
 
 def next_change_of_facts(decision: Decision, policy: Policy) -> int:

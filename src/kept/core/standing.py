@@ -7,14 +7,26 @@ stands, and nothing need be decided.
 from collections.abc import Iterable
 from typing import Final
 
+from kept.core.consent import check_permission
 from kept.core.contact import NEVER_ARRIVED, check_cap, check_memory
 from kept.core.decision import Decision
-from kept.core.reason import AlreadyQueued, Held, Reason
-from kept.core.rules import Findings, Policy
+from kept.core.reason import (
+    AlreadyQueued,
+    Braked,
+    BreachNoticeDue,
+    FactUnknown,
+    Held,
+    HoldUnknown,
+    Reason,
+)
+from kept.core.rules import ActionRule, Findings, Policy
 from kept.core.values import NEVER
 
 _OF_CHANNELS: Final = frozenset({"held", "pressure", "hand_over"})
 """Layers that may refuse one channel and not another."""
+_WAITS: Final = (Braked, BreachNoticeDue)
+"""Reasons that end without telling anybody."""
+_WAITS_FOR_SOURCES: Final = (*_WAITS, FactUnknown, HoldUnknown)
 
 
 def weighed_in(decision: Decision, policy: Policy) -> frozenset[tuple[int, str]]:
@@ -77,7 +89,7 @@ def next_end_of_offers(decision: Decision, findings: Findings, policy: Policy) -
     return until
 
 
-def next_end_of_answer(decision: Decision, findings: Findings | None, policy: Policy) -> int:
+def next_end_of_answer(decision: Decision, findings: Findings, policy: Policy) -> int:
     """Return when the answer expires, or has been it for long enough after it was sent: another may follow.
 
     Of what is not the answer the end changes nothing that is said, so that nobody need be woken.
@@ -87,14 +99,13 @@ def next_end_of_answer(decision: Decision, findings: Findings | None, policy: Po
     now, until = decision.decided_at, NEVER
     action, about = decision.answer, decision.answer_about
     index = policy.by_name[action].index
-    if findings is not None:
-        for candidate in findings.evaluation.candidates:
-            if (
-                candidate.action == index
-                and candidate.about == about
-                and now < candidate.expires_at < until
-            ):
-                until = candidate.expires_at
+    for candidate in findings.evaluation.candidates:
+        if (
+            candidate.action == index
+            and candidate.about == about
+            and now < candidate.expires_at < until
+        ):
+            until = candidate.expires_at
     sent_at = 0
     for contact in decision.facts.contacts:
         if (
@@ -114,12 +125,7 @@ def next_end_of_caps(decision: Decision, policy: Policy) -> int:
     Of several channels that are pressed the reason tells of one, and another may be free earlier. A
     channel that is not permitted is looked at as well: who is woken too early only looks.
     """
-    pressed = {
-        one.action
-        for one in decision.considered
-        if one.reason is not None and one.reason.layer in _OF_CHANNELS
-    }
-    rules = [rule for action in pressed if len((rule := policy.by_name[action]).channels) > 1]
+    rules = _pressed_on_many(decision, policy)
     if not rules:
         return NEVER
     now, facts, until = decision.decided_at, decision.facts, NEVER
@@ -138,6 +144,55 @@ def next_end_of_caps(decision: Decision, policy: Policy) -> int:
                 if now < end < until and scope.covers(rule, channel.channel):
                     until = end
     return until
+
+
+def _pressed_on_many(decision: Decision, policy: Policy) -> list[ActionRule]:
+    """Return the actions that may have been refused on several channels, of which a reason tells one."""
+    pressed = {
+        one.action
+        for one in decision.considered
+        if one.reason is not None and one.reason.layer in _OF_CHANNELS
+    }
+    return [rule for action in pressed if len((rule := policy.by_name[action]).channels) > 1]
+
+
+def is_waiting(decision: Decision, reasons: Iterable[Reason], policy: Policy) -> bool:
+    """Return whether something waits for what tells nobody that it ended: a brake, a source, a search."""
+    # What is unknown though every source is heard stays so until something is told: whoever has no
+    # time zone is not looked at every few minutes for good. Which facts the reasons name says less:
+    # a condition on a segment names none of those that the segment rests on.
+    waits = _WAITS_FOR_SOURCES if decision.controls.stale_facts else _WAITS
+    return any(
+        not isinstance(reason, BreachNoticeDue) or reason.is_searching
+        for reason in reasons
+        if isinstance(reason, waits)
+    ) or _is_channel_waiting(decision, policy)
+
+
+def _is_channel_waiting(decision: Decision, policy: Policy) -> bool:
+    """Return whether a channel waits for a brake or a source, which the refusal of another may hide."""
+    waiting = {brake.name for brake in decision.controls.brakes if brake.scope == "channel"}
+    if decision.controls.stale_facts:
+        on = [hold.scope for hold in policy.holds if hold.hold in decision.holds]
+        waiting.update(channel for scope in on for channel in scope.channels)
+    if not waiting:
+        return False
+    facts = decision.facts
+    # Only where it may go that way at all, for those who wait are looked at again and again.
+    return any(
+        channel.channel in waiting
+        and (not channel.address or facts.addresses.get(channel.channel) == "ok")
+        and check_permission(
+            facts.consents,
+            entity=rule.entity,
+            rule=rule.purpose_rule,
+            channel=channel.channel,
+            topic=rule.topic,
+        )
+        is None
+        for rule in _pressed_on_many(decision, policy)
+        for channel in rule.channels
+    )
 
 
 def next_change_of_reasons(decision: Decision) -> int:

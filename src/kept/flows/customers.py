@@ -190,6 +190,8 @@ class Customers:
         """How often a customer in memory had been changed by another node."""
         self.regrouped_count = 0
         """How often customers were made anew, so that one that was looked up may be gone."""
+        self.unfollowed_count = 0
+        """How often evidence led to more parts than are followed, so that who is who stayed as it was."""
         self.regrouped: list[Customer] = []
         """Customers as they were before they were regrouped, where one of them ever spoke of consent
         or has a closed address; whoever takes them up clears the list."""

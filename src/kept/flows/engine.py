@@ -14,18 +14,19 @@ from kept.core.bundle import Bundle
 from kept.core.checkpoint import KeyPeriod
 from kept.core.consent import CONSENT_EVENTS
 from kept.core.data_map.given import Given
-from kept.core.decide import decide, evaluate, find_next_change, mask_of
+from kept.core.decide import decide, evaluate, find_next_change, findings_of, mask_of
 from kept.core.decision import Controls, Decision, OpenMessage, Request
 from kept.core.event import SOURCE_SELF, Event, Identifier
 from kept.core.facts import find_address, read_facts
 from kept.core.fold.fold import OWN_EVENTS, FoldPlan
 from kept.core.layers import DRAWS
 from kept.core.message import IN_FLIGHT_STATES, Message
-from kept.core.reason import Braked, BreachNoticeDue, FactUnknown, HoldUnknown, Reason
+from kept.core.reason import Reason
 from kept.core.reevaluate import evaluate_known, reevaluate
 from kept.core.rules import Findings, Policy
 from kept.core.standing import (
     are_alike,
+    is_waiting,
     next_end_of_answer,
     next_end_of_caps,
     next_end_of_offers,
@@ -45,9 +46,6 @@ from kept.shared_port import NO_NODE, Node
 NEWS_MAX: Final = 2_000
 NOTHING_KNOWN: Final = -1
 ALERTS_MAX: Final = 200
-_WAITS: Final = (Braked, BreachNoticeDue)
-"""Reasons that end without telling anybody."""
-_WAITS_FOR_SOURCES: Final = (*_WAITS, FactUnknown, HoldUnknown)
 
 encode_trace = msgspec.msgpack.Encoder().encode
 _decode_trace = msgspec.msgpack.Decoder(Decision).decode
@@ -460,21 +458,11 @@ def standing_of(
     reasons_until = min(
         next_end_of_reasons(reasons, now=decision.decided_at), next_end_of_caps(decision, policy)
     )
-    until = min(decision.valid_until, reasons_until)
-    if findings is not None:
-        until = min(until, next_end_of_offers(decision, findings, policy))
-    # What is unknown though every source is heard stays so until something is told: whoever has no
-    # time zone is not looked at every few minutes for good. Which facts the reasons name says less:
-    # a condition on a segment names none of those that the segment rests on.
-    is_silent = bool(decision.controls.stale_facts)
-    waits = _WAITS_FOR_SOURCES if is_silent else _WAITS
-    is_waiting = any(
-        not isinstance(reason, BreachNoticeDue) or reason.is_searching
-        for reason in reasons
-        if isinstance(reason, waits)
-    )
-    wakes_at = min(reasons_until, next_end_of_answer(decision, findings, policy))
-    return Standing(decision, findings, until, wakes_at, is_waiting)
+    # What rests on claims as well is decided anew by every event, but its offers end like any others.
+    found = findings_of(decision, policy) if findings is None else findings
+    until = min(decision.valid_until, reasons_until, next_end_of_offers(decision, found, policy))
+    wakes_at = min(reasons_until, next_end_of_answer(decision, found, policy))
+    return Standing(decision, findings, until, wakes_at, is_waiting(decision, reasons, policy))
 
 
 def decode_trace(trace: bytes) -> Decision:

@@ -20,7 +20,7 @@ from kept.core.notices import breach_of
 from kept.core.reason import Reason
 from kept.core.unsubscribe import Unsubscribe
 from kept.core.values import format_instant
-from kept.errors import ConflictError, NotFoundError
+from kept.errors import NotFoundError
 from kept.flows.compose import compose, situation_of
 from kept.flows.customers import Customer
 from kept.flows.deliver import begin, customer_of, held_of, look_up, settle
@@ -254,25 +254,22 @@ def settle_call(
     *,
     channels: Collection[str],
     now: int,
-) -> None:
-    """Record how a call went, and what the customer said of it.
+) -> bool:
+    """Record how a call went and what the customer said of it; return whether it waited for that.
 
     Raises:
         NotFoundError: there is no such call.
-        ConflictError: the call was not handed out, or its outcome is known already.
     """
     message = engine.store.load_message(message_id)
     if message is not None:
         _, message = look_up(engine, message)
     if message is None or message.channel not in channels:
         raise NotFoundError(f"there is no call {message_id[:100]!r}")
-    if message.state != "leaving":
-        raise ConflictError(f"the call {message_id} is {message.state} and waits for no outcome")
-    settle(engine, message_id, _result_of(outcome), now)
-    customer = customer_of(engine, message)
-    if outcome == "declined":
-        _decline(engine, customer, message, now)
-    elif outcome == "do_not_call":
+    is_awaited = message.state == "leaving"
+    if is_awaited:
+        settle(engine, message_id, _result_of(outcome), now)
+    if outcome == "do_not_call":
+        # The customer's word counts, whatever became of the call in which it was said.
         told = Unsubscribe(
             part_id=message.part_id,
             entity=message.entity,
@@ -281,8 +278,11 @@ def settle_call(
             message_id=message.message_id,
         )
         unsubscribe(engine, told, now)
-    else:
-        react(engine, customer, now)
+    elif is_awaited and outcome == "declined":
+        _decline(engine, customer_of(engine, message), message, now)
+    elif is_awaited:
+        react(engine, customer_of(engine, message), now)
+    return is_awaited
 
 
 def _result_of(outcome: CallOutcome) -> SendResult:

@@ -118,6 +118,7 @@ def take_evidence(
         near = _load_near(store, seeds, rules)
     if not near.is_whole:
         # Where something is left out, people who are one would be taken for several.
+        customers.unfollowed_count += 1
         return []
     # Everybody concerned must be in memory, for their states move with them.
     for customer_id in {near.parts[part_id].customer_id for part_id in near.followed}:

@@ -41,6 +41,7 @@ def tick(engine: Engine, now: int) -> int:
     attend(engine, now)
     watch_sources(engine, now)
     settle_import(engine, now, limit=IMPORTED_A_TICK)
+    _tell_unfollowed(engine, now)
     schedule(engine, now)
     advance_campaign(engine, now)
     woken = _wake(engine, now)
@@ -50,6 +51,15 @@ def tick(engine: Engine, now: int) -> int:
         engine.customers.flush(FLUSHED_A_TICK)
         engine.customers.evict()
     return woken
+
+
+def _tell_unfollowed(engine: Engine, now: int) -> None:
+    """Count what evidence was not followed, and alert the operator of the first since the start."""
+    count, known = engine.customers.unfollowed_count, engine.counts["unfollowed", ""]
+    if count > known:
+        engine.counts["unfollowed", ""] = count
+        if not known:
+            engine.alert("evidence_not_followed", at=now)
 
 
 def schedule(engine: Engine, now: int) -> None:
@@ -95,7 +105,8 @@ def next_wake(engine: Engine, customer: Customer, now: int) -> int:
         wake_at = min(wake_at, turn_at, customer.view.valid_until)
     else:
         turn_at = next_change_of_facts(standing.decision, engine.bundle.policy)
-        slides_at = next_slide(engine.bundle.fact_plan, restricting, now)
+        # Not as of now: what is claimed may have ended since, and nobody has looked.
+        slides_at = next_slide(engine.bundle.fact_plan, restricting, standing.decision.decided_at)
         wake_at = min(wake_at, turn_at, slides_at, customer.view.valid_until)
     return max(min(wake_at, engine.waits_until(standing, now)), now + 1)
 

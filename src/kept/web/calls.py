@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from kept.errors import ConflictError
 from kept.flows.pull import CALL_LIST, CallOutcome, Card, next_call, settle_call
 from kept.web.callers import find_pulled
 from kept.web.endpoints import BUSY, Call, Endpoint
@@ -38,14 +39,24 @@ async def take_next_call(call: Call) -> NextCall:
 
 
 async def end_call(call: Call) -> CallSettled:
-    """Record how a call went."""
+    """Record how a call went.
+
+    Raises:
+        ConflictError: the call was not handed out, or its outcome is known already.
+    """
     ended: CallEnded = call.body
     message_id, channels = call.text("message_id"), _lists_of(call)
-    await call.front.runtime.ask(
+    is_awaited = await call.front.runtime.ask(
         lambda engine, now: settle_call(
             engine, message_id, ended.outcome, channels=channels, now=now
         )
     )
+    if not is_awaited:
+        # Not inside the job, which would be undone, and with it that the customer left.
+        kept = "; the customer is opted out all the same" if ended.outcome == "do_not_call" else ""
+        raise ConflictError(
+            f"the call {message_id} was not handed out, or its outcome is known already{kept}"
+        )
     return CallSettled(message_id=message_id, outcome=ended.outcome)
 
 

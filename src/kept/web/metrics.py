@@ -72,6 +72,11 @@ _COUNTED: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
         ("channel",),
     ),
     "campaign": ("kept_campaign_wakes", "Customers looked at because of a campaign.", ("action",)),
+    "unfollowed": (
+        "kept_evidence_not_followed",
+        "Times that evidence of who is who led to more identifiers than are followed.",
+        (),
+    ),
     "wakes": ("kept_wakes", "Customers looked at again because time passed.", ()),
 }
 

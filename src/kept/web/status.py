@@ -260,6 +260,8 @@ _ALERTS: Final = {
     "that refused it.",
     "outgrown": "A customer's {fact} outgrew what is kept of one customer; for them it counts as "
     "unknown.",
+    "evidence_not_followed": "Evidence of who is who leads to more identifiers than are followed; those "
+    "concerned stay grouped as they were. Look for an identifier that many people share.",
     "breach": "Breach {breach} was declared: {what} {name}. Nothing promotional leaves until it is "
     "known whom it touched.",
     "contested": "A customer contests {action}; another person looks at approval {approval}.",

@@ -72,6 +72,24 @@ def test_whoever_was_seen_on_many_shared_devices_tears_nobody_apart(
     assert set(map(frozenset, together.values())) == set(afresh)
 
 
+def test_evidence_that_leads_further_than_it_is_followed_is_told_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """G12: people stay grouped as they were, the operator hears of it, and of nobody's identifiers."""
+    monkeypatch.setattr(resolving, "COMPONENT_MAX", 5)
+    stage = make_stage()
+    rules = {name: NamespaceRule(rank=0, limit=3) for name in ("email", "phone")}
+    for number in range(20):
+        email, phone = Identifier("email", f"e{number}"), Identifier("phone", f"p{number}")
+        take(stage, 2 * number, (email, phone), rules)
+        take(stage, 2 * number + 1, (phone, Identifier("email", f"e{number + 1}")), rules)
+        stage.work()
+    assert stage.take_alerts() == ["evidence_not_followed"]
+    assert stage.engine.alerts == [{"code": "evidence_not_followed", "at": stage.now}]
+    told = stage.engine.counts["unfollowed", ""]
+    assert told == stage.engine.customers.unfollowed_count > 1
+
+
 def test_a_customer_holds_as_many_parcels_as_the_brand_allows() -> None:
     """G10: where the limit is higher than what is kept of a kiosk, each parcel still finds its owner."""
     stage = make_stage()

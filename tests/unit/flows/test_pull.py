@@ -9,11 +9,12 @@ from kept.core.brand.load import load_brand
 from kept.core.check import check_folder, errors_of
 from kept.core.compile import compile_brand
 from kept.core.event import Identifier
+from kept.core.identity import Part
 from kept.core.touchpoint_item import Rejected, WireItem
 from kept.core.values import DAY, SECOND, format_instant
 from kept.flows.engine import Engine
 from kept.flows.ingest import ingest
-from kept.flows.pull import next_call, pull_inbox, settle_call
+from kept.flows.pull import CallOutcome, next_call, pull_inbox, settle_call
 from kept.flows.recover import recover
 from kept.flows.stage import Stage
 from kept.stores.memory import MemoryStore
@@ -104,8 +105,8 @@ def test_what_a_new_brand_folder_cannot_say_is_not_shown_any_more(stage: Stage, 
     assert inbox(stage, reopened(stage, texts)) == []
 
 
-def test_a_call_that_was_handed_out_is_nobody_elses_after_a_restart(stage: Stage) -> None:
-    """The agent who has it talks to the customer meanwhile, and says how it went."""
+def take_call(stage: Stage) -> tuple[Engine, str]:
+    """Let a bill be told by phone; return the engine, and the call that was handed out."""
     engine = reopened(stage, CALLED)
     due = format_instant(stage.now - 2 * DAY)
     bill = {"bill_id": "b1", "amount": 40, "due_at": due}
@@ -116,10 +117,59 @@ def test_a_call_that_was_handed_out_is_nobody_elses_after_a_restart(stage: Stage
         ingest(engine, [event], [], source="billing", now=stage.now)
         card = next_call(engine, stage.now, channels=["calls"], source="shop")
     assert card is not None
+    return engine, card.message_id
+
+
+def end_call(stage: Stage, engine: Engine, message_id: str, outcome: CallOutcome) -> bool:
+    """Say how a call went; return whether it waited for that."""
+    with stage.store.transaction():
+        return settle_call(engine, message_id, outcome, channels=["calls"], now=stage.now)
+
+
+def test_a_call_that_was_handed_out_is_nobody_elses_after_a_restart(stage: Stage) -> None:
+    """The agent who has it talks to the customer meanwhile, and says how it went."""
+    _, message_id = take_call(stage)
     engine = reopened(stage, CALLED)
     with stage.store.transaction():
         assert next_call(engine, stage.now, channels=["calls"], source="shop") is None
-        settle_call(engine, card.message_id, "do_not_call", channels=["calls"], now=stage.now)
-    settled = stage.store.load_message(card.message_id)
+    assert end_call(stage, engine, message_id, "do_not_call")
+    settled = stage.store.load_message(message_id)
     assert settled is not None
     assert settled.state == "delivered"
+
+
+@pytest.mark.parametrize("before", ["reached", "no_answer", "wrong_number"])
+def test_whoever_says_do_not_call_is_heard_after_the_call_was_settled(
+    stage: Stage, before: CallOutcome
+) -> None:
+    """G1: what the customer said counts, also where the agent's first word on the call was another."""
+    engine, message_id = take_call(stage)
+    assert end_call(stage, engine, message_id, before)
+    ana = engine.customers.find_part(ANA, claimed=False)
+    assert ana is not None
+    assert not _is_opted_out(engine, ana)
+    assert not end_call(stage, engine, message_id, "do_not_call")
+    assert _is_opted_out(engine, ana)
+    settled = stage.store.load_message(message_id)
+    assert settled is not None
+    # It waited to be tried again, and is not any more.
+    assert settled.state == {"no_answer": "withdrawn", "reached": "delivered"}.get(before, "failed")
+
+
+def _is_opted_out(engine: Engine, part: Part) -> bool:
+    consents = engine.customers.home_of(part).total(engine.plan).consents
+    return any(key.endswith("calls") and not said.value for key, said in consents.items())
+
+
+def test_what_else_is_said_of_a_call_that_was_settled_changes_nothing(stage: Stage) -> None:
+    """The first word on how it went stands."""
+    engine, message_id = take_call(stage)
+    assert end_call(stage, engine, message_id, "reached")
+    settled = stage.store.load_message(message_id)
+    for outcome in ("declined", "wrong_number", "busy"):
+        assert not end_call(stage, engine, message_id, outcome)
+    assert stage.store.load_message(message_id) == settled
+    ana = engine.customers.find_part(ANA, claimed=False)
+    assert ana is not None
+    state = engine.customers.home_of(ana).total(engine.plan)
+    assert (state.declines, state.closed_addresses) == ({}, {})

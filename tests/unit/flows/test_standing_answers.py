@@ -1,5 +1,7 @@
 """An answer stands until something can change it: what is looked at again, and what is not lost."""
 
+from typing import Any
+
 import pytest
 
 from kept.core.brand.load import load_brand
@@ -10,6 +12,7 @@ from kept.core.touchpoint_item import WireItem
 from kept.core.values import DAY, HOUR, SECOND, parse_instant
 from kept.flows import deliver
 from kept.flows.ask import ContactQuestion, Question
+from kept.flows.brake import pause, resume
 from kept.flows.engine import Engine, decode_trace
 from kept.flows.ingest import ingest
 from kept.flows.stage import Stage
@@ -56,6 +59,14 @@ HUSHED_BY_VIEWS = LARKMEAD | {
 }
 """Here whoever looks around a lot is left alone."""
 
+NO_TEXTS = {file: text for file, text in LARKMEAD.items() if "/bill_" not in file} | {
+    "contact.yaml": LARKMEAD["contact.yaml"]
+    .replace("hushes: {topics: [chairs]}", "hushes: {channels: [sms]}")
+    .replace("hushes: {actions: [bill_reminder]}", "hushes: {topics: [chairs]}")
+}
+del NO_TEXTS["actions/late_fee.yaml"]
+"""Here whoever owes something is sent no texts, and bills are asked for nothing else."""
+
 
 @pytest.fixture
 def stage() -> Stage:
@@ -69,13 +80,15 @@ def valued() -> Stage:
     return Stage(compile_brand(load_brand(VALUED)), MemoryStore(), now=NOON, shadow=False)
 
 
-def hear(stage: Stage, name: str) -> None:
-    """Take an event about Ana, and let no tick follow."""
-    item = WireItem(type="page" if name == "Page Viewed" else "track", event=name, user_id="ana")
-    event = stage.engine.bundle.touchpoints["shop"].read(item, received_at=stage.now)
+def hear(stage: Stage, name: str, *, source: str = "shop", **details: Any) -> None:
+    """Take an event about Ana (or whoever is named), and let no tick follow."""
+    kind = {"Identified": "identify", "Page Viewed": "page"}.get(name, "track")
+    who = {} if "anonymous_id" in details else {"user_id": "ana"}
+    item = WireItem(type=kind, event=name, **who | details)
+    event = stage.engine.bundle.touchpoints[source].read(item, received_at=stage.now)
     assert isinstance(event, Event)
     with stage.store.transaction():
-        ingest(stage.engine, [event], [], source="shop", now=stage.now)
+        ingest(stage.engine, [event], [], source=source, now=stage.now)
 
 
 def decision_count(engine: Engine) -> int:
@@ -247,6 +260,41 @@ def test_silence_ends_when_a_window_of_what_is_claimed_slides() -> None:
     assert ask_at_desk(stage)[0] == ["lamp_offer"]
 
 
+def test_an_answer_expires_also_for_whom_somebody_claims_to_be() -> None:
+    """Pages that somebody viewed who may be Ana put off nothing that has an end."""
+    stage = Stage(compile_brand(load_brand(ON_THE_SHELF)), MemoryStore(), now=NOON, shadow=False)
+    introduce(stage)
+    tell(stage, "Order Completed", properties={"total": 5})
+    tell(stage, "Page Viewed", source="web", anonymous_id="c1")
+    tell(stage, "Identified", source="web", user_id="ana", anonymous_id="c1")
+    tell(stage, "Page Viewed")
+    stage.advance(NOON + 2 * DAY + HOUR)
+    assert [(one.message.action, one.at) for one in stage.handed_over] == [
+        ("lamp_offer", NOON + 2 * DAY)
+    ]
+
+
+def test_silence_by_a_claim_that_ends_between_an_event_and_the_tick_is_not_kept() -> None:
+    """Nothing else happens to her, so that only the tick can see that the hold is gone."""
+    bundle = compile_brand(load_brand(HUSHED_BY_VIEWS))
+    stage = Stage(bundle, MemoryStore(), now=NOON - HOUR, shadow=False)
+    traits = {"email": "ana@example.com", "zone": "Europe/Lisbon"}
+    tell(stage, "Identified", traits=traits)
+    tell(stage, "Identified", source="web", user_id="ana", anonymous_id="c1")
+    stage.advance(NOON - SECOND)
+    for number in (1, 2):
+        viewed = NOON - 3 * DAY + number * SECOND
+        hear(stage, "Page Viewed", source="web", anonymous_id="c1", timestamp=viewed / SECOND)
+    hear(stage, "Page Viewed")
+    hear(stage, "Consent Given", properties={"entity": "shop", "purpose": "marketing"})
+    assert stage.store.load_messages_in(["queued"], limit=9) == []
+    stage.now = NOON + SECOND
+    with stage.store.transaction():
+        tick(stage.engine, stage.now)
+    stage.advance(NOON + HOUR)
+    assert [one.message.action for one in stage.handed_over] == ["lamp_offer"]
+
+
 def test_a_channel_that_is_free_earlier_than_the_one_that_is_told_wakes(stage: Stage) -> None:
     """The mail was refused for good, which is the reason that is told; the next text may go tomorrow."""
     introduce(stage)
@@ -270,3 +318,52 @@ def test_a_channel_that_is_free_earlier_than_the_one_that_is_told_wakes(stage: S
     stage.advance(NOON + 2 * DAY)
     assert [(one.message.channel, one.at) for one in stage.handed_over] == [("sms", NOON + DAY)]
     assert stage.engine.counts["wakes", ""] <= 3
+
+
+def refuse_mail(stage: Stage) -> None:
+    """Let Ana look at a page, and let the mail about a lamp be refused for good."""
+    hear(stage, "Page Viewed")
+    with stage.store.transaction():
+        ((message, _),) = deliver.take_due(stage.engine, rooms={"email": 9}, now=stage.now)
+        refused = Refused(detail="no such box", closes_address=False)
+        deliver.settle(stage.engine, message.message_id, refused, stage.now)
+    stage.work()
+
+
+@pytest.mark.parametrize("phone", ["+351 900 000 000", None])
+def test_a_brake_that_the_refusal_of_another_channel_hides_is_waited_for(
+    stage: Stage, phone: str | None
+) -> None:
+    """G4: the mail was refused, which is the reason that is told, and the text waits for a brake.
+
+    Whoever has no phone waits for nothing, and is not looked at every few minutes.
+    """
+    introduce(stage)
+    tell(stage, "Identified", traits={"phone": phone})
+    with stage.store.transaction():
+        pause(stage.engine, "channel:sms", actor="test", because="", now=stage.now)
+    refuse_mail(stage)
+    woken = stage.engine.counts["wakes", ""]
+    stage.advance(NOON + HOUR)
+    assert stage.handed_over == []
+    assert (stage.engine.counts["wakes", ""] > woken) is (phone is not None)
+    with stage.store.transaction():
+        resume(stage.engine, "channel:sms", actor="test", now=stage.now)
+    stage.advance(NOON + 2 * HOUR)
+    assert [one.message.channel for one in stage.handed_over] == (["sms"] if phone else [])
+
+
+def test_a_source_that_the_refusal_of_another_channel_hides_is_waited_for() -> None:
+    """G4: whether texts are hushed is unknown while billing is silent, and known once it is back."""
+    bundle = compile_brand(load_brand(NO_TEXTS))
+    stage = Stage(bundle, MemoryStore(), now=NOON, shadow=False, watched=["billing"])
+    introduce(stage)
+    tell(stage, "Identified", traits={"phone": "+351 900 000 000"})
+    stage.advance(NOON + 3 * DAY + HOUR)
+    assert stage.take_alerts() == ["source_silent"]
+    refuse_mail(stage)
+    stage.advance(stage.now + HOUR)
+    assert stage.handed_over == []
+    tell(stage, "Heartbeat", source="billing", user_id="bo")
+    stage.advance(stage.now + HOUR)
+    assert [one.message.channel for one in stage.handed_over] == ["sms"]
