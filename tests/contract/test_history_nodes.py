@@ -10,7 +10,7 @@ import pytest
 from kept.analytics import ParquetHistory
 from kept.core.event import Identifier
 from kept.core.history_columns import SCHEMA_VERSION
-from kept.core.history_files import name_of
+from kept.core.history_files import PARTS_FILE, name_of
 from kept.core.values import HOUR, MINUTE
 from kept.errors import ContendedError, StoreError
 from kept.flows.engine import Engine
@@ -150,3 +150,25 @@ def test_two_erasures_do_not_write_over_each_others_notes(
     with other.transaction():
         note_gone(other, parts=[b], request_id="b")
     assert [entry.request_id for entry in load_gone(one)] == ["a", "b"]
+
+
+def test_a_grouping_of_before_does_not_stay_over_a_later_one(
+    one: PostgresStore, other: PostgresStore, folder: Path
+) -> None:
+    """One node has read who is who when two become one, and another node writes that first."""
+    slow, fast = Node(one, folder), Node(other, folder)
+    a, b = slow.take(1), slow.take(1)
+
+    def let_other_be_first() -> None:
+        slow.writer.rest = lambda: None
+        with other.transaction():
+            other.lock_customers([a, b])
+            other.move_parts([b], customer_id=a)
+        fast.writer.group()
+
+    slow.writer.rest = let_other_be_first
+    slow.writer.group()
+    with slow.history.engine.open() as connection:
+        query = "SELECT part, customer FROM read_parquet(?) ORDER BY 1"
+        found = connection.execute(query, [str(folder / PARTS_FILE)]).fetchall()
+    assert found == [(a, a), (b, a)]

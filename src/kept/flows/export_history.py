@@ -170,8 +170,12 @@ class HistoryWriter:
             self.do(lambda engine, now: _note_settled(engine, waiting, lost, now))
 
     def group(self) -> None:
-        """Write which customer each part belongs to now."""
-        self.history.write_grouping(self._read_grouping())
+        """Write which customer each part belongs to now, and not over what another node read later."""
+        is_newest = False
+        while not is_newest:
+            before: int = self.do(lambda engine, now: load_progress(engine.store).groupings)
+            self.history.write_grouping(self._read_grouping())
+            is_newest = self.do(lambda engine, now: note_grouped(engine.store, before))  # noqa: B023
 
     def _read_grouping(self) -> Iterator[Grouped]:
         after = 0
@@ -355,6 +359,19 @@ def note_exported(
     save_progress(store, msgspec.structs.replace(progress, positions=positions))
     if kind == "outcomes":
         store.drop_ended_messages(up_to=exported.end.after)
+    return True
+
+
+def note_grouped(store: Store, before: int) -> bool:
+    """Note that a grouping was written; return False where another node wrote one since `before`.
+
+    Either may have come over the other then, and whoever is second reads and writes once more.
+    """
+    take_duty(store)
+    progress = load_progress(store)
+    if progress.groupings != before:
+        return False
+    save_progress(store, msgspec.structs.replace(progress, groupings=before + 1))
     return True
 
 

@@ -52,6 +52,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """The digest of the places that all files were brought in line with."""
     trimmed_at: int = 0
     """When what is past its time was last looked for (µs)."""
+    groupings: int = 0
+    """How often it was written which customer each part belongs to."""
 
     def position(self, kind: HistoryKind) -> Position:
         """Return how far a kind was exported."""

@@ -90,7 +90,7 @@ def plan_search(engine: Engine, record: BreachRecord) -> tuple[tuple[Span, ...],
         return (Span(stage="audit", after=0, end=1),), _staff_limits(engine, record)
     last_event, last_decision = store.last_sequence(), store.next_decision_id() - 1
     last_disclosure = store.last_dossier_number("disclosure")
-    decided = _bisect(last_decision, lambda n: _decision_at(engine, n, last_decision), since)
+    decided = _bisect(last_decision, lambda n: _decision_at(engine, n), since)
     spans = []
     if suspect.planted_by or suspect.channels:
         after = _heard_by(engine, decided)
@@ -384,11 +384,14 @@ def _heard_by(engine: Engine, decision_id: int) -> int:
     return decode_trace(row.trace).heard_through if row is not None else 0
 
 
-def _decision_at(engine: Engine, number: int, last: int) -> int:
-    for each in range(number, last + 1):
-        row = engine.store.read_decision(each)
-        if row is not None:
-            return row.decided_at
+def _decision_at(engine: Engine, number: int) -> int:
+    """Return when the first decision from this number on was made of those that are still kept."""
+    after = number - 1
+    while rows := engine.store.read_sealed_decisions(after=after, limit=1):
+        (row,) = rows
+        if row.trace is not None:
+            return decode_trace(row.trace).decided_at
+        after = row.decision_id
     return 1 << 62
 
 

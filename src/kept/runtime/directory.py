@@ -43,6 +43,8 @@ class Directory:
         self._tokens: dict[str, ApiToken] = {}
         self._seen: dict[str, int] = {}
         self._used_tokens: dict[str, int] = {}
+        self._written: tuple[dict[str, int], dict[str, int], dict[str, int]] = ({}, {}, {})
+        """Uses of sessions, tokens and write keys, as they were written down last."""
         self._admin_digest = ""
         self.staff: dict[int, Staff] = {}
         self.keys = KeyRing(())
@@ -126,23 +128,31 @@ class Directory:
 
         What was ended or revoked since is passed over: saved again, it would be alive again.
         """
-        if self._seen:
-            seen, self._seen = self._seen, {}
+        seen, hours, keys = dict(self._seen), dict(self._used_tokens), dict(self.keys.used)
+        if seen:
             for stored in store.load_sessions():
                 if stored.digest in seen:
                     session = msgspec.structs.replace(stored, seen_at=seen[stored.digest])
                     store.save_session(session)
                     self._sessions[session.digest] = session
-        if self._used_tokens:
-            hours, self._used_tokens = self._used_tokens, {}
+        if hours:
             for kept in store.load_tokens():
                 if kept.digest in hours:
                     token = msgspec.structs.replace(kept, used_at=hours[kept.digest])
                     store.save_token(token)
                     self._tokens[token.digest] = token
-        if self.keys.used:
-            used, self.keys.used = self.keys.used, {}
-            note_used(store, list(used.items()))
+        if keys:
+            note_used(store, list(keys.items()))
+        self._written = (seen, hours, keys)
+
+    def forget_written(self) -> None:
+        """Let go of what was written down, once that is durable; what was used again since stays."""
+        noted = (self._seen, self._used_tokens, self.keys.used)
+        for uses, written in zip(noted, self._written, strict=True):
+            for digest, at in written.items():
+                if uses.get(digest) == at:
+                    del uses[digest]
+        self._written = ({}, {}, {})
 
 
 def _parse(token: ApiToken) -> list[Network]:

@@ -365,6 +365,7 @@ class Runtime:
     def _send_begun(self, engine: Engine, now: int) -> None:
         begun, self._begun = self._begun, []
         self.results.forget_noted()
+        self.directory.forget_written()
         # Where others take up what a node leaves behind, one that was stopped must not go on sending.
         until = self._began_at + deliver.CALLED_WITHIN if engine.store.is_shared else 0
         for message, outgoing in begun:

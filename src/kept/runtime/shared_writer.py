@@ -16,7 +16,7 @@ from kept.errors import ContendedError, KeptError, OutdatedError, OverloadedErro
 from kept.flows.engine import NOTHING_KNOWN, Engine
 from kept.flows.tick import SHARED_WAKES_A_TICK, housekeep, tick
 from kept.flows.together import AT_ONCE, First, together
-from kept.runtime.writer import HOUSEKEEPING, TICK, Asked, Writer
+from kept.runtime.writer import HOUSEKEEPING, TICK, Asked, T, Writer
 
 _log = logging.getLogger("kept.writer")
 _RENEW_SECONDS: Final = 2.0
@@ -128,20 +128,24 @@ class SharedWriter(Writer):
     def _do_timed(self) -> None:
         # Whatever comes of it, there is another tick.
         self._next_tick = self._clock.now() + TICK
-        woken = self._do_alone_if_asked(self._tick)
+        woken = 0
+        if (done := self._do_alone_if_asked(self._tick)) is not None:
+            # Housekeeping that was undone is still due.
+            woken, self._next_housekeeping = done
         if self.refusal is None:
             self._hand_over()
-        if woken is not None and woken >= SHARED_WAKES_A_TICK:
+        if woken >= SHARED_WAKES_A_TICK:
             self._next_tick = self._clock.now()
 
-    def _tick(self, engine: Engine, now: int) -> int:
+    def _tick(self, engine: Engine, now: int) -> tuple[int, int]:
+        """Do what is due; return how many were woken, and when the next housekeeping is."""
         woken = tick(engine, now)
-        if now >= self._next_housekeeping:
-            housekeep(engine, now)
-            self._next_housekeeping = now + HOUSEKEEPING
-            # What all nodes must know is looked at afresh now and then, whoever forgot to say so.
-            engine.control_version = NOTHING_KNOWN
-        return woken
+        if now < self._next_housekeeping:
+            return woken, self._next_housekeeping
+        housekeep(engine, now)
+        # What all nodes must know is looked at afresh now and then, whoever forgot to say so.
+        engine.control_version = NOTHING_KNOWN
+        return woken, now + HOUSEKEEPING
 
     def _hand_over(self) -> None:
         def begin(engine: Engine, now: int) -> int:
@@ -152,7 +156,7 @@ class SharedWriter(Writer):
         if now is not None:
             self._follow(self.engine, now)
 
-    def _do_alone_if_asked(self, work: Callable[[Engine, int], int]) -> int | None:
+    def _do_alone_if_asked(self, work: Callable[[Engine, int], T]) -> T | None:
         """Do timed work once, or a second time alone; what is contended has time until the next tick."""
         first = AT_ONCE
         for _ in range(2):

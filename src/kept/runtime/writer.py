@@ -157,19 +157,21 @@ class Writer:
         started = read_monotonic()
         now = self._clock.now()
         is_tick = now >= self._next_tick
+        keeps_house = is_tick and now >= self._next_housekeeping
         with engine.store.transaction():
             for one in asked:
                 one.outcome = self._try(one, engine, now)
             if is_tick:
                 tick(engine, now)
-                if now >= self._next_housekeeping:
+                if keeps_house:
                     housekeep(engine, now)
-                    self._next_housekeeping = now + HOUSEKEEPING
             _write_behind(engine)
             # What was queued just now need not wait for the clock.
             hands_over = is_tick or engine.may_be_due
             if hands_over:
                 self._before_commit(engine, now)
+        if keeps_house:
+            self._next_housekeeping = now + HOUSEKEEPING
         if hands_over:
             self._follow(engine, now)
         if is_tick:

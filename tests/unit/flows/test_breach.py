@@ -29,6 +29,8 @@ from kept.flows.quarantine import replay
 from kept.flows.show_breach import draft_notices, read_affected, say_what_we_did, show_breach
 from kept.flows.stage import Stage
 from kept.flows.together import together
+from kept.history_port import SealedDecision
+from kept.ports import DecisionRow
 from kept.runtime.folder import read_folder
 from kept.stores.memory import MemoryStore
 from tests.memory_shared import Shared
@@ -190,6 +192,37 @@ def test_a_search_goes_on_where_it_stopped(stage: Stage, monkeypatch: pytest.Mon
     assert touch.count == 5
     _, record = load_breach(stage.store, pieces)
     assert record.read == record.total
+
+
+def test_a_search_finds_its_beginning_behind_what_was_erased(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids of years may be empty: none of them is asked for by itself, while everybody waits."""
+    for _ in range(60):
+        ask(stage, "sofia")
+    stage.advance(stage.now + DAY)
+    with stage.store.transaction():
+        erased = stage.store.erase_old_decisions(before=stage.now, limit=999)
+    since = stage.now
+    ask(stage, "jonas")
+    assert erased >= 60
+    asked: list[int] = []
+    read_decision, read_sealed = stage.store.read_decision, stage.store.read_sealed_decisions
+
+    def count_decision(decision_id: int) -> DecisionRow | None:
+        asked.append(decision_id)
+        return read_decision(decision_id)
+
+    def count_sealed(*, after: int, limit: int) -> list[SealedDecision]:
+        asked.append(after)
+        return read_sealed(after=after, limit=limit)
+
+    monkeypatch.setattr(stage.store, "read_decision", count_decision)
+    monkeypatch.setattr(stage.store, "read_sealed_decisions", count_sealed)
+    number = declare(stage, since=since)
+    assert len(asked) < 10
+    work(stage)
+    assert set(findings(stage, number)) == {"jonas"}
 
 
 def test_events_that_were_taken_late_hide_nobody(stage: Stage) -> None:

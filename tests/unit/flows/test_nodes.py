@@ -84,22 +84,23 @@ class Nodes:
 
     def hear(self, engine: Engine, person: int, number: int) -> None:
         """Let a node hear of an order."""
-        item = WireItem(
-            type="track",
-            event="Order Completed",
-            user_id=f"u{person}",
-            message_id=f"m{number}",
-            timestamp=self.now / SECOND,
-            properties={"order_id": f"o{number}", "total": 30},
-        )
-
-        def job(engine: Engine, now: int) -> None:
-            event = engine.bundle.touchpoints["shop"].read(item, received_at=now)
-            assert not isinstance(event, Rejected)
-            ingest(engine, [event], [], source="shop", now=now)
-
-        self.do(engine, job)
+        self.do(engine, lambda engine, now: take_order(engine, person, number, now))
         self.now += SECOND
+
+
+def take_order(engine: Engine, person: int, number: int, now: int) -> None:
+    """Take an order within a node's transaction."""
+    item = WireItem(
+        type="track",
+        event="Order Completed",
+        user_id=f"u{person}",
+        message_id=f"m{number}",
+        timestamp=now / SECOND,
+        properties={"order_id": f"o{number}", "total": 30},
+    )
+    event = engine.bundle.touchpoints["shop"].read(item, received_at=now)
+    assert not isinstance(event, Rejected)
+    ingest(engine, [event], [], source="shop", now=now)
 
 
 class Announcement:

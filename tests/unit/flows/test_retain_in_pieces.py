@@ -7,15 +7,21 @@ import msgspec
 import pytest
 
 from kept.core.data_map import map_data
+from kept.core.fold.fold import decode_state, fold_event
+from kept.core.retention import limits_of
+from kept.core.state import State
 from kept.core.values import DAY
 from kept.errors import ContendedError
 from kept.flows import retain as retain_flow
 from kept.flows.correct import Correction, correct
+from kept.flows.engine import Engine
 from kept.flows.restrict import lift_restriction, restrict
 from kept.flows.retain import Retaining, retain
 from kept.flows.spare_restricted import RESTRICTED_SETTING
 from kept.flows.stage import Stage
+from kept.flows.together import together
 from kept.retention_port import retained_number
+from tests.unit.flows.test_nodes import Nodes, take_order
 from tests.unit.flows.test_retain import (
     ANA,
     SHORTER,
@@ -220,3 +226,41 @@ def test_what_was_decided_and_said_stays_while_its_customer_is_restricted() -> N
     keep_house(stage)
     left = {row.decision_id for row in stage.store.read_decisions(part_ids, newest=99)}
     assert left.isdisjoint(before)
+
+
+def test_an_event_whose_number_was_taken_before_a_piece_and_stored_after_it_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another node had the number, and waited for the customer while the piece went past it."""
+    monkeypatch.setattr(retain_flow, "EVENTS_A_PIECE", 4)
+    nodes = Nodes(2)
+    one, other = nodes.all
+    brand = one.bundle.brand
+    retaining = Retaining(limits_of(brand, map_data(brand)))
+
+    def piece(engine: Engine, now: int) -> bool:
+        return retain(engine, retaining, now)
+
+    while nodes.do(one, piece):
+        pass
+    for number in range(3):
+        nodes.hear(one, 1, number)
+    nodes.now += 9_000 * DAY
+    with together(other, lambda _: nodes.now) as now:
+        taken = other.store.next_sequence()
+        for number in range(3, 20):
+            nodes.hear(one, 1, number)
+        for _ in range(4):
+            assert nodes.do(one, piece)
+        take_order(other, 1, 20, now)
+    while nodes.do(one, piece):
+        pass
+    stored = one.store.load_events(after=0, limit=99)
+    orders = [each for each in stored if each.event.source == "shop"]
+    assert taken in [each.sequence for each in orders]
+    assert len(orders) == 18
+    afresh = State()
+    for each in orders:
+        fold_event(one.plan, afresh, each.event)
+    (row,) = one.store.load_states([orders[0].part_id])
+    assert decode_state(row.state).features == afresh.features

@@ -1,5 +1,6 @@
 """Who may ask, as the directory has it: what ends by itself, what was used, what was taken over."""
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -8,7 +9,7 @@ import pytest
 from kept.core.keys import WriteKey, hash_key
 from kept.core.staff import ApiToken, Session, Staff
 from kept.core.values import HOUR, MINUTE
-from kept.errors import NotAllowedError
+from kept.errors import ContendedError, NotAllowedError
 from kept.flows.keys import KEYS_SETTING, migrate_keys
 from kept.flows.staff import ADMIN_SETTING, REVOKED, forget_over, has_other_way_in
 from kept.runtime.directory import Directory
@@ -143,6 +144,46 @@ def test_the_use_of_a_key_is_written_down_and_a_revoked_one_stays_revoked(
         directory.write_used(store)
     (kept,) = store.load_keys()
     assert (kept.digest, kept.used_at) == (hash_key("one"), NOW)
+
+
+def test_a_use_that_was_written_in_vain_is_written_again_until_it_is_durable() -> None:
+    """Another node comes in the way, or the store fails; what is durable is not written anew."""
+    store = MemoryStore()
+    token = ApiToken(
+        digest=hash_key("token"), name="tool", scopes=("status",), made_at=NOW, made_by="admin"
+    )
+    with store.transaction():
+        store.save_staff(ANA)
+        store.save_session(make_session("cookie"))
+        store.save_token(token)
+        store.save_key(WriteKey(digest=hash_key("key"), source="shop"))
+    directory = directory_of(store)
+    assert directory.find_session("cookie", now=NOW + MINUTE) is not None
+    assert directory.find_token("token", now=NOW + HOUR, address="127.0.0.1") is not None
+    assert directory.keys.find("key", now=NOW + HOUR) is not None
+
+    def used() -> list[int]:
+        return [
+            *(session.seen_at for session in store.load_sessions()),
+            *(token.used_at for token in store.load_tokens()),
+            *(key.used_at for key in store.load_keys()),
+        ]
+
+    with suppress(ContendedError), store.transaction():
+        directory.write_used(store)
+        raise ContendedError("another node was first")
+    assert used() == [NOW, 0, 0]
+    with store.transaction():
+        directory.write_used(store)
+    # Used once more between the commit and what follows it.
+    assert directory.find_session("cookie", now=NOW + 3 * MINUTE) is not None
+    directory.forget_written()
+    assert used() == [NOW + MINUTE, NOW + HOUR, NOW + HOUR]
+    with store.transaction():
+        store.save_token(token)
+        directory.write_used(store)
+    directory.forget_written()
+    assert used() == [NOW + 3 * MINUTE, 0, NOW + HOUR]
 
 
 @pytest.mark.parametrize("stored", ["", REVOKED])

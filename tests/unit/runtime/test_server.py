@@ -13,6 +13,7 @@ from kept.core.staff import ApiToken
 from kept.core.values import SECOND
 from kept.errors import OverloadedError, StoreError
 from kept.flows.engine import Engine
+from kept.ports import Store
 from kept.runtime.server import Runtime
 from kept.settings import Settings
 from tests.attack.nodes import BRAND
@@ -81,3 +82,37 @@ def test_a_token_that_was_revoked_is_nobodys_whatever_comes_after_the_commit(
         assert not is_taken(runtime)
     finally:
         runtime.stop()
+
+
+def test_the_use_of_a_token_is_written_down_once(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the tick that follows, and with none after it."""
+    written: list[int] = []
+    write_used = runtime.directory.write_used
+
+    def write(store: Store) -> None:
+        write_used(store)
+        written.append(store.load_tokens()[0].used_at)
+
+    def wait_for(count: int) -> None:
+        until = read_monotonic() + 10 * SECOND
+        while len(written) < count and read_monotonic() < until:
+            pass
+
+    with runtime.writer.engine.store.transaction():
+        runtime.writer.engine.store.save_token(TOKEN)
+    runtime.directory.load(runtime.writer.engine.store)
+    assert is_taken(runtime)
+    monkeypatch.setattr(runtime.directory, "write_used", write)
+    runtime.start()
+    try:
+        wait_for(1)
+        runtime.submit(lambda engine, now: engine.store.save_token(TOKEN)).result(timeout=10)
+        begun = len(written)
+        wait_for(begun + 2)
+    finally:
+        runtime.stop()
+    assert written[0] > 0
+    assert written[begun:]
+    assert set(written[begun:]) == {0}

@@ -11,6 +11,7 @@ from kept.errors import ContendedError, NotFoundError, OutdatedError, Overloaded
 from kept.flows import brake
 from kept.flows.engine import Engine
 from kept.flows.ingest import ingest, wants_of
+from kept.runtime import shared_writer
 from kept.runtime.shared_writer import SharedWriter
 from tests.memory_shared import Shared
 from tests.scenario.larkmead import compile_larkmead
@@ -137,6 +138,27 @@ def test_what_all_must_know_is_changed_alone_and_known_to_the_others_at_once() -
     assert one.writer.submit(lambda engine, now: engine.controls.brakes).result(10) == ()
     one.writer.stop()
     other.writer.stop()
+
+
+def test_housekeeping_that_is_undone_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the next try, and not only when it would be due once more."""
+    kept: list[Engine] = []
+
+    def refuse() -> None:
+        raise ContendedError("another node was first", alone=True)
+
+    def housekeep(engine: Engine, now: int) -> None:
+        kept.append(engine)
+        if len(kept) == 1:
+            monkeypatch.setattr(engine.customers, "save_all", refuse)
+        else:
+            monkeypatch.undo()
+
+    monkeypatch.setattr(shared_writer, "housekeep", housekeep)
+    node = Node(Shared())
+    node.writer.submit(lambda engine, now: None).result(10)
+    node.writer.stop()
+    assert len(kept) == 2
 
 
 def test_a_bug_in_one_job_takes_no_neighbour_with_it(node: Node) -> None:

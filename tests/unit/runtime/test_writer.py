@@ -85,3 +85,33 @@ def test_what_follows_a_commit_undoes_none_of_it() -> None:
     writer.stop()
     assert done == [1, 2]
     assert len(opened) == 1
+
+
+def test_housekeeping_whose_commit_failed_is_done_once_the_store_is_open_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing of it is durable, so that it is still due."""
+    kept: list[int] = []
+    is_kept = threading.Event()
+
+    def housekeep(engine: Engine, now: int) -> None:
+        kept.append(now)
+
+    def begin_due(engine: Engine, now: int) -> None:
+        if len(kept) == 1:
+            _fail(engine, now)
+        is_kept.set()
+
+    monkeypatch.setattr(module, "housekeep", housekeep)
+    writer = Writer(
+        lambda: Engine(
+            MemoryStore(), compile_larkmead(), secret=b"", public_url="https://kept.example"
+        ),
+        clock=VirtualClock(1_767_225_600_000_000),
+        before_commit=begin_due,
+        after_commit=lambda engine, now: None,
+    )
+    writer.start()
+    is_kept_again = is_kept.wait(timeout=10)
+    writer.stop()
+    assert is_kept_again
