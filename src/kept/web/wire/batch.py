@@ -18,8 +18,8 @@ from kept.errors import TooLargeError
 from kept.web.wire.split import split_array, split_object
 
 BATCH_COUNT_MAX: Final = 2_500
-PAYLOAD_BYTES_MAX: Final = 64 * 1024
-"""How much is kept of an item that was not taken; a longer one cannot be mended anyway."""
+PAYLOAD_BYTES_MAX: Final = 256 * 1024
+"""How much is kept of an item that was not taken, so that a page of them fits into memory."""
 
 BAD_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What the decoder raises for a body that is not what it should be."""

@@ -62,7 +62,8 @@ class Webhook:
         """Return the events of a delivery.
 
         Raises `UnknownCallerError` unless the signature is right (or, for a source without one, its
-        write key is offered), and `InvalidEventError` where the body cannot be read at all.
+        write key is offered), and `InvalidEventError` where the body cannot be read at all, or what
+        cannot be taken is too large to be kept (`TooLargeError`).
         """
         named = dict(headers)
         parameters = read_query(query) if query else {}
@@ -145,8 +146,7 @@ class Webhook:
             elif event is None:
                 ignored_count += 1
             else:
-                kept = payload[:PAYLOAD_BYTES_MAX]
-                rejected.append(msgspec.structs.replace(event, payload=kept))
+                rejected.append(_keep(event, payload))
         return Parsed(
             source=self.touchpoint.name,
             events=events,
@@ -205,6 +205,20 @@ def _read_bodies(body: bytes, named: Mapping[bytes, bytes]) -> Sequence[bytes]:
             return split_array(text)
         split_object(text)  # cut off, it is refused as a whole, so that the sender tries again
         return [text]
+
+
+def _keep(rejected: Rejected, payload: bytes) -> Rejected:
+    """Return a rejection with its payload whole, so that a mended mapping can read it again.
+
+    Raises:
+        TooLargeError: it is longer than what is kept; cut off, it could never be read again.
+    """
+    if len(payload) > PAYLOAD_BYTES_MAX:
+        raise TooLargeError(
+            f"an entry could not be taken ({rejected.code}), and has {len(payload)} bytes; at most "
+            f"{PAYLOAD_BYTES_MAX} are kept to be mended. Send it again once sources.yaml is mended"
+        )
+    return msgspec.structs.replace(rejected, payload=payload)
 
 
 def _place(delivery_id: str, bodies: Sequence[bytes]) -> list[tuple[str, bytes]]:

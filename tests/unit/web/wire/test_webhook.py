@@ -12,7 +12,7 @@ from kept.core.mapping import TEXT_LENGTH_MAX
 from kept.core.touchpoint import compile_touchpoints
 from kept.core.values import HOUR
 from kept.errors import InvalidEventError, TooLargeError, UnknownCallerError
-from kept.web.wire.batch import BATCH_COUNT_MAX, Parsed
+from kept.web.wire.batch import BATCH_COUNT_MAX, PAYLOAD_BYTES_MAX, Parsed
 from kept.web.wire.webhook import Webhook, compile_webhooks
 from tests.unit.core.touchpoint_sample import (
     FACTS,
@@ -239,6 +239,22 @@ def test_a_bad_delivery_can_be_mended_and_read_again() -> None:
     assert again.events == deliver(TICKET).events
     assert codes(WEBHOOKS["helpdesk"].reparse(b"[]", received_at=NOW)) == ["event.not_an_object"]
     assert codes(WEBHOOKS["helpdesk"].reparse(b"{", received_at=NOW)) == ["event.not_json"]
+
+
+def test_a_large_delivery_that_cannot_be_taken_is_kept_whole() -> None:
+    """A case with all its mails is read again once the mapping is mended."""
+    thread = "x" * 200_000
+    kept = only(deliver(TICKET | {"id": None, "thread": thread})).payload
+    again = WEBHOOKS["helpdesk"].reparse(kept.replace(b'"id": null', b'"id": 77'), received_at=NOW)
+    assert [event.message_id for event in again.events] == ["Case Opened:77"]
+
+
+def test_what_can_neither_be_taken_nor_kept_is_not_acknowledged() -> None:
+    """Its sender sends it again, or its operator looks."""
+    thread = "x" * PAYLOAD_BYTES_MAX
+    assert deliver(TICKET | {"thread": thread}).events
+    with pytest.raises(TooLargeError, match=r"webhook\.missing_value"):
+        deliver(TICKET | {"id": None, "thread": thread})
 
 
 def test_secrets_in_headers_and_query_are_not_kept() -> None:
