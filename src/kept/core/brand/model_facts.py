@@ -46,7 +46,7 @@ class Signature(Entry, frozen=True, kw_only=True):
     secret: str
     """The secret's name: `env:NAME` or `file:PATH`."""
     header: str = ""
-    """The header that carries the signature or token."""
+    """The header that carries it: `X-Signature` if none is named; a `token` then comes as Bearer or `?token=`."""
     prefix: str = ""
     """What stands before the signature in the header, such as `sha256=`."""
 
