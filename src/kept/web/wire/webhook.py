@@ -75,7 +75,7 @@ class Webhook:
             raise TooLargeError(
                 f"the delivery has {len(bodies)} entries; at most {BATCH_COUNT_MAX} are taken"
             )
-        delivery_id = webhook_id(named) or blake2b(body, digest_size=16).hexdigest()
+        delivery_id = self._delivery_id(named, body)
         kept = {
             "headers": {
                 name: value.decode("latin-1")
@@ -96,6 +96,14 @@ class Webhook:
     def reparse(self, payload: bytes, *, received_at: int) -> Parsed:
         """Read again what was once rejected and is mended; `received_at` is when it first came."""
         return self._read([payload], received_at=received_at)
+
+    def _delivery_id(self, named: Mapping[bytes, bytes], body: bytes) -> str:
+        """Return what a delivery has in common with its retries, and with nothing else."""
+        signature = self.touchpoint.source.signature
+        is_signed = signature is not None and signature.scheme == "standard_webhooks"
+        # No other scheme signs the id: with another one, an old delivery would count as new.
+        given = webhook_id(named) if is_signed else ""
+        return given or blake2b(body, digest_size=16).hexdigest()
 
     def _authenticate(
         self,

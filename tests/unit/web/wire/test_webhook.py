@@ -1,5 +1,6 @@
 """Webhooks of other systems become events by a mapping alone."""
 
+import hmac
 import json
 from typing import Any
 
@@ -103,6 +104,23 @@ def test_a_delivery_that_is_repeated_is_known_again() -> None:
     delivered = [deliver([LONELY, LONELY], webhook=signed).events for _ in range(2)]
     assert [event.message_id for event in delivered[0]] == ["Seen:msg_1", "Seen:msg_1/1"]
     assert delivered[0] == delivered[1]
+
+
+def test_an_old_delivery_is_known_again_whatever_id_is_written_onto_it() -> None:
+    """A hash of the body signs no header, so that whoever recorded it may change them all."""
+    webhook = webhook_of(
+        Mapping(event="Seen", identifiers={"email": "body.email"}),
+        signature=Signature(scheme="hmac_sha256", secret="env:X"),
+    )
+    body = json.dumps(LONELY).encode()
+    proof = (b"x-signature", hmac.digest(SECRET.encode(), body, "sha256").hex().encode())
+    seen = {
+        webhook.parse(headers=[proof, *forged], query="", body=body, keys=KEYS, received_at=NOW)
+        .events[0]
+        .message_id
+        for forged in ([], [(b"webhook-id", b"new")], [(b"svix-id", b"newer")])
+    }
+    assert len(seen) == 1
 
 
 def test_a_mapping_makes_no_event_that_kept_itself_causes() -> None:
