@@ -2,6 +2,7 @@
 
 import pytest
 
+from kept.core.bounce import mail_id_of
 from kept.core.event import Identifier
 from kept.core.feedback import Feedback, Outcome
 from kept.core.values import DAY, HOUR, format_instant
@@ -81,3 +82,18 @@ def test_a_repeated_report_on_an_old_message_counts_once(stage: Stage) -> None:
         with stage.transaction():
             housekeep(stage.engine, stage.now)
     assert stage.engine.counts["feedback", "opened"] == 1
+
+
+def test_a_report_finds_a_mail_whose_outcome_nobody_learnt(stage: Stage) -> None:
+    """The connection broke once the mail was taken; it comes back to the name that mail knows it by."""
+    stage.providers["email"] = "garbage"
+    bill(stage, "A-Bill-With-A-Number-Of-Its-Own")
+    (message,) = stage.store.load_messages_in(["queued"], limit=9)
+    mail_id = mail_id_of(message.message_id)
+    assert mail_id != message.message_id
+    bounced = Feedback(outcome="bounced", message_id=mail_id, provider_id=mail_id, hard=True)
+    with stage.transaction():
+        assert learn(stage.engine, bounced, channel="email", now=stage.now)
+    assert closed(stage) == {"email|ana@gmial.example"}
+    (settled,) = stage.store.load_messages_in(["failed"], limit=9)
+    assert settled.message_id == message.message_id
