@@ -112,6 +112,8 @@ class Touchpoint:
         recogniser = Recogniser(source, namespaces)
         self._recognise = recogniser.recognise
         self.name_identifiers = recogniser.name
+        self.origins = frozenset(origin.lower() for origin in source.origins)
+        """Pages that may use the source's keys, as browsers name them; empty for any."""
         self._key_prefix = name.encode() + b"\0"
         listed = source.events + tuple(mapping.event for mapping in source.mappings)
         self._names = frozenset(each for each in listed if not each.endswith("*"))

@@ -105,7 +105,7 @@ class Source(Entry, frozen=True, kw_only=True):
     key: str = ""
     """The name of its write key: `env:NAME` or `file:PATH`; empty where a command makes it."""
     origins: tuple[str, ...] = ()
-    """Web origins from which a browser may send."""
+    """Web origins from which a browser may send, each in full: `https://www.example.com`."""
     pulls: tuple[str, ...] = ()
     """Channels whose messages it may fetch, for a server: inboxes, and call lists with their
     telephone numbers; empty means none."""

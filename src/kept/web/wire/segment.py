@@ -129,7 +129,7 @@ def read_gpc(headers: Headers) -> bool:
 
 def check_origin(touchpoint: Touchpoint, key: WriteKey, origin: bytes | None) -> None:
     """Refuse a page on an origin that the source, or the key, does not list."""
-    allowed = touchpoint.source.origins
+    allowed = touchpoint.origins
     if origin is None or not (allowed or key.origins):
         return
     text = origin.decode("latin-1").lower()

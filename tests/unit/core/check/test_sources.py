@@ -33,6 +33,9 @@ SECRET = "a value where a reference belongs"
         ("Page Viewed,", '"*",', '"*"', "anybody may send", "list"),
         ("Page Viewed,", '"P*d",', '"P*d"', "not the name of an event", "`*` at the end"),
         ("https://fernbank.example", "fernbank.example", '"fernbank', "not an origin", "https:"),
+        ("https://fernbank", "https://*.fernbank", '"https://*', "not an origin", "in full"),
+        ("fernbank.example", "fernbank.example/", '"https://fern', "not an origin", "in full"),
+        ("fernbank.example", "[:::]", '"https://[', "not an origin", "in full"),
         (
             "kind: server",
             'kind: server\n    origins: ["https://a.example"]',
