@@ -1,10 +1,12 @@
 """Write keys and tokens: only their hashes are stored, and nothing shows them twice."""
 
 import hmac
+import re
 from collections.abc import Collection, Iterable
 from hashlib import sha256
 from ipaddress import ip_network
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -16,6 +18,7 @@ from kept.errors import NotAllowedError
 KEY_LENGTH_MAX: Final = 512
 _PREFIX_LENGTH: Final = 8
 KEY_ID_LENGTH: Final = 12
+_ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:\d{1,5})?")
 
 
 def hash_key(key: str) -> str:
@@ -106,6 +109,14 @@ class KeyRing:
                 entry.used_at = self.used[found.digest] = now // HOUR * HOUR
             return found
         return None
+
+
+def is_origin(text: str) -> bool:
+    """Return whether a text in lower case is the origin of a page, as a browser would name it."""
+    try:
+        return bool(_ORIGIN.fullmatch(text) and urlsplit(text).hostname)
+    except ValueError:
+        return False  # between its brackets is no address
 
 
 def is_listed_origin(origin: str, listed: Collection[str]) -> bool:

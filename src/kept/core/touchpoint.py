@@ -112,6 +112,8 @@ class Touchpoint:
         recogniser = Recogniser(source, namespaces)
         self._recognise = recogniser.recognise
         self.name_identifiers = recogniser.name
+        self.origins = frozenset(origin.lower() for origin in source.origins)
+        """Pages that may use the source's keys, as browsers name them; empty for any."""
         self._key_prefix = name.encode() + b"\0"
         listed = source.events + tuple(mapping.event for mapping in source.mappings)
         self._names = frozenset(each for each in listed if not each.endswith("*"))
@@ -148,15 +150,16 @@ class Touchpoint:
             if not self.may_send(name):
                 return self._reject_name(name)
         properties = item.properties or {}
-        if item.type != "track":
-            properties = _shape_properties(item, properties)
         context = item.context or {}
+        # Before a group's traits stand beside them: those name the group and not the customer.
         identifiers, vouched_count = self._recognise(item, properties, context)
         if not 0 < len(identifiers) <= IDENTIFIER_COUNT_MAX:
             return _reject_identifiers(len(identifiers))
         occurred_at, claim_hour = _date(item, sent_at=sent_at, received_at=received_at)
         if occurred_at < received_at - self.history:
             return _reject_age(received_at - occurred_at)
+        if item.type != "track":
+            properties = _shape_properties(item, properties)
         if name in OPENINGS and is_machine_opening(properties, context, occurred_at=occurred_at):
             properties = properties | {"machine": True}
         integrations = item.integrations if item.integrations != _EVERYWHERE else None

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from kept.core.bounce import mail_id_of
 from kept.core.decision import Chosen
 from kept.core.event import CHANNEL_CLOSED, MESSAGE_LEAVING
 from kept.core.message import (
@@ -192,6 +193,10 @@ def _leave(
     engine: Engine, customer: Customer, leaving: Message, outgoing: Outgoing, now: int
 ) -> tuple[Message, Outgoing] | None:
     leaving = msgspec.structs.replace(leaving, to=outgoing.to)
+    if engine.bundle.brand.consent.channels[leaving.channel].adapter == "smtp":
+        # Before it leaves: of one whose outcome nobody learns, a report still comes back to this name.
+        mail_id = mail_id_of(outgoing.idempotency_key)
+        leaving = msgspec.structs.replace(leaving, provider_id=mail_id)
     engine.save_message(customer, leaving)
     told = told_of(leaving) | ({"sets": leaving.sets} if leaving.sets else {})
     engine.append_own(customer, leaving.part_id, MESSAGE_LEAVING, told, now)

@@ -32,7 +32,7 @@ from kept.ports import Store
 
 UNFORGOTTEN_MAX: Final = 100_000
 """Ways of naming somebody that are known to be of nobody forgotten, before they are looked up anew."""
-_QUARANTINE_CHUNK: Final = 500
+_QUARANTINE_CHUNK: Final = 100
 _SALT_BYTES: Final = 8
 
 

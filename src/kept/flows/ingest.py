@@ -136,12 +136,19 @@ def _hours_of(event: Event) -> tuple[int, ...]:
     age = arrived - event.claim_hour
     if event.claim_hour and age <= PROMPT_HOURS:
         return (event.claim_hour,)
-    # A period is named by its end, so that it is dropped only when all of it is old.
-    period = (arrived // PERIOD_HOURS + 1) * PERIOD_HOURS
     if event.claim_hour and age <= PERIOD_HOURS:
         # It may have come promptly the first time.
-        return (period, period - PERIOD_HOURS, event.claim_hour)
-    return (period, period - PERIOD_HOURS)
+        return (*periods_of(event.received_at), event.claim_hour)
+    return periods_of(event.received_at)
+
+
+def periods_of(now: int) -> tuple[int, int]:
+    """Return the period under which what arrives now is known again, and the one before it.
+
+    A period is named by its end, so that it is dropped only when all of it is old.
+    """
+    period = (now // HOUR // PERIOD_HOURS + 1) * PERIOD_HOURS
+    return period, period - PERIOD_HOURS
 
 
 def wants_of(events: Sequence[Event]) -> Wants:

@@ -1,14 +1,12 @@
 """Write keys of sources: made, rotated, revoked; only their hashes are kept."""
 
-import re
 from collections.abc import Collection, Iterable
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 
 from kept.core.access import read_networks
-from kept.core.keys import WriteKey, hash_key
+from kept.core.keys import WriteKey, hash_key, is_origin
 from kept.core.touchpoint import NAMES, Touchpoint
 from kept.core.values import DAY, SECOND
 from kept.errors import InputError, NotFoundError
@@ -22,7 +20,6 @@ GRACE_SECONDS_MAX: Final = 90 * 86_400
 DEAD_KEPT: Final = 30 * DAY
 """How long a key that has died is still listed."""
 _RESTRICTIONS_MAX: Final = 50
-_ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:\d{1,5})?")
 _decode_keys = msgspec.json.Decoder(dict[str, str]).decode
 
 
@@ -165,7 +162,7 @@ def _told(key: WriteKey) -> dict[str, object]:
 def _read_origins(texts: Collection[str]) -> tuple[str, ...]:
     _check_count("origins", texts)
     for text in texts:
-        if not _ORIGIN.fullmatch(text.lower()) or not urlsplit(text).hostname:
+        if not is_origin(text.lower()):
             raise InputError(
                 f"{text[:100]!r} is not an origin; write one such as https://www.example.com"
             )

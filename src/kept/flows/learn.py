@@ -15,9 +15,9 @@ from kept.core.event import (
 from kept.core.feedback import Feedback
 from kept.core.message import Message
 from kept.core.unsubscribe import Unsubscribe
-from kept.core.values import HOUR
 from kept.flows.deliver import close_address, look_up, settle_as
 from kept.flows.engine import Engine
+from kept.flows.ingest import periods_of
 from kept.flows.react import react
 
 NAMES: Final = {
@@ -75,9 +75,13 @@ def find_message(engine: Engine, feedback: Feedback, *, channel: str) -> Message
 
 
 def _is_new(engine: Engine, message: Message, feedback: Feedback, now: int) -> bool:
-    text = f"{message.message_id}|{feedback.outcome}|{feedback.machine}|{feedback.occurrence}"
+    # Not every provider tells one report from another: that it fails for good is no repetition.
+    told = (message.message_id, feedback.outcome, feedback.machine, feedback.hard)
+    text = "|".join(map(str, (*told, feedback.occurrence)))
     key = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1
-    return engine.store.claim(key, hour=message.queued_at // HOUR)
+    # By when it is reported: under the hour of an old message it would soon be forgotten.
+    claims = [engine.store.claim(key, hour=hour) for hour in periods_of(now)]
+    return all(claims)
 
 
 def _settle_by(engine: Engine, message: Message, feedback: Feedback, now: int) -> None:

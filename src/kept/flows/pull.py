@@ -42,6 +42,8 @@ _STAYING_LAYERS: Final = frozenset({"pressure", "honest", "worth_it"})
 """Layers whose no keeps something from being said, and does not take back what was said."""
 
 Mark: TypeAlias = Literal["read", "dismissed", "declined"]
+_MARKS: Final = ("", "read", "dismissed", "declined")
+"""What a customer may have done with a message, each more than what stands before it."""
 CallOutcome: TypeAlias = Literal[
     "reached", "no_answer", "busy", "wrong_number", "declined", "do_not_call"
 ]
@@ -164,7 +166,7 @@ def mark_item(
     channels: Collection[str],
     now: int,
 ) -> None:
-    """Note what a customer did with a message of their inbox.
+    """Note what a customer did with a message of their inbox, unless they did as much already.
 
     Raises:
         NotFoundError: their inbox holds no such message.
@@ -177,6 +179,9 @@ def mark_item(
         or customer_of(engine, message).customer_id != customer.customer_id
     ):
         raise NotFoundError(f"the inbox holds no message {message_id[:100]!r}")
+    if _MARKS.index(mark) <= _MARKS.index(message.mark):
+        # Another page says late that it was read: what was dismissed does not come back by that.
+        return
     _note_opened(engine, message, now)
     marked = msgspec.structs.replace(message, mark=mark)
     engine.save_message(customer, marked)

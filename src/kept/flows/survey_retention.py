@@ -21,7 +21,7 @@ from kept.flows.retain import Progress, load_progress
 from kept.ports import Store
 
 EVENTS_A_PIECE = 2_000
-_QUARANTINE_A_PIECE = 500
+_QUARANTINE_A_PIECE = 100
 
 
 class Overdue(msgspec.Struct, frozen=True, kw_only=True):

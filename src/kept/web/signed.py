@@ -25,8 +25,9 @@ class _Known(msgspec.Struct, frozen=True, kw_only=True):
     bundle: Bundle
     webhooks: dict[str, Webhook]
     providers: dict[str, str]
-    missing: dict[str, str]
-    """Source or channel -> why its secret could not be read."""
+    missing_sources: dict[str, str]
+    """Source -> why its secret could not be read; a channel may have the same name."""
+    missing_channels: dict[str, str]
 
 
 class Signers:
@@ -40,16 +41,14 @@ class Signers:
         """
         self._runtime = runtime
         self._known = _resolve(runtime.bundle)
-        sources = runtime.bundle.touchpoints
-        for name, message in self._known.missing.items():
-            if name in sources:
-                raise SettingsError(message)
+        if self._known.missing_sources:
+            raise SettingsError("; ".join(self._known.missing_sources.values()))
 
     def find_webhook(self, source: str) -> Webhook:
         """Return a source of kind webhook."""
         known = self._current()
-        if source in known.missing:
-            raise SettingsError(known.missing[source])
+        if source in known.missing_sources:
+            raise SettingsError(known.missing_sources[source])
         webhook = known.webhooks.get(source)
         if webhook is None:
             # Whoever asks has proven nothing yet, and is not told what there is instead.
@@ -64,8 +63,8 @@ class Signers:
         channels = known.bundle.brand.consent.channels
         if channel not in channels:
             raise NotFoundError(f"there is no channel {channel[:100]!r} in consent.yaml")
-        if channel in known.missing:
-            raise SettingsError(known.missing[channel])
+        if channel in known.missing_channels:
+            raise SettingsError(known.missing_channels[channel])
         if channel not in known.providers:
             raise NotAllowedError(
                 f"the channel {channel} takes no callbacks: name the secret that signs them, "
@@ -83,28 +82,31 @@ class Signers:
     def _current(self) -> _Known:
         if self._known.bundle is not self._runtime.bundle:
             self._known = _resolve(self._runtime.bundle)
-            for message in self._known.missing.values():
+            known = self._known
+            for message in (*known.missing_sources.values(), *known.missing_channels.values()):
                 _log.error("the new brand names a secret that is not there: %s", message)
         return self._known
 
 
 def _resolve(bundle: Bundle) -> _Known:
-    missing: dict[str, str] = {}
     secrets: dict[str, list[str]] = {}
+    missing_sources: dict[str, str] = {}
     for name, touchpoint in bundle.touchpoints.items():
         signature = touchpoint.source.signature
         if signature is not None:
-            _read(name, signature.secret, secrets, missing)
+            _read(name, signature.secret, secrets, missing_sources)
     providers: dict[str, list[str]] = {}
+    missing_channels: dict[str, str] = {}
     for name, channel in bundle.brand.consent.channels.items():
         reference = _feedback_reference(channel)
         if reference:
-            _read(name, reference, providers, missing)
+            _read(name, reference, providers, missing_channels)
     return _Known(
         bundle=bundle,
         webhooks=compile_webhooks(bundle.touchpoints, secrets),
         providers={name: found[0] for name, found in providers.items()},
-        missing=missing,
+        missing_sources=missing_sources,
+        missing_channels=missing_channels,
     )
 
 

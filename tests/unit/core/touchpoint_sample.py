@@ -85,7 +85,7 @@ SOURCES: Final = {
         vouches=("user_id", "email"),  # a mistake that must do no harm
         identifiers=("anonymous_id", "user_id", "email"),
         traits=("first_name", "email"),
-        origins=("https://www.example.org", "http://localhost"),
+        origins=("https://www.Example.org", "http://localhost"),
     ),
     "app": Source(kind="browser", events=("Identified",)),
     "till": Source(

@@ -12,9 +12,10 @@ from kept.core.event import Identifier
 from kept.core.identity import Part
 from kept.core.touchpoint_item import Rejected, WireItem
 from kept.core.values import DAY, SECOND, format_instant
+from kept.flows.deliver import customer_of
 from kept.flows.engine import Engine
 from kept.flows.ingest import ingest
-from kept.flows.pull import CallOutcome, next_call, pull_inbox, settle_call
+from kept.flows.pull import CallOutcome, Mark, mark_item, next_call, pull_inbox, settle_call
 from kept.flows.recover import recover
 from kept.flows.stage import Stage
 from kept.stores.memory import MemoryStore
@@ -103,6 +104,36 @@ def test_what_a_new_brand_folder_cannot_say_is_not_shown_any_more(stage: Stage, 
         texts = {file: _rename_bill(text) for file, text in TEXTS.items()}
     assert errors_of(check_folder(texts)) == []
     assert inbox(stage, reopened(stage, texts)) == []
+
+
+def marked(stage: Stage, *marks: Mark) -> str:
+    """Return what is kept of Ana's only message once she did all this with it."""
+    (message,) = stage.store.load_messages_in(["delivered"], limit=9)
+    with stage.store.transaction():
+        ana = customer_of(stage.engine, message)
+        for mark in marks:
+            mark_item(
+                stage.engine, ana, message.message_id, mark, channels=["inbox"], now=stage.now
+            )
+    kept = stage.store.load_message(message.message_id)
+    assert kept is not None
+    return kept.mark
+
+
+def test_what_was_dismissed_or_declined_does_not_come_back(stage: Stage) -> None:
+    """A page that was left open says late that it was read, or says again what it said."""
+    due = format_instant(stage.now - 2 * DAY)
+    bill = {"bill_id": "b1", "amount": 40, "due_at": due}
+    tell(stage, "Bill Issued", source="billing", properties=bill)
+    assert inbox(stage, stage.engine) == ["bill_due"]
+    assert marked(stage, "read") == "read"
+    assert marked(stage, "dismissed", "read") == "dismissed"
+    assert inbox(stage, stage.engine) == []
+    assert marked(stage, "declined", "dismissed", "read") == "declined"
+    heard = stage.store.last_sequence()
+    assert marked(stage, "declined") == "declined"
+    assert stage.store.last_sequence() == heard
+    assert inbox(stage, stage.engine) == []
 
 
 def take_call(stage: Stage) -> tuple[Engine, str]:

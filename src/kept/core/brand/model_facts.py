@@ -46,7 +46,7 @@ class Signature(Entry, frozen=True, kw_only=True):
     secret: str
     """The secret's name: `env:NAME` or `file:PATH`."""
     header: str = ""
-    """The header that carries the signature or token."""
+    """The header that carries it: `X-Signature` if none is named; a `token` then comes as Bearer or `?token=`."""
     prefix: str = ""
     """What stands before the signature in the header, such as `sha256=`."""
 
@@ -105,7 +105,7 @@ class Source(Entry, frozen=True, kw_only=True):
     key: str = ""
     """The name of its write key: `env:NAME` or `file:PATH`; empty where a command makes it."""
     origins: tuple[str, ...] = ()
-    """Web origins from which a browser may send."""
+    """Web origins from which a browser may send, each in full: `https://www.example.com`."""
     pulls: tuple[str, ...] = ()
     """Channels whose messages it may fetch, for a server: inboxes, and call lists with their
     telephone numbers; empty means none."""

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from kept.core.brand.model import Mapping, Source
+from kept.core.brand.model import Mapping, Signature, Source
 from kept.core.brand.positions import KeyPath
 from kept.core.check.patterns import check_pattern
 from kept.core.check.report import Report
@@ -24,14 +24,7 @@ def check_webhook(report: Report, path: KeyPath, name: str, source: Source) -> N
                 message = f"`{name}` is no webhook, so that its `{key}` is never looked at"
                 report.error(FILE, (*path, key), message, f"remove `{key}`, or say `kind: webhook`")
         return
-    if source.signature is None:
-        message = f"nothing proves who calls the webhook `{name}`"
-        report.error(FILE, path, message, "add a `signature`")
-    else:
-        check_reference(report, FILE, (*path, "signature", "secret"), source.signature.secret)
-        if source.signature.scheme != "standard_webhooks" and not source.signature.header:
-            message = "the signature's header has no name"
-            report.error(FILE, (*path, "signature"), message, "add `header: X-Signature`")
+    _check_proof(report, path, name, source.signature)
     if not source.mappings:
         message = f"nothing says how the payloads of `{name}` become events"
         report.error(FILE, path, message, "add `mappings`")
@@ -41,6 +34,20 @@ def check_webhook(report: Report, path: KeyPath, name: str, source: Source) -> N
             message = "an earlier mapping takes every payload that this one would"
             suggestion = "put this one before it, or ask for more in `when`"
             report.error(FILE, (*path, "mappings", index), message, suggestion)
+
+
+def _check_proof(report: Report, path: KeyPath, name: str, signature: Signature | None) -> None:
+    """Check how a webhook proves who calls, and note what is weaker than it could be."""
+    if signature is None:
+        message = f"the calls of `{name}` are not signed, so that each needs its write key"
+        suggestion = f"add a `signature` if the sender can sign; else run `kept key add {name}`"
+        report.note(FILE, path, message, suggestion)
+        return
+    check_reference(report, FILE, (*path, "signature", "secret"), signature.secret)
+    if signature.scheme == "token" and not signature.header:
+        message = "the token may come in the address (`?token=`), which proxies write into logs"
+        suggestion = "name the `header` that carries it, if the sender can set one"
+        report.note(FILE, (*path, "signature"), message, suggestion)
 
 
 def _check_mapping(report: Report, path: KeyPath, source: Source, mapping: Mapping) -> None:

@@ -1,6 +1,5 @@
 """`sources.yaml`: who may say and vouch for what, and what a public key must not."""
 
-import re
 from typing import Final
 
 from kept.core.brand.model import Namespace, Rhythm, Source
@@ -15,9 +14,9 @@ from kept.core.check.tools import check_tool
 from kept.core.compile_policy import PULLED
 from kept.core.consent import CONSENT_GIVEN, SUBSCRIBED
 from kept.core.identity import LIMIT_MAX
+from kept.core.keys import is_origin
 
 FILE: Final = "sources.yaml"
-_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.*-]+(:\d{1,5})?")
 
 
 def check_sources(report: Report) -> None:
@@ -132,11 +131,10 @@ def _check_browser(report: Report, path: KeyPath, name: str, source: Source) -> 
         suggestion = "let the server behind it vouch, and remove `vouches` here"
         report.error(FILE, (*path, "vouches"), message, suggestion)
     for index, origin in enumerate(source.origins):
-        if not _ORIGIN.fullmatch(origin):
+        if not is_origin(origin.lower()):
             message = f"`{origin}` is not an origin"
-            report.error(
-                FILE, (*path, "origins", index), message, "write `https://www.example.com`"
-            )
+            suggestion = "write each in full, such as `https://www.example.com`"
+            report.error(FILE, (*path, "origins", index), message, suggestion)
     changed = {
         event: kind
         for kind, declared in report.brand.facts.objects.items()

@@ -14,12 +14,15 @@ from kept.core.touchpoint_item import (
     instant_of_moment,
     parse_item,
 )
-from kept.errors import TooLargeError
+from kept.errors import InputError, TooLargeError
 from kept.web.wire.split import split_array, split_object
 
 BATCH_COUNT_MAX: Final = 2_500
-PAYLOAD_BYTES_MAX: Final = 64 * 1024
-"""How much is kept of an item that was not taken; a longer one cannot be mended anyway."""
+PAYLOAD_BYTES_MAX: Final = 256 * 1024
+"""How much is kept of an item that was not taken, so that a page of them fits into memory."""
+
+KEY_MEMBER: Final = "writeKey"
+"""The member of a body in which some SDKs put the write key."""
 
 BAD_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What the decoder raises for a body that is not what it should be."""
@@ -64,6 +67,7 @@ class _Request(msgspec.Struct, rename="camel"):
 
 _REQUEST: Final = msgspec.json.Decoder(_Request)
 _ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def read_batch(text: bytes) -> Batch | None:
@@ -170,10 +174,27 @@ def _share(item: WireItem, shared: WireItem) -> WireItem:
 
 def _keep(raw: bytes, shared: WireItem, *, gpc: bool) -> bytes:
     """Return an item as a request of its own, so that it can be mended and read again."""
+    raw = _without_key(raw)
     if gpc:
         shared = msgspec.structs.replace(shared, context={**(shared.context or {}), "gpc": True})
     head = msgspec.json.encode(shared)[:-1]
     return head + (b"," if len(head) > 1 else b"") + b'"batch":[%s]}' % raw[:PAYLOAD_BYTES_MAX]
+
+
+def _without_key(raw: bytes) -> bytes:
+    """Return an item without the write key that may stand in it: whoever mends it learns no key."""
+    try:
+        try:
+            members: Mapping[str, bytes | msgspec.Raw] = _MEMBERS.decode(raw)
+        except BAD_JSON:
+            members = split_object(raw)
+    except InputError:
+        return raw
+    if KEY_MEMBER not in members:
+        return raw
+    return msgspec.json.encode(
+        {name: msgspec.Raw(each) for name, each in members.items() if name != KEY_MEMBER}
+    )
 
 
 def reparse(payload: bytes, touchpoint: Touchpoint, *, received_at: int) -> Parsed:

@@ -17,7 +17,7 @@ from kept.core.keys import KeyRing, WriteKey, is_listed_origin
 from kept.core.touchpoint import Touchpoint
 from kept.core.touchpoint_item import Rejected, WireItem, parse_time
 from kept.errors import InvalidEventError, NotAllowedError, TooLargeError, UnknownCallerError
-from kept.web.wire.batch import BAD_JSON, Batch, Parsed, parse_batch, read_batch
+from kept.web.wire.batch import BAD_JSON, KEY_MEMBER, Batch, Parsed, parse_batch, read_batch
 from kept.web.wire.body import open_body, read_data
 from kept.web.wire.keys import offered_keys
 from kept.web.wire.routes import Route
@@ -129,7 +129,7 @@ def read_gpc(headers: Headers) -> bool:
 
 def check_origin(touchpoint: Touchpoint, key: WriteKey, origin: bytes | None) -> None:
     """Refuse a page on an origin that the source, or the key, does not list."""
-    allowed = touchpoint.source.origins
+    allowed = touchpoint.origins
     if origin is None or not (allowed or key.origins):
         return
     text = origin.decode("latin-1").lower()
@@ -172,7 +172,7 @@ def _signature(text: bytes) -> Iterator[str]:
         key = _SIGNED.decode(text).write_key
     except BAD_JSON:
         # One bad item must not hide who sent the others.
-        key = split_object(text).get("writeKey", b"").strip(b'"').decode(errors="replace")
+        key = split_object(text).get(KEY_MEMBER, b"").strip(b'"').decode(errors="replace")
     if key:
         yield key
 

@@ -62,7 +62,8 @@ class Webhook:
         """Return the events of a delivery.
 
         Raises `UnknownCallerError` unless the signature is right (or, for a source without one, its
-        write key is offered), and `InvalidEventError` where the body cannot be read at all.
+        write key is offered), and `InvalidEventError` where the body cannot be read at all, or what
+        cannot be taken is too large to be kept (`TooLargeError`).
         """
         named = dict(headers)
         parameters = read_query(query) if query else {}
@@ -74,7 +75,7 @@ class Webhook:
             raise TooLargeError(
                 f"the delivery has {len(bodies)} entries; at most {BATCH_COUNT_MAX} are taken"
             )
-        delivery_id = webhook_id(named) or blake2b(body, digest_size=16).hexdigest()
+        delivery_id = self._delivery_id(named, body)
         kept = {
             "headers": {
                 name: value.decode("latin-1")
@@ -95,6 +96,14 @@ class Webhook:
     def reparse(self, payload: bytes, *, received_at: int) -> Parsed:
         """Read again what was once rejected and is mended; `received_at` is when it first came."""
         return self._read([payload], received_at=received_at)
+
+    def _delivery_id(self, named: Mapping[bytes, bytes], body: bytes) -> str:
+        """Return what a delivery has in common with its retries, and with nothing else."""
+        signature = self.touchpoint.source.signature
+        is_signed = signature is not None and signature.scheme == "standard_webhooks"
+        # No other scheme signs the id: with another one, an old delivery would count as new.
+        given = webhook_id(named) if is_signed else ""
+        return given or blake2b(body, digest_size=16).hexdigest()
 
     def _authenticate(
         self,
@@ -145,8 +154,7 @@ class Webhook:
             elif event is None:
                 ignored_count += 1
             else:
-                kept = payload[:PAYLOAD_BYTES_MAX]
-                rejected.append(msgspec.structs.replace(event, payload=kept))
+                rejected.append(_keep(event, payload))
         return Parsed(
             source=self.touchpoint.name,
             events=events,
@@ -205,6 +213,20 @@ def _read_bodies(body: bytes, named: Mapping[bytes, bytes]) -> Sequence[bytes]:
             return split_array(text)
         split_object(text)  # cut off, it is refused as a whole, so that the sender tries again
         return [text]
+
+
+def _keep(rejected: Rejected, payload: bytes) -> Rejected:
+    """Return a rejection with its payload whole, so that a mended mapping can read it again.
+
+    Raises:
+        TooLargeError: it is longer than what is kept; cut off, it could never be read again.
+    """
+    if len(payload) > PAYLOAD_BYTES_MAX:
+        raise TooLargeError(
+            f"an entry could not be taken ({rejected.code}), and has {len(payload)} bytes; at most "
+            f"{PAYLOAD_BYTES_MAX} are kept to be mended. Send it again once sources.yaml is mended"
+        )
+    return msgspec.structs.replace(rejected, payload=payload)
 
 
 def _place(delivery_id: str, bodies: Sequence[bytes]) -> list[tuple[str, bytes]]:

@@ -247,6 +247,17 @@ def test_what_is_set_aside_can_be_mended_and_read_again() -> None:
     )
 
 
+@pytest.mark.parametrize("said", ['""', '"\\ud800"', "NaN"])
+def test_the_key_in_a_bad_event_is_not_kept(said: str) -> None:
+    """Whoever may see what it says, to mend it, is not handed the key of its source."""
+    event = f'{{"writeKey":"shop-key","type":"track","event":{said},"userId":"u1"}}'
+    listed = batch(event, shared=',"writeKey":"shop-key"')
+    for path, body in (("/v1/track", event.encode()), ("/v1/batch", listed)):
+        kept = only(post(path, body, key=None)).payload
+        assert b"shop-key" not in kept
+        assert f'"event":{said},"userId":"u1"'.encode() in kept
+
+
 def test_what_a_path_named_is_still_known_when_it_is_read_again() -> None:
     """The type was in the path, so it is kept with the item."""
     rejected = only(post("/v1/identify", {"userId": None, "traits": {"first_name": "Ana"}}))

@@ -1,5 +1,6 @@
 """Webhooks of other systems become events by a mapping alone."""
 
+import hmac
 import json
 from typing import Any
 
@@ -12,7 +13,7 @@ from kept.core.mapping import TEXT_LENGTH_MAX
 from kept.core.touchpoint import compile_touchpoints
 from kept.core.values import HOUR
 from kept.errors import InvalidEventError, TooLargeError, UnknownCallerError
-from kept.web.wire.batch import BATCH_COUNT_MAX, Parsed
+from kept.web.wire.batch import BATCH_COUNT_MAX, PAYLOAD_BYTES_MAX, Parsed
 from kept.web.wire.webhook import Webhook, compile_webhooks
 from tests.unit.core.touchpoint_sample import (
     FACTS,
@@ -103,6 +104,23 @@ def test_a_delivery_that_is_repeated_is_known_again() -> None:
     delivered = [deliver([LONELY, LONELY], webhook=signed).events for _ in range(2)]
     assert [event.message_id for event in delivered[0]] == ["Seen:msg_1", "Seen:msg_1/1"]
     assert delivered[0] == delivered[1]
+
+
+def test_an_old_delivery_is_known_again_whatever_id_is_written_onto_it() -> None:
+    """A hash of the body signs no header, so that whoever recorded it may change them all."""
+    webhook = webhook_of(
+        Mapping(event="Seen", identifiers={"email": "body.email"}),
+        signature=Signature(scheme="hmac_sha256", secret="env:X"),
+    )
+    body = json.dumps(LONELY).encode()
+    proof = (b"x-signature", hmac.digest(SECRET.encode(), body, "sha256").hex().encode())
+    seen = {
+        webhook.parse(headers=[proof, *forged], query="", body=body, keys=KEYS, received_at=NOW)
+        .events[0]
+        .message_id
+        for forged in ([], [(b"webhook-id", b"new")], [(b"svix-id", b"newer")])
+    }
+    assert len(seen) == 1
 
 
 def test_a_mapping_makes_no_event_that_kept_itself_causes() -> None:
@@ -239,6 +257,22 @@ def test_a_bad_delivery_can_be_mended_and_read_again() -> None:
     assert again.events == deliver(TICKET).events
     assert codes(WEBHOOKS["helpdesk"].reparse(b"[]", received_at=NOW)) == ["event.not_an_object"]
     assert codes(WEBHOOKS["helpdesk"].reparse(b"{", received_at=NOW)) == ["event.not_json"]
+
+
+def test_a_large_delivery_that_cannot_be_taken_is_kept_whole() -> None:
+    """A case with all its mails is read again once the mapping is mended."""
+    thread = "x" * 200_000
+    kept = only(deliver(TICKET | {"id": None, "thread": thread})).payload
+    again = WEBHOOKS["helpdesk"].reparse(kept.replace(b'"id": null', b'"id": 77'), received_at=NOW)
+    assert [event.message_id for event in again.events] == ["Case Opened:77"]
+
+
+def test_what_can_neither_be_taken_nor_kept_is_not_acknowledged() -> None:
+    """Its sender sends it again, or its operator looks."""
+    thread = "x" * PAYLOAD_BYTES_MAX
+    assert deliver(TICKET | {"thread": thread}).events
+    with pytest.raises(TooLargeError, match=r"webhook\.missing_value"):
+        deliver(TICKET | {"id": None, "thread": thread})
 
 
 def test_secrets_in_headers_and_query_are_not_kept() -> None:
