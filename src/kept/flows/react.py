@@ -27,6 +27,7 @@ from kept.core.values import SECOND
 from kept.flows.approval_requests import request_approvals
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine, open_messages_of, standing_of
+from kept.flows.import_events import settle_history
 
 LOOK_AGAIN: Final = 30 * SECOND
 """When that which waits for something is looked at again at the earliest."""
@@ -36,6 +37,9 @@ _HELD_BACK: Final = frozenset({"permitted", "held", "pressure", "honest"})
 
 def react(engine: Engine, customer: Customer, now: int) -> list[Message]:
     """Look at everything again for one customer; return the messages that were withdrawn."""
+    if customer.customer_id in engine.customers.imported:
+        # Whatever brings us here before their turn: what history made hold is not said because of it.
+        settle_history(engine, customer, now)
     if engine.still_stands(customer, now):
         return []
     withdrawn = recheck(engine, customer, now)
