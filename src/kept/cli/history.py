@@ -54,6 +54,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     row_count: int | None
     rows: Callable[[], Iterator[Any]]
     mappings: tuple[CompiledMapping, ...]
+    mapping_text: str = ""
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,8 +82,10 @@ def open_file(path: Path, mapping: Path | None) -> Reading:
         )
         raise InputError(message)
     mappings: tuple[CompiledMapping, ...] = ()
+    mapping_text = ""
     if mapping is not None:
-        declared = load_struct(_read_text(mapping), mapping.name, MappingFile).mappings
+        mapping_text = _read_text(mapping)
+        declared = load_struct(mapping_text, mapping.name, MappingFile).mappings
         mappings = tuple(CompiledMapping(one, object_keys=frozenset()) for one in declared)
     elif path.suffix not in (".jsonl", ".ndjson"):
         message = f"{path.name} has columns; say with --mapping what they mean"
@@ -93,6 +96,7 @@ def open_file(path: Path, mapping: Path | None) -> Reading:
         row_count=_count_parquet(path) if is_parquet else None,
         rows=partial(read, path),
         mappings=mappings,
+        mapping_text=mapping_text,
     )
 
 
@@ -182,9 +186,10 @@ _READERS: Final = {
 
 
 def send(reading: Reading, *, data: Path, source: str, report: Path | None) -> Iterator[Totals]:
-    """Send a file's rows; yield how far it has come after each request."""
-    progress = _progress_file(data, reading.path, source)
+    """Send a file's rows; yield how far it came before, and after each request."""
+    progress = _progress_file(data, reading, source)
     totals = _load_progress(progress)
+    yield totals
     rows = islice(enumerate(reading.rows(), start=1), totals.rows, None)
     while chunk := list(islice(rows, ROWS_A_REQUEST)):
         items, refused = _make_items(reading, chunk)
@@ -239,9 +244,12 @@ def _make_item(reading: Reading, number: int, row: Any) -> Any:
     return Refused(row=number, code="import.unmapped", detail="no mapping applies to the row")
 
 
-def _progress_file(data: Path, path: Path, source: str) -> Path:
+def _progress_file(data: Path, reading: Reading, source: str) -> Path:
+    """Return where it is kept how far a file has come; under another mapping it begins anew."""
+    path = reading.path
     stat = path.stat()
-    told = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{source}".encode()
+    place = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{source}"
+    told = f"{place}|{reading.mapping_text}".encode()
     folder = data / "imports"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{hashlib.sha256(told).hexdigest()[:16]}.json"
