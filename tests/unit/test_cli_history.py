@@ -1,5 +1,6 @@
 """A file of history is sent row by row, and nothing of it is lost or counts twice."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from kept.cli import history
 from kept.cli.history import Totals, open_file, send
+from kept.web.wire.body import BODY_BYTES_MAX
 
 MAPPING = """\
 mappings:
@@ -18,19 +20,18 @@ mappings:
 
 
 class Server:
-    """Takes every item of an import, unless it is told to be silent."""
+    """Takes every item of an import once."""
 
     def __init__(self) -> None:
         """Begin with nothing taken."""
         self.items: list[Any] = []
         self.requests = 0
-        self.is_silent = False
+        self.bytes_max = 0
 
     def call(self, data: Path, method: str, path: str, body: Any) -> Any:
         """Answer one request of an import."""
-        if self.is_silent:
-            raise KeyboardInterrupt
         self.requests += 1
+        self.bytes_max = max(self.bytes_max, len(json.dumps(body, ensure_ascii=False).encode()))
         known = {item["messageId"] for item in self.items}
         new = [item for item in body["batch"] if item["messageId"] not in known]
         self.items += new
@@ -86,3 +87,67 @@ def test_an_import_that_was_killed_at_its_very_end_says_what_it_took(
     assert [next(sending).taken, next(sending).taken] == [0, 2]
     assert bring_in(file).taken == 2
     assert server.requests == 1
+
+
+def test_large_rows_go_in_requests_that_a_server_takes(server: Server, tmp_path: Path) -> None:
+    """And one that is larger than any event may be is refused by itself."""
+    file = tmp_path / "notes.jsonl"
+    lines = [
+        json.dumps(
+            {"type": "track", "event": "Noted", "properties": {"n": n, "note": "é" * 15_000}}
+        )
+        for n in range(300)
+    ]
+    lines.insert(7, json.dumps({"type": "track", "properties": {"note": "é" * 17_000}}))
+    file.write_text("\n".join(lines))
+    report = tmp_path / "report.jsonl"
+    done = bring_in(file, mapping=None, report=report)
+    assert (done.rows, done.taken, done.refused) == (301, 300, 1)
+    (refused,) = map(json.loads, report.read_text().splitlines())
+    assert (refused["row"], refused["code"]) == (8, "event.too_large")
+    assert server.requests > 1
+    assert server.bytes_max < BODY_BYTES_MAX
+
+
+def test_a_row_that_was_mended_is_another_and_the_rest_are_known(
+    server: Server, tmp_path: Path
+) -> None:
+    """Wherever it stands, and also where a row before it went or came."""
+    rows = [f"ana,2026-01-{day:02},{day}.50" for day in range(1, 10)]
+    assert bring_in(write_bills(tmp_path, *rows)).taken == 9
+    mended = ["bo,2026-01-01,7.50", *rows[:3], "ana,2026-01-04,4.90", *rows[5:]]
+    done = bring_in(write_bills(tmp_path, *mended))
+    assert (done.taken, done.duplicates) == (2, 7)
+
+
+def test_each_of_several_equal_rows_counts(server: Server, tmp_path: Path) -> None:
+    """Once each, also where the import was interrupted between them."""
+    file = write_bills(tmp_path, *["ana,2026-01-01,1.50"] * 3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(history, "ROWS_A_REQUEST", 1)
+        reading = open_file(file, tmp_path / "mapping.yaml")
+        sending = send(reading, data=tmp_path, source="history", report=None)
+        assert [next(sending).taken, next(sending).taken] == [0, 1]
+    assert bring_in(file).taken == 3
+    assert len(server.items) == 3
+    assert bring_in(file).duplicates == 3
+
+
+def test_another_file_of_the_same_name_is_another_file(server: Server, tmp_path: Path) -> None:
+    """Its rows are not known by their numbers."""
+    assert bring_in(write_bills(tmp_path, "ana,2026-01-01,1.50")).taken == 1
+    other = tmp_path / "other"
+    other.mkdir()
+    assert bring_in(write_bills(other, "ana,2026-02-01,1.50")).taken == 1
+
+
+@pytest.mark.parametrize("depth", [150, 995, 100_000])
+def test_a_line_that_is_too_deep_is_refused_by_itself(
+    server: Server, tmp_path: Path, depth: int
+) -> None:
+    """Whether it is the decoder that notices, or would be whoever makes a text of it again."""
+    file = tmp_path / "deep.jsonl"
+    lists = "[" * depth + "]" * depth
+    file.write_text(f'{{"type": "track", "x": {lists}}}\n{{"type": "track"}}\n')
+    done = bring_in(file, mapping=None)
+    assert (done.taken, done.refused) == (1, 1)
