@@ -8,6 +8,7 @@ import pytest
 
 from kept.cli import history
 from kept.cli.history import Totals, open_file, send
+from kept.errors import InputError
 from kept.web.wire.body import BODY_BYTES_MAX
 
 MAPPING = """\
@@ -151,3 +152,63 @@ def test_a_line_that_is_too_deep_is_refused_by_itself(
     file.write_text(f'{{"type": "track", "x": {lists}}}\n{{"type": "track"}}\n')
     done = bring_in(file, mapping=None)
     assert (done.taken, done.refused) == (1, 1)
+
+
+CELLS = """\
+mappings:
+  - event: Review Written
+    when: {body.kind: "5", body.vip: "true", body.gone: ""}
+    occurred_at: body.at
+    identifiers: {user_id: body.user}
+    properties: {cell: body.cell, code: body.code}
+    constants: {said: "1"}
+texts: [body.code]
+"""
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("42", 42),
+        ("-7", -7),
+        ("0", 0),
+        ("true", True),
+        ("false", False),
+        ("True", "True"),
+        ("007", "007"),
+        ("-0", "-0"),
+        ("+351910000001", "+351910000001"),
+        ("4.50", "4.50"),
+        ("٤٢", "٤٢"),
+        ("9" * 19, "9" * 19),
+        (" 42", " 42"),
+    ],
+)
+def test_numbers_and_truths_of_a_table_are_read(
+    server: Server, tmp_path: Path, cell: str, value: Any
+) -> None:
+    """A table knows texts only, and facts that are numbers would be told nothing by it."""
+    file = tmp_path / "reviews.csv"
+    file.write_text(f"kind,vip,gone,user,at,cell,code\n5,true,,17,20260131,{cell},{cell}\n")
+    (tmp_path / "mapping.yaml").write_text(CELLS)
+    assert bring_in(file).taken == 1
+    (item,) = server.items
+    assert item["properties"] == {"cell": value, "code": cell, "said": "1"}
+    assert type(item["properties"]["cell"]) is type(value)
+    assert item["timestamp"].startswith("2026-01-31")
+    assert item["context"]["externalIds"] == [{"type": "user_id", "id": "17"}]
+
+
+def test_an_empty_cell_tells_nothing(server: Server, tmp_path: Path) -> None:
+    """Neither does one that is not there: what is known by others is not overwritten."""
+    file = write_bills(tmp_path, "ana,2026-01-01,", "bo,2026-01-01")
+    assert bring_in(file).taken == 2
+    assert ["properties" in item and item["properties"] for item in server.items] == [{}, {}]
+
+
+def test_a_text_that_no_property_is_read_from_is_a_mistake(tmp_path: Path) -> None:
+    """It would be misspelt, and its column be read as numbers."""
+    file = write_bills(tmp_path)
+    (tmp_path / "mapping.yaml").write_text(f"{MAPPING}texts: [body.amuont]\n")
+    with pytest.raises(InputError, match=r"names body\.amuont"):
+        open_file(file, tmp_path / "mapping.yaml")

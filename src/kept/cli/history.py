@@ -7,6 +7,7 @@ data, a small file remembers how far an import came.
 
 import csv
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -20,7 +21,7 @@ from kept.cli.client import call
 from kept.cli.repeats import Repeats
 from kept.core.brand.load import load_struct
 from kept.core.brand.model import Mapping
-from kept.core.mapping import CompiledMapping
+from kept.core.mapping import MISSING, CompiledMapping
 from kept.core.touchpoint_item import EVENT_BYTES_MAX, Rejected
 from kept.errors import InputError
 
@@ -31,6 +32,8 @@ LINE_BYTES_MAX: Final = 1_000_000
 """A longer line of a file is no event, and is not held in memory to find that out."""
 NESTED_MAX: Final = 100
 """Of values that stand deeper in each other no text can be made; a server takes far fewer."""
+_INT: Final = re.compile(r"0|-?[1-9][0-9]{0,17}")
+_BOOLS: Final = {"true": True, "false": False}
 
 
 class MappingFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,6 +43,8 @@ class MappingFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """
 
     mappings: tuple[Mapping, ...]
+    texts: tuple[str, ...] = ()
+    """Paths of a CSV whose cells are texts although they look like numbers, or like true or false."""
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,8 +102,7 @@ def open_file(path: Path, mapping: Path | None) -> Reading:
     mapping_text = ""
     if mapping is not None:
         mapping_text = _read_text(mapping)
-        declared = load_struct(mapping_text, mapping.name, MappingFile).mappings
-        mappings = tuple(CompiledMapping(one, object_keys=frozenset()) for one in declared)
+        mappings = _compile(load_struct(mapping_text, mapping.name, MappingFile), read)
     elif path.suffix not in (".jsonl", ".ndjson"):
         message = f"{path.name} has columns; say with --mapping what they mean"
         raise InputError(message)
@@ -110,6 +114,30 @@ def open_file(path: Path, mapping: Path | None) -> Reading:
         mappings=mappings,
         mapping_text=mapping_text,
     )
+
+
+def _compile(
+    file: MappingFile, read: Callable[[Path], Iterator[Any]]
+) -> tuple[CompiledMapping, ...]:
+    paths = {path for mapping in file.mappings for path in mapping.properties.values()}
+    if unknown := [path for path in file.texts if path not in paths]:
+        raise InputError(
+            f"`texts` of the mapping names {unknown[0]}, which no property is read from"
+        )
+    told: dict[str, Any] = {"object_keys": frozenset()}
+    if read is _read_csv:
+        told["read_property"] = partial(_read_cell, frozenset(file.texts))
+    return tuple(CompiledMapping(mapping, **told) for mapping in file.mappings)
+
+
+def _read_cell(texts: frozenset[str], path: str, cell: Any) -> Any:
+    """Return what a cell of a CSV tells, which are all texts; an empty one, or none, tells nothing."""
+    if not cell:
+        return MISSING
+    if path in texts or not isinstance(cell, str):
+        return cell
+    # A code such as 007 is none of these.
+    return int(cell) if _INT.fullmatch(cell) else _BOOLS.get(cell, cell)
 
 
 def _read_text(path: Path) -> str:
