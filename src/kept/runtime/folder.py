@@ -10,7 +10,8 @@ from kept.errors import InvalidBrandError, Problem, SettingsError
 from kept.runtime.own_secrets import find_own
 from kept.settings import Settings
 
-_ENDINGS: Final = (".yaml", ".liquid")
+_ENDINGS: Final = (".yaml", ".yml", ".liquid")
+"""`.yml` is none that a brand's files have; it is read so that whoever wrote it is told."""
 _LEFT_OUT: Final = ("history", "stories")
 
 
