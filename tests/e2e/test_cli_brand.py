@@ -38,7 +38,7 @@ def test_a_valid_change_is_in_force_soon(own_server: Served) -> None:
 
     own_server.wait_for(lambda: version(own_server) != before)
 
-    # It is looked at twice a second and checked; the rest is room for a busy machine.
+    # It is looked at three times a second and checked; the rest is room for a busy machine.
     assert (read_monotonic() - began) / SECOND < 3
     assert own_server.ask("till", user)["silence"]
     own_server.track("Order Completed", user, total=300)
