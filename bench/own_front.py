@@ -11,8 +11,8 @@ from pathlib import Path
 from starlette.types import Receive, Scope
 
 from kept.core.event import Event
+from kept.flows.claims import claim
 from kept.flows.engine import Engine
-from kept.flows.ingest import claim
 from kept.runtime import Runtime
 from kept.settings import Settings
 from kept.web import server

@@ -159,8 +159,8 @@ class Store(LogStore, AccessStore, Dossiers, Retention, SharedStore, HistoryStor
     ) -> list[StoredEvent]:
         """Return events of these parts in stream order: all, the `newest`, or `limit` from `after` on."""
 
-    def forget_claims(self, *, before_hour: int, limit: int = 0) -> int:
-        """Drop de-duplication keys of hours before this one (at most `limit`, if given); return how many."""
+    def forget_claims(self, *, from_hour: int = 0, before_hour: int, limit: int = 0) -> int:
+        """Drop keys of hours from one on and before another (at most `limit`, if given); return how many."""
 
     # -- identity
 

@@ -154,6 +154,25 @@ def test_claims_of_old_hours_are_forgotten(stores: Stores) -> None:
         assert not store.claim(0, hour=3)
 
 
+def test_claims_of_a_span_of_hours_are_forgotten(stores: Stores) -> None:
+    """Earlier hours and later ones stay; so do those of before when the store is opened anew."""
+    store = stores.open()
+    with store.transaction():
+        for hour in (1, 5, 6, 9, 1 << 32):
+            store.claim(7, hour=hour)
+    store = stores.open()
+    with store.transaction():
+        store.claim(8, hour=6)
+        assert store.forget_claims(from_hour=5, before_hour=9) == 3
+        assert [store.claim(7, hour=hour) for hour in (1, 5, 6, 9, 1 << 32)] == [
+            False,
+            True,
+            True,
+            False,
+            False,
+        ]
+
+
 def test_claims_may_be_forgotten_a_few_at_a_time(store: Store) -> None:
     """A limit bounds how long one transaction takes."""
     with store.transaction():

@@ -38,7 +38,7 @@ def test_a_valid_change_is_in_force_soon(own_server: Served) -> None:
 
     own_server.wait_for(lambda: version(own_server) != before)
 
-    # It is looked at twice a second and checked; the rest is room for a busy machine.
+    # It is looked at three times a second and checked; the rest is room for a busy machine.
     assert (read_monotonic() - began) / SECOND < 3
     assert own_server.ask("till", user)["silence"]
     own_server.track("Order Completed", user, total=300)
@@ -102,6 +102,34 @@ def test_a_folder_is_written_checked_tested_and_published(tmp_path: Path) -> Non
     assert "not empty" in again.err
     shutil.rmtree(brand / "templates")
     assert run_kept("check", brand).code == 1
+
+
+def test_a_file_that_nobody_would_read_is_named_with_everything_else(tmp_path: Path) -> None:
+    """Another ending, in the brand and among its stories, and a story that is none beside an error."""
+    brand = tmp_path / "mine"
+    ok("init", brand)
+    (brand / "actions" / "renewal.yml").write_text("action: renewal\n")
+    (brand / "stories" / "late.yml").write_text("story: Late\n")
+    (brand / "stories" / "bills").mkdir()
+    (brand / "stories" / "bills" / "broken.yaml").write_text("stroy: Broken\n")
+
+    checked = run_kept("check", brand)
+
+    assert checked.code == 1
+    assert "actions/renewal.yml: no file of this name belongs here; rename it" in checked.out
+    assert "stories/late.yml: no story is read from it; rename it" in checked.out
+    assert "stories/bills/broken.yaml:1" in checked.out
+
+
+def test_a_story_in_a_folder_within_is_played(tmp_path: Path) -> None:
+    """Like those beside it."""
+    brand = tmp_path / "mine"
+    ok("init", brand)
+    stories = sorted((brand / "stories").glob("*.yaml"))
+    (brand / "stories" / "bills").mkdir()
+    shutil.copy(stories[0], brand / "stories" / "bills" / "late.yaml")
+    assert f"{len(stories) + 1} story file(s)" in ok("check", brand)
+    assert "ok    stories/bills/late.yaml" in ok("test", brand)
 
 
 def test_a_server_refuses_to_start_on_a_brand_that_is_not_in_order(tmp_path: Path) -> None:

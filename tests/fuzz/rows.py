@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from kept.cli.history import _make_items, open_file
+from kept.cli.history import Refused, _read_items, open_file
 from kept.core.mapping import find_value
 from kept.core.touchpoint_item import parse_item
 from kept.errors import KeptError
@@ -22,11 +22,11 @@ def read_file(name: str, data: bytes, mapping: Path | None) -> None:
     path.write_bytes(data)
     try:
         reading = open_file(path, mapping)
-        rows = list(enumerate(reading.rows(), start=1))
+        items = list(_read_items(reading, after=0))
     except KeptError as error:
         assert CANARY not in str(error)
         return
-    _, refused = _make_items(reading, rows)
+    refused = [item.told for item in items if isinstance(item.told, Refused)]
     assert not any(CANARY in each.detail for each in refused)
 
 
@@ -61,7 +61,7 @@ def run_mapping(data: bytes) -> None:
     (_FOLDER / "b.csv").write_text("bill_no,customer_no\n1,2\n")
     with contextlib.suppress(KeptError):
         reading = open_file(_FOLDER / "b.csv", path)
-        _make_items(reading, list(enumerate(reading.rows(), start=1)))
+        list(_read_items(reading, after=0))
 
 
 @fuzz("path", "kept.core.mapping", 'body.a.0.b\n{"body":{"a":[{"b":1}]}}', "body.-1\n[]")

@@ -21,6 +21,7 @@ from kept.core.policy.to_sql import to_sql
 from kept.core.policy.tree import Expression
 from kept.core.policy.where import Where
 from kept.core.scopes import policy_scope
+from kept.core.story import Story
 from kept.core.values import SECOND
 from kept.errors import ConflictError, InvalidBrandError
 from kept.runtime.folder import load_checked, read_folder
@@ -52,13 +53,17 @@ def check(folder: Folder) -> None:
     """Say everything that is wrong with a brand folder, with file, line, column and what to do."""
     texts = read_folder(folder)
     problems = check_folder(texts)
+    stories: dict[str, Story] = {}
+    try:
+        stories = read_stories(folder)
+    except InvalidBrandError as error:
+        problems += error.problems
     for problem in problems:
         console.print(str(problem), markup=False, highlight=False)
     errors = errors_of(problems)
     if not errors:
-        # What was checked must compile too; a stories file that is no story is a problem as well.
+        # What was checked must compile too.
         compile_brand(load_brand(texts))
-        stories = read_stories(folder)
         console.print(
             f"{folder} is in order: {len(problems)} note(s), {len(stories)} story file(s).",
             markup=False,

@@ -1,16 +1,16 @@
 """Read a file of history row by row and send it to a running server, in a way that can be resumed.
 
-Each row gets a message id made of the file's name and the row's number unless the mapping names
-one, so that a row that is sent twice counts once. Beside the data, a small file remembers how far
-an import came.
+Each row gets a message id made of the file's name and the row's content unless the mapping names
+one, so that a row that is sent twice counts once, and one that was mended is another. Beside the
+data, a small file remembers how far an import came.
 """
 
 import csv
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,15 +18,22 @@ import duckdb
 import msgspec
 
 from kept.cli.client import call
+from kept.cli.repeats import Repeats
 from kept.core.brand.load import load_struct
 from kept.core.brand.model import Mapping
-from kept.core.mapping import CompiledMapping
-from kept.core.touchpoint_item import Rejected
+from kept.core.mapping import MISSING, CompiledMapping
+from kept.core.touchpoint_item import EVENT_BYTES_MAX, Rejected
 from kept.errors import InputError
 
 ROWS_A_REQUEST: Final = 500
+BYTES_A_REQUEST: Final = 3 * 1024 * 1024
+"""Less than a server takes at once, however large the rows are."""
 LINE_BYTES_MAX: Final = 1_000_000
 """A longer line of a file is no event, and is not held in memory to find that out."""
+NESTED_MAX: Final = 100
+"""Of values that stand deeper in each other no text can be made; a server takes far fewer."""
+_INT: Final = re.compile(r"0|-?[1-9][0-9]{0,17}")
+_BOOLS: Final = {"true": True, "false": False}
 
 
 class MappingFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,6 +43,8 @@ class MappingFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """
 
     mappings: tuple[Mapping, ...]
+    texts: tuple[str, ...] = ()
+    """Paths of a CSV whose cells are texts although they look like numbers, or like true or false."""
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,14 +63,23 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     row_count: int | None
     rows: Callable[[], Iterator[Any]]
     mappings: tuple[CompiledMapping, ...]
+    mapping_text: str = ""
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
     """A row that was not taken, and why."""
 
-    row: int
+    row: int = 0
     code: str
     detail: str
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """A row as it is sent: an event and its size, or why it is none."""
+
+    row: int
+    told: Any
+    size: int = 0
 
 
 def open_file(path: Path, mapping: Path | None) -> Reading:
@@ -81,9 +99,10 @@ def open_file(path: Path, mapping: Path | None) -> Reading:
         )
         raise InputError(message)
     mappings: tuple[CompiledMapping, ...] = ()
+    mapping_text = ""
     if mapping is not None:
-        declared = load_struct(_read_text(mapping), mapping.name, MappingFile).mappings
-        mappings = tuple(CompiledMapping(one, object_keys=frozenset()) for one in declared)
+        mapping_text = _read_text(mapping)
+        mappings = _compile(load_struct(mapping_text, mapping.name, MappingFile), read)
     elif path.suffix not in (".jsonl", ".ndjson"):
         message = f"{path.name} has columns; say with --mapping what they mean"
         raise InputError(message)
@@ -93,7 +112,32 @@ def open_file(path: Path, mapping: Path | None) -> Reading:
         row_count=_count_parquet(path) if is_parquet else None,
         rows=partial(read, path),
         mappings=mappings,
+        mapping_text=mapping_text,
     )
+
+
+def _compile(
+    file: MappingFile, read: Callable[[Path], Iterator[Any]]
+) -> tuple[CompiledMapping, ...]:
+    paths = {path for mapping in file.mappings for path in mapping.properties.values()}
+    if unknown := [path for path in file.texts if path not in paths]:
+        raise InputError(
+            f"`texts` of the mapping names {unknown[0]}, which no property is read from"
+        )
+    told: dict[str, Any] = {"object_keys": frozenset()}
+    if read is _read_csv:
+        told["read_property"] = partial(_read_cell, frozenset(file.texts))
+    return tuple(CompiledMapping(mapping, **told) for mapping in file.mappings)
+
+
+def _read_cell(texts: frozenset[str], path: str, cell: Any) -> Any:
+    """Return what a cell of a CSV tells, which are all texts; an empty one, or none, tells nothing."""
+    if not cell:
+        return MISSING
+    if path in texts or not isinstance(cell, str):
+        return cell
+    # A code such as 007 is none of these.
+    return int(cell) if _INT.fullmatch(cell) else _BOOLS.get(cell, cell)
 
 
 def _read_text(path: Path) -> str:
@@ -110,20 +154,30 @@ def _read_jsonl(path: Path) -> Iterator[Any]:
                 while line and not line.endswith(b"\n"):
                     line = file.readline(LINE_BYTES_MAX)
                 detail = f"the line has more than {LINE_BYTES_MAX} bytes"
-                yield Refused(row=0, code="event.too_large", detail=detail)
+                yield Refused(code="event.too_large", detail=detail)
             elif line.strip():
                 yield _decode_line(line)
 
 
 def _decode_line(line: bytes) -> Any:
+    too_deep = Refused(code="event.too_deep", detail="values stand too deep in each other")
     try:
-        return msgspec.json.decode(line)
+        row = msgspec.json.decode(line)
     except msgspec.DecodeError as error:
-        return Refused(row=0, code="event.not_json", detail=str(error))
+        return Refused(code="event.not_json", detail=str(error))
     except UnicodeDecodeError:
-        return Refused(row=0, code="event.bad_text", detail="the line is not UTF-8")
+        return Refused(code="event.bad_text", detail="the line is not UTF-8")
     except RecursionError:
-        return Refused(row=0, code="event.too_deep", detail="values stand too deep in each other")
+        return too_deep
+    may_be_deep = line.count(b"[") + line.count(b"{") > NESTED_MAX
+    return too_deep if may_be_deep and _is_deep(row, NESTED_MAX) else row
+
+
+def _is_deep(value: Any, limit: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    inside = value.values() if isinstance(value, dict) else value
+    return limit == 0 or any(_is_deep(one, limit - 1) for one in inside)
 
 
 def _read_csv(path: Path) -> Iterator[Any]:
@@ -182,18 +236,19 @@ _READERS: Final = {
 
 
 def send(reading: Reading, *, data: Path, source: str, report: Path | None) -> Iterator[Totals]:
-    """Send a file's rows; yield how far it has come after each request."""
-    progress = _progress_file(data, reading.path, source)
+    """Send a file's rows; yield how far it came before, and after each request."""
+    progress = _progress_file(data, reading, source)
     totals = _load_progress(progress)
-    rows = islice(enumerate(reading.rows(), start=1), totals.rows, None)
-    while chunk := list(islice(rows, ROWS_A_REQUEST)):
-        items, refused = _make_items(reading, chunk)
+    yield totals
+    for chunk in _cut(_read_items(reading, after=totals.rows)):
+        items = [item for item in chunk if not isinstance(item.told, Refused)]
+        refused = [item.told for item in chunk if isinstance(item.told, Refused)]
         answer: Any = {"accepted": 0, "duplicates": 0, "rejected": []}
         if items:
-            body = {"batch": [item for _, item in items]}
+            body = {"batch": [item.told for item in items]}
             answer = call(data, "POST", f"/v1/admin/import/{source}", body)
         for one in answer["rejected"]:
-            row = items[one["position"]][0]
+            row = items[one["position"]].row
             refused.append(Refused(row=row, code=one["code"], detail=one["detail"]))
         _write_report(report, refused, is_first=totals.rows == 0)
         totals = Totals(
@@ -207,41 +262,65 @@ def send(reading: Reading, *, data: Path, source: str, report: Path | None) -> I
     progress.unlink(missing_ok=True)
 
 
-def _make_items(
-    reading: Reading, chunk: list[tuple[int, Any]]
-) -> tuple[list[tuple[int, Any]], list[Refused]]:
-    items: list[tuple[int, Any]] = []
-    refused: list[Refused] = []
-    for number, row in chunk:
-        item = _make_item(reading, number, row)
-        if isinstance(item, Refused):
-            refused.append(msgspec.structs.replace(item, row=number))
-        elif item is not None:
-            items.append((number, item))
-    return items, refused
+def _cut(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Yield items together, as many as one request may hold."""
+    chunk: list[Item] = []
+    size = 0
+    for item in items:
+        if len(chunk) == ROWS_A_REQUEST or (chunk and size + item.size > BYTES_A_REQUEST):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(item)
+        size += item.size
+    if chunk:
+        yield chunk
 
 
-def _make_item(reading: Reading, number: int, row: Any) -> Any:
+def _read_items(reading: Reading, *, after: int) -> Iterator[Item]:
+    """Yield the rows behind one as they are sent."""
+    with closing(Repeats()) as repeats:
+        for number, row in enumerate(reading.rows(), start=1):
+            # Also those that are passed over, for they may have their like behind them.
+            row_id = f"{reading.path.name}:{repeats.name(row)}"
+            if number > after:
+                yield _make_item(reading, number, row, row_id=row_id)
+
+
+def _make_item(reading: Reading, number: int, row: Any, *, row_id: str) -> Item:
+    told = _read_row(reading, row, row_id=row_id)
+    size = 0 if isinstance(told, Refused) else len(msgspec.json.encode(told))
+    if size > EVENT_BYTES_MAX:
+        detail = f"the event has {size} bytes; at most {EVENT_BYTES_MAX} are taken"
+        told = Refused(code="event.too_large", detail=detail)
+    if isinstance(told, Refused):
+        return Item(row=number, told=msgspec.structs.replace(told, row=number))
+    return Item(row=number, told=told, size=size)
+
+
+def _read_row(reading: Reading, row: Any, *, row_id: str) -> Any:
+    """Return the event that a row makes, or why it makes none."""
     if isinstance(row, Refused):
         return row
-    row_id = f"{reading.path.name}:{number}"
     if not reading.mappings:
         if isinstance(row, dict):
             return {"messageId": row_id, **row}
-        return Refused(row=number, code="event.not_an_object", detail="the line is not an object")
+        return Refused(code="event.not_an_object", detail="the line is not an object")
     document = {"body": row, "headers": {}, "query": {}}
     for mapping in reading.mappings:
         if mapping.applies(document):
             item = mapping.read(document, delivery_id=row_id)
             if isinstance(item, Rejected):
-                return Refused(row=number, code=item.code, detail=item.detail)
+                return Refused(code=item.code, detail=item.detail)
             return msgspec.to_builtins(item)
-    return Refused(row=number, code="import.unmapped", detail="no mapping applies to the row")
+    return Refused(code="import.unmapped", detail="no mapping applies to the row")
 
 
-def _progress_file(data: Path, path: Path, source: str) -> Path:
+def _progress_file(data: Path, reading: Reading, source: str) -> Path:
+    """Return where it is kept how far a file has come; under another mapping it begins anew."""
+    path = reading.path
     stat = path.stat()
-    told = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{source}".encode()
+    place = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{source}"
+    told = f"{place}|{reading.mapping_text}".encode()
     folder = data / "imports"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{hashlib.sha256(told).hexdigest()[:16]}.json"

@@ -45,9 +45,22 @@ def find_value(document: Any, path: str) -> Any:
 class CompiledMapping:
     """One mapping of `sources.yaml`: when it applies, and the event that it makes."""
 
-    def __init__(self, text: MappingText, *, object_keys: frozenset[str]) -> None:
-        """Compile the conditions; `object_keys` are properties without which no object is meant."""
+    def __init__(
+        self,
+        text: MappingText,
+        *,
+        object_keys: frozenset[str],
+        read_property: Callable[[str, Any], Any] = lambda path, value: value,
+    ) -> None:
+        """Compile the conditions.
+
+        Args:
+            text: the mapping.
+            object_keys: properties without which no object is meant.
+            read_property: from what stands at a path to the value of a property, or to `MISSING`.
+        """
         self._text = text
+        self._read_property = read_property
         self._object_keys = object_keys
         self._tests = [(path, _compile_test(expected)) for path, expected in text.when.items()]
 
@@ -92,7 +105,7 @@ class CompiledMapping:
             return _missing(", ".join(text.identifiers.values()))
         properties: dict[str, Any] = {}
         for name, path in text.properties.items():
-            value = find_value(document, path)
+            value = self._read_property(path, find_value(document, path))
             if name in self._object_keys and (value is MISSING or value is None):
                 return _missing(path)
             if value is not MISSING:

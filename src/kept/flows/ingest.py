@@ -1,14 +1,13 @@
 """Take events: claim, resolve, store, fold, and everything that follows, in one transaction."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
 
 import msgspec
 
 from kept.core.event import Event
 from kept.core.message import IN_FLIGHT_STATES
 from kept.core.touchpoint_item import Rejected
-from kept.core.values import HOUR
+from kept.flows.claims import claim, hours_of
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine
 from kept.flows.forget import leave_out_forgotten, leave_out_named, refuse_for_returned
@@ -17,10 +16,6 @@ from kept.flows.overrule import overrule
 from kept.flows.react import react
 from kept.flows.resolve import find_customer, resolve
 from kept.flows.together import Wants
-
-PROMPT_HOURS: Final = 24
-"""An event that arrives within this of its own time is de-duplicated under that time."""
-PERIOD_HOURS: Final = 8 * 24
 
 
 class InFlight(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,41 +111,6 @@ def _quarantine(engine: Engine, rejected: Sequence[Rejected], *, source: str, no
     return len(kept)
 
 
-def claim(engine: Engine, event: Event) -> bool:
-    """Return whether an event is new, and remember it for at least a week.
-
-    Keys are kept by hour, and hours are dropped by age. What is sent when it happens, or soon
-    after, is kept under its sender's own hour, which a retry repeats. What comes late (or stamped
-    by nobody) is kept under the week in which it arrives; a retry may arrive in the next one, so
-    that both are asked.
-    """
-    is_new = True
-    for hour in _hours_of(event):
-        is_new = engine.store.claim(event.event_key, hour=hour) and is_new
-    return is_new
-
-
-def _hours_of(event: Event) -> tuple[int, ...]:
-    """Return the hours under which an event is known again."""
-    arrived = event.received_at // HOUR
-    age = arrived - event.claim_hour
-    if event.claim_hour and age <= PROMPT_HOURS:
-        return (event.claim_hour,)
-    if event.claim_hour and age <= PERIOD_HOURS:
-        # It may have come promptly the first time.
-        return (*periods_of(event.received_at), event.claim_hour)
-    return periods_of(event.received_at)
-
-
-def periods_of(now: int) -> tuple[int, int]:
-    """Return the period under which what arrives now is known again, and the one before it.
-
-    A period is named by its end, so that it is dropped only when all of it is old.
-    """
-    period = (now // HOUR // PERIOD_HOURS + 1) * PERIOD_HOURS
-    return period, period - PERIOD_HOURS
-
-
 def wants_of(events: Sequence[Event]) -> Wants:
     """Return what taking events will touch, as far as they say so themselves."""
     return Wants(
@@ -159,7 +119,7 @@ def wants_of(events: Sequence[Event]) -> Wants:
             for event in events
             for position, identifier in enumerate(event.identifiers)
         ],
-        claims=[(event.event_key, hour) for event in events for hour in _hours_of(event)],
+        claims=[(event.event_key, hour) for event in events for hour in hours_of(event)],
     )
 
 

@@ -15,9 +15,9 @@ from kept.core.event import (
 from kept.core.feedback import Feedback
 from kept.core.message import Message
 from kept.core.unsubscribe import Unsubscribe
+from kept.flows.claims import periods_of
 from kept.flows.deliver import close_address, look_up, settle_as
 from kept.flows.engine import Engine
-from kept.flows.ingest import periods_of
 from kept.flows.react import react
 
 NAMES: Final = {

@@ -12,8 +12,9 @@ from kept.core.decision import Request
 from kept.core.facts import next_slide
 from kept.core.identity import Part
 from kept.core.standing import distinct_reasons
-from kept.core.values import DAY, HOUR, NEVER
+from kept.core.values import NEVER
 from kept.flows.campaign import advance_campaign
+from kept.flows.claims import forget_claims
 from kept.flows.customers import Customer
 from kept.flows.deliver import settle_unclear
 from kept.flows.engine import Engine, open_messages_of, standing_of
@@ -28,10 +29,6 @@ SHARED_WAKES_A_TICK: Final = 100
 """The same where several nodes share the store, and others wait for what a tick has locked."""
 FLUSHED_A_TICK: Final = 100
 IMPORTED_A_TICK: Final = 1_000
-CLAIMS_KEPT: Final = 8 * DAY
-CLAIMS_DROPPED: Final = 50_000
-"""How many old de-duplication keys one round of housekeeping drops."""
-
 HELD_DROPPED: Final = 100
 """Of how many erasures one round of housekeeping drops what no law obliges to keep any longer."""
 
@@ -150,7 +147,7 @@ def housekeep(engine: Engine, now: int) -> None:
     save_heard(engine)
     if not engine.store.try_duty("housekeeping"):
         return
-    engine.store.forget_claims(before_hour=(now - CLAIMS_KEPT) // HOUR, limit=CLAIMS_DROPPED)
+    forget_claims(engine, now)
     engine.store.drop_held_records(now=now, limit=HELD_DROPPED)
     engine.store.drop_emptied_events()
     sign_if_due(engine, now)

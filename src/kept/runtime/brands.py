@@ -27,12 +27,13 @@ from kept.flows.prepare_brand import (
 )
 from kept.flows.take_brand import load_known_slots
 from kept.ports import Store
-from kept.runtime.folder import load_checked, read_folder, stamp_of
+from kept.runtime.folder import load_checked, read_settled, stamp_of
 from kept.runtime.rounds import Rounds, Submit
 from kept.settings import Settings
 
 _log = logging.getLogger("kept.runtime")
-_WATCH_SECONDS: Final = 0.5
+_WATCH_SECONDS: Final = 0.3
+"""A change is taken up when it was there at two looks, and so within a second."""
 _LOOK_SECONDS: Final = 1.0
 _WAIT_SECONDS: Final = 0.05
 _FILL: Final = 2_000
@@ -55,9 +56,7 @@ class Brands:
         """Why the folder as it is now was not taken up; empty while it is in force."""
         self.is_behind = False
         """Whether this node's folder is an older one than what is in force."""
-        # First: what changes while it is read is read again.
-        self._stamp = stamp_of(settings.brand)
-        self._texts = read_folder(settings.brand)
+        self._texts, self._stamp = read_settled(settings.brand)
         self._brand = load_checked(self._texts, settings=settings)
         self._is_shared = False
         self._stopping = threading.Event()
@@ -144,8 +143,9 @@ class Brands:
             self._look_at_start()
         while not self._stopping.wait(_WATCH_SECONDS) and self._settings.watch:
             try:
-                stamp = stamp_of(self._settings.brand)
-                if stamp != seen:
+                last, stamp = stamp, stamp_of(self._settings.brand)
+                # A folder that is being copied is different at each look, and valid before it is whole.
+                if stamp == last != seen:
                     self.reload()
                     seen, said = stamp, ""
             except (OSError, KeptError) as error:
@@ -185,7 +185,7 @@ class Brands:
 
     def _reload(self) -> tuple[Problem, ...]:
         try:
-            texts = read_folder(self._settings.brand)
+            texts, _ = read_settled(self._settings.brand)
             brand = load_checked(texts, settings=self._settings)
         except InvalidBrandError as error:
             self.problems = error.problems

@@ -1,7 +1,8 @@
 """Read a brand folder from the disk, and notice when it changes."""
 
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from kept.core.brand.load import decode_texts, load_brand
 from kept.core.brand.model import Brand
@@ -10,8 +11,14 @@ from kept.errors import InvalidBrandError, Problem, SettingsError
 from kept.runtime.own_secrets import find_own
 from kept.settings import Settings
 
-_ENDINGS: Final = (".yaml", ".liquid")
+_ENDINGS: Final = (".yaml", ".yml", ".liquid")
+"""`.yml` is none that a brand's files have; it is read so that whoever wrote it is told."""
 _LEFT_OUT: Final = ("history", "stories")
+_READS_MAX: Final = 5
+"""How often a folder that changes is read, until it was the same before and after."""
+
+Stamp: TypeAlias = tuple[tuple[str, int, int], ...]
+"""What changes whenever a file of a folder does."""
 
 
 def read_folder(folder: Path) -> dict[str, str]:
@@ -40,6 +47,25 @@ def read_folder(folder: Path) -> dict[str, str]:
     return decode_texts({name: path.read_bytes() for name, path in paths.items()})
 
 
+def read_settled(folder: Path) -> tuple[dict[str, str], Stamp]:
+    """Return a folder's files as they were at one instant, and its stamp then.
+
+    Raises:
+        SettingsError: there is no such folder.
+        InvalidBrandError: a file is not UTF-8 text, or stands somewhere else; or files change on.
+    """
+    for _ in range(_READS_MAX):
+        # What goes while it is read is a change too.
+        with suppress(FileNotFoundError):
+            stamp = stamp_of(folder)
+            texts = read_folder(folder)
+            if stamp_of(folder) == stamp:
+                return texts, stamp
+    message = "the folder changed whenever it was read"
+    suggestion = "try again when whatever writes into it is done"
+    raise InvalidBrandError([Problem(file=folder.name, message=message, suggestion=suggestion)])
+
+
 def load_checked(texts: dict[str, str], *, settings: Settings | None = None) -> Brand:
     """Return the brand in a folder that nothing is wrong with, nor for a server of these settings.
 
@@ -56,10 +82,11 @@ def load_checked(texts: dict[str, str], *, settings: Settings | None = None) -> 
     return brand
 
 
-def stamp_of(folder: Path) -> tuple[tuple[str, int, int], ...]:
+def stamp_of(folder: Path) -> Stamp:
     """Return what changes whenever a file of the folder does: names, sizes and times."""
     return tuple(
         (path.as_posix(), stat.st_size, stat.st_mtime_ns)
         for path in sorted(folder.rglob("*"))
-        if path.suffix in _ENDINGS and (stat := path.stat())
+        # A link that leads nowhere is what some editors lock a file with.
+        if path.suffix in _ENDINGS and path.is_file() and (stat := path.stat())
     )

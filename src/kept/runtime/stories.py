@@ -25,15 +25,21 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_stories(folder: Path) -> dict[str, Story]:
-    """Return a brand's stories by file name.
+    """Return a brand's stories by file name, also those in folders within.
 
     Raises:
         InvalidBrandError: with everything that is wrong with any of them.
     """
     stories: dict[str, Story] = {}
     problems: list[Problem] = []
-    for path in sorted((folder / FOLDER).glob("*.yaml")):
-        name = f"{FOLDER}/{path.name}"
+    for path in sorted((folder / FOLDER).rglob("*.yml")):
+        name = path.relative_to(folder).as_posix()
+        suggestion = f"rename it to {name.removesuffix('.yml')}.yaml"
+        problems.append(
+            Problem(file=name, message="no story is read from it", suggestion=suggestion)
+        )
+    for path in sorted((folder / FOLDER).rglob("*.yaml")):
+        name = path.relative_to(folder).as_posix()
         try:
             text = decode_texts({name: path.read_bytes()})[name]
             stories[name] = load_struct(text, name, Story)

@@ -136,11 +136,11 @@ class MemoryStore(MemoryRequests, MemoryHistory, MemoryAccess, MemoryDossiers, M
             return [one for one in found if one.sequence > after][:limit]
         return found[-newest:] if newest else found
 
-    def forget_claims(self, *, before_hour: int, limit: int = 0) -> int:
-        """Drop de-duplication keys of hours before this one; return how many."""
+    def forget_claims(self, *, from_hour: int = 0, before_hour: int, limit: int = 0) -> int:
+        """Drop de-duplication keys of hours from one on and before another; return how many."""
         self._require_transaction()
         dropped = 0
-        for hour in sorted(hour for hour in self._claims if hour < before_hour):
+        for hour in sorted(hour for hour in self._claims if from_hour <= hour < before_hour):
             keys = self._claims[hour]
             going = sorted(keys)[: limit - dropped if limit else None]
             for key in going:

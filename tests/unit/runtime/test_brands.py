@@ -4,6 +4,7 @@ import shutil
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from itertools import count as count_from
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from kept.flows.resolve import find_customer
 from kept.flows.take_brand import hold_fresh, load_known_slots
 from kept.runtime import brands as module
 from kept.runtime.brands import Brands
+from kept.runtime.folder import stamp_of
 from kept.settings import Settings
 from kept.stores.memory import MemoryStore
 from tests.scenario.larkmead import LARKMEAD
@@ -256,7 +258,7 @@ def test_the_watcher_outlives_a_folder_that_is_replaced(
         writer.fails_next = 1
         write_folder(folder, MORE)
     else:
-        monkeypatch.setattr(module, "read_folder", lambda folder: 1 // 0)
+        monkeypatch.setattr(module, "read_settled", lambda folder: 1 // 0)
         write_folder(folder, MORE)
     assert is_troubled.wait(timeout=10)
     if trouble == "a bug":
@@ -266,3 +268,34 @@ def test_the_watcher_outlives_a_folder_that_is_replaced(
     assert is_taken.wait(timeout=10)
     writer.brands.stop()
     writer.check(MORE)
+
+
+def test_a_folder_that_is_being_copied_is_taken_up_when_it_is_whole(
+    writer: OneWriter, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What has come of it so far may be valid: a `contact.yaml` without its end has no caps."""
+    monkeypatch.setattr(module, "_WATCH_SECONDS", 0.001)
+    taken: list[str] = []
+    is_whole = threading.Event()
+    reload = writer.brands.reload
+    looks = count_from(1)
+
+    def look(folder: Path) -> Any:
+        if (count := next(looks)) < 20:
+            (folder / "contact.yaml").write_text(MORE["contact.yaml"][:count])
+        elif count == 20:
+            write_folder(folder, MORE)
+        return stamp_of(folder)
+
+    def note() -> Any:
+        problems = reload()
+        taken.append("" if problems else writer.engine.bundle.policy.version)
+        is_whole.set()
+        return problems
+
+    monkeypatch.setattr(module, "stamp_of", look)
+    monkeypatch.setattr(writer.brands, "reload", note)
+    writer.brands.start()
+    assert is_whole.wait(timeout=10)
+    writer.brands.stop()
+    assert set(taken) == {load_brand(MORE).version}

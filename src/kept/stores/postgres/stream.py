@@ -156,12 +156,12 @@ class Claims:
         self._batch.put("claims", place, place)
         return True
 
-    def forget_claims(self, *, before_hour: int, limit: int = 0) -> int:
-        """Drop keys of earlier hours (at most `limit` of them, if given); return how many."""
+    def forget_claims(self, *, from_hour: int = 0, before_hour: int, limit: int = 0) -> int:
+        """Drop keys of hours within a span (at most `limit` of them, if given); return how many."""
         self._session.require_transaction()
         self._batch.settle("claims")
         self._known.clear()
-        ((count,),) = self._session.write(self._forget, (before_hour, limit or None))
+        ((count,),) = self._session.write(self._forget, (from_hour, before_hour, limit or None))
         return int(count)
 
     def flush(self) -> None:

@@ -64,7 +64,7 @@ class Claims:
         self._insert = queries["insert_claim"]
         self._insert_batch = queries["insert_claim_batch"]
         self._delete_batches = queries["delete_claim_batches"]
-        self._delete_before = queries["delete_claims_before"]
+        self._delete = queries["delete_claims"]
         # By hour: `fresh` grows, `frozen` is the generation before it, on its way into the table.
         self._fresh: _Keys = defaultdict(set)
         self._frozen: _Keys = defaultdict(set)
@@ -99,11 +99,12 @@ class Claims:
         self._batch += (hour, event_key)
         return True
 
-    def forget_claims(self, *, before_hour: int, limit: int = 0) -> int:
-        """Drop keys of earlier hours (at most `limit` of them, if given); return how many."""
-        if any(hour < before_hour for keys in (self._fresh, self._frozen) for hour in keys):
+    def forget_claims(self, *, from_hour: int = 0, before_hour: int, limit: int = 0) -> int:
+        """Drop keys of hours within a span (at most `limit` of them, if given); return how many."""
+        in_memory = (hour for keys in (self._fresh, self._frozen) for hour in keys)
+        if any(from_hour <= hour < before_hour for hour in in_memory):
             self._settle()
-        cursor = self._session.write(self._delete_before, (before_hour, limit or -1))
+        cursor = self._session.write(self._delete, (from_hour, before_hour, limit or -1))
         return cursor.rowcount
 
     def flush(self) -> None:

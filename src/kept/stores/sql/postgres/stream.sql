@@ -45,10 +45,11 @@ SELECT NULL, NULL, nextval('event_sequence')
 FROM numbered, generate_series(1, cardinality($1::bigint[])) WHERE numbered.id IS NOT NULL;
 
 -- forget_claims --
--- Forget the keys of hours before this one, the earliest first, so many at a time.
+-- Forget the keys of hours from one on and before another, the earliest first, so many at a time.
 WITH gone AS (
     DELETE FROM claims WHERE (hour, event_key) IN (
-        SELECT hour, event_key FROM claims WHERE hour < $1 ORDER BY hour, event_key LIMIT $2)
+        SELECT hour, event_key FROM claims WHERE hour >= $1 AND hour < $2
+        ORDER BY hour, event_key LIMIT $3)
     RETURNING 1
 )
 SELECT count(*) FROM gone;

@@ -73,7 +73,7 @@ SELECT batch_id, claims FROM claim_batches ORDER BY batch_id;
 -- Drop batches that have been sorted into `claims`.
 DELETE FROM claim_batches WHERE batch_id <= ?;
 
--- delete_claims_before --
--- Forget the keys of hours before this one, so many at a time (-1: all).
+-- delete_claims --
+-- Forget the keys of hours from one on and before another, so many at a time (-1: all).
 DELETE FROM claims WHERE (hour, event_key) IN (
-    SELECT hour, event_key FROM claims WHERE hour < ? ORDER BY hour, event_key LIMIT ?);
+    SELECT hour, event_key FROM claims WHERE hour >= ? AND hour < ? ORDER BY hour, event_key LIMIT ?);
