@@ -57,7 +57,7 @@ def ingest(
     Those of an import are folded, and nothing is decided or sent because of them.
     """
     silent = source in engine.plan.imports
-    influences = engine.bundle.policy.influences
+    policy = engine.bundle.policy
     touched: dict[int, tuple[Customer, int]] = {}
     regrouped_count = engine.customers.regrouped_count
     duplicates: list[Event] = []
@@ -76,7 +76,7 @@ def ingest(
             refuse_for_returned(engine, customer, part_id, event.received_at)
         standing = customer.standing
         # An event that nothing is decided by leaves the answer that stands.
-        if standing is None or event.name in influences or now >= standing.until:
+        if standing is None or policy.is_influenced_by(event.name) or now >= standing.until:
             touched[customer.customer_id] = customer, part_id
     quarantined = _quarantine(engine, rejected, source=source, now=now)
     forgotten += len(rejected) - quarantined
