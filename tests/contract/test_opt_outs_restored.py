@@ -1,4 +1,4 @@
-"""Opt-outs after a backup, of people whom it does not know: they hold from when they are known."""
+"""Opt-outs of after a backup hold in what is restored from it, of people whom it does not know too."""
 
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from kept.flows.correct import Correction, correct
 from kept.flows.describe_customer import describe_customer
 from kept.flows.recover import recover
 from kept.flows.stage import Stage
+from kept.stores.guard_log import read_guard_file
 from tests.contract.test_forgotten_on_disk import Shop
 from tests.memory_shared import Shared, SharedMemoryStore
 from tests.scenario.larkmead import compile_larkmead
@@ -116,6 +117,27 @@ def test_what_was_refused_before_being_forgotten_is_forgotten(tmp_path: Path) ->
     shop.now = shop.stage.now = NOON + 2 * DAY
     tell(shop.stage, "Page Viewed", user_id="carol")
     assert consents_of(shop) == {"p|*|marketing|": False}
+    shop.store.close()
+
+
+def test_a_signal_that_comes_with_every_page_is_kept_once(tmp_path: Path) -> None:
+    """The log of stops does not grow with the pages that are viewed; what is said in words is kept."""
+    shop = Shop(tmp_path / "data")
+    introduce(shop.stage, "carol")
+    shop.settle()
+    path = shop.back_up()
+    signal = {"gpc": True}
+    for _ in range(3):
+        tell(shop.stage, "Page Viewed", user_id="carol", context=signal)
+    records, _ = read_guard_file(shop.folder / "optouts.log")
+    assert len(records) == 1
+    tell(
+        shop.stage, "Unsubscribed", user_id="carol", context=signal, properties={"topic": "lamps"}
+    )  # fmt: skip
+    records, _ = read_guard_file(shop.folder / "optouts.log")
+    assert len(records) == 2
+    shop.restore(path)
+    assert consents_of(shop) == {"p|shop|marketing|": True, "gpc": True, "t|lamps": False}
     shop.store.close()
 
 
