@@ -80,7 +80,7 @@ FIXED: Final[dict[str, dict[str, Any]]] = {
             for name in ENTITIES
         },
         "placements": {
-            "web": {"kind": "inbound", "shows": 2},
+            "web": {"kind": "inbound", "shows": 2, "channel": "push"},
             "desk": {"kind": "inbound", "shows": 3, "reveals": "proven"},
             "billing": {"kind": "gate"},
             "outbound": {"kind": "outbound"},

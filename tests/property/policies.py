@@ -219,7 +219,7 @@ class Maker:
     def controls(self, bundle: Bundle) -> Controls:
         """Draw what an operator did, and which facts are stale."""
         scopes = [
-            ("all", ""), ("action", "a1"), ("channel", "sms"), ("purpose", "marketing"),
+            ("all", ""), ("action", "a1"), ("channel", "sms"), ("channel", "push"), ("purpose", "marketing"),
             ("region", "north"), ("cohort", "buyer"),
         ]  # fmt: skip
         brakes = tuple(

@@ -271,7 +271,7 @@ def _choose_shown(
         elif category in categories or len(shown) >= limit:
             reason = ChoiceLimited(limit=limit, category=one.rule.category)
         else:
-            reason = layers.check_placement(one.rule, placement.placement, at)
+            reason = _check_shown(one, placement.placement, at)
         considered.append(_considered(one, reason))
         if reason is None:
             shown.append(one)
@@ -279,7 +279,7 @@ def _choose_shown(
     told = []
     for one in rest:
         reason = (
-            layers.check_placement(one.rule, placement.placement, at)
+            _check_shown(one, placement.placement, at)
             if placement.placement in one.rule.placements
             else NotOfferedHere(placement=placement.placement)
         )
@@ -287,6 +287,10 @@ def _choose_shown(
         if reason is None:
             told.append(one)
     return [_chosen(one) for one in (*told, *shown)]
+
+
+def _check_shown(one: _Ranked, placement: str, at: Situation) -> Reason | None:
+    return layers.check_shown(one.rule, one.candidate.about, placement, at)
 
 
 def _choose_outbound(

@@ -8,6 +8,10 @@ from typing import Any, Final
 
 import msgspec
 
+from kept.core.values import MINUTE
+
+CLOCK_TOLERANCE: Final = 5 * MINUTE
+"""How far a sender's clock may be ahead before it is not believed: no event is dated later."""
 SOURCE_SELF: Final = "kept"
 """The source of the events that Kept itself causes; no outside source may carry this name."""
 

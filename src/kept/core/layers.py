@@ -256,6 +256,15 @@ def check_placement(rule: ActionRule, placement: str, at: Situation) -> Reason |
     )
 
 
+def check_shown(rule: ActionRule, about: str, placement: str, at: Situation) -> Reason | None:
+    """Return why the action may not be shown at a placement: not allowed, or hushed on its channel."""
+    reason = check_placement(rule, placement, at)
+    channel = at.policy.placements[placement].channel
+    if reason is None and channel:
+        reason = _check_held_channel(rule, about, channel, at)
+    return reason
+
+
 def _check_placements(rule: ActionRule, refusal: Reason | None, at: Situation) -> Reason | None:
     for placement in rule.shown_at:
         reason = check_placement(rule, placement, at)
@@ -277,7 +286,8 @@ def check_holds(rule: ActionRule, about: str, at: Situation) -> Reason | None:
         if brake_covers(brake, rule, at):
             return Braked(brake=brake.brake)
     for state in at.holds:
-        # A hold on channels says nothing of the action itself; it is judged where a message leaves.
+        # A hold on channels says nothing of the action itself; it is judged where a message leaves,
+        # and where a placement shows something on its channel.
         if not at.policy.holds[state.hold].scope.channels:
             reason = _check_hold(state, rule, about, at)
             if reason is not None:
@@ -355,7 +365,7 @@ def _check_pressure(
     rule: ActionRule, about: str, channel: ChannelRule, at: Situation
 ) -> Way | Reason:
     reason = (
-        _check_held_channel(rule, about, channel, at)
+        _check_held_channel(rule, about, channel.channel, at)
         or _check_caps(rule, channel, at)
         or _check_refused(rule, about, channel, at)
     )
@@ -389,17 +399,15 @@ def _check_refused(
     return None
 
 
-def _check_held_channel(
-    rule: ActionRule, about: str, channel: ChannelRule, at: Situation
-) -> Reason | None:
+def _check_held_channel(rule: ActionRule, about: str, channel: str, at: Situation) -> Reason | None:
     """Return the hold or brake that hushes the action on this channel only."""
     for state in at.holds:
-        if channel.channel in at.policy.holds[state.hold].scope.channels:
+        if channel in at.policy.holds[state.hold].scope.channels:
             held = _check_hold(state, rule, about, at)
             if held is not None:
                 return held
     for brake in at.controls.brakes:
-        if brake.scope == "channel" and brake.name == channel.channel:
+        if brake.scope == "channel" and brake.name == channel:
             return Braked(brake=brake.brake)
     return None
 

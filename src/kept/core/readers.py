@@ -7,7 +7,7 @@ trace in the profile.
 import unicodedata
 from collections.abc import Callable
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final, TypeAlias
 
 from kept.core.policy.types import DECIMAL_DIGITS, INT_MAX, currency_digits
@@ -97,7 +97,8 @@ def _read_scaled(raw: Any, digits: int) -> Value | _Unreadable:
         if not number.is_finite() or abs(number) > INT_MAX:
             return UNREADABLE
         scaled = int(number.scaleb(digits).quantize(Decimal(1), rounding=ROUND_HALF_UP))
-    except (InvalidOperation, ValueError):
+    except (ArithmeticError, ValueError):
+        # Besides what is no number: one so large that Decimal itself gives up on it.
         return UNREADABLE
     return scaled if abs(scaled) <= INT_MAX else UNREADABLE
 

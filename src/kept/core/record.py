@@ -156,7 +156,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def is_recorded(event: Event, before: Mapping[str, Stamped]) -> bool:
     """Return whether an event makes a record, given what its part had said before.
 
-    A Sec-GPC signal comes with every page, and only the first one says anything new.
+    A Sec-GPC signal comes with every page, and only the first one says anything new: no later one
+    needs to be kept outside of the backups either.
     """
     if event.name in CONSENT_EVENTS:
         return True

@@ -1,7 +1,7 @@
 """A brand's actions and limits in the form that deciding needs: checked, typed and precomputed."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -9,6 +9,8 @@ from kept.core.consent import PurposeRule
 from kept.core.contact import CapRule, QuietRule, ScopeRule
 from kept.core.values import Value
 
+ANY_EVENT: Final = "*"
+"""Stands among the events of a fact for every event."""
 Values: TypeAlias = list[Value]
 """Facts in the order of `Policy.fact_names`."""
 Rows: TypeAlias = list[list[tuple[Value, ...]]]
@@ -212,6 +214,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     next_change: NextChange
     pieces: Pieces
     influences: frozenset[str]
-    """Events that can change a fact which anything decides by; after others the answer stands."""
+    """Events that can change a fact which anything decides by, `*` among them if every event can."""
     source_text: Any = ""
     """The generated Python, for people who want to see it."""
+
+    def is_influenced_by(self, event_name: str) -> bool:
+        """Return whether an event can change a decision; after others the answer stands."""
+        return event_name in self.influences or ANY_EVENT in self.influences

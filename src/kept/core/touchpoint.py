@@ -16,6 +16,7 @@ from kept.core.brand.model import FactsFile, Source, SourcesFile
 from kept.core.event import (
     ALIASED,
     CHANNEL_CLOSED,
+    CLOCK_TOLERANCE,
     CORRECTED,
     GROUPED,
     IDENTIFIED,
@@ -30,12 +31,10 @@ from kept.core.event import (
 from kept.core.touchpoint_identifiers import Namespaces, Recogniser, clean_value, other_spellings
 from kept.core.touchpoint_item import Rejected, WireItem, instant_of_moment
 from kept.core.touchpoint_openings import OPENINGS, is_machine_opening
-from kept.core.values import DAY, HOUR, MINUTE
+from kept.core.values import DAY, HOUR
 
 __all__ = ["Rejected", "Touchpoint", "WireItem", "compile_touchpoints"]
 
-CLOCK_TOLERANCE: Final = 5 * MINUTE
-"""How far a clock may be ahead before it is not believed."""
 MESSAGE_ID_LENGTH_MAX: Final = 100
 NAME_LENGTH_MAX: Final = 200
 IDENTIFIER_COUNT_MAX: Final = 20

@@ -27,6 +27,7 @@ from kept.flows.customers import Customer
 from kept.flows.describe_data_use import HeldShare, Teller
 from kept.flows.engine import Engine
 from kept.flows.history_list import note_gone
+from kept.flows.missing_stops import apply_awaited
 from kept.flows.react import react
 from kept.flows.regroup import parse_identifier
 from kept.flows.resolve import take_evidence
@@ -301,6 +302,7 @@ def _correct_identifier(engine: Engine, customer: Customer, wanted: Correction, 
         links.append(_link(own, new, "alias", now))
     changed = take_evidence(engine.customers, engine.store, links, engine.bundle.namespaces)
     engine.note_regrouped(now)
+    apply_awaited(engine, now)
     for one in changed:
         react(engine, one, now)
     # The right one is named by this event, and so is known as long as the customer.

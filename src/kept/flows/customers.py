@@ -5,7 +5,7 @@ the mark; it is dropped whole when a commit fails, and loaded again from what is
 """
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -27,6 +27,7 @@ from kept.core.identity import Link, Part
 from kept.core.message import Message
 from kept.core.rules import Findings, Policy
 from kept.core.state import State
+from kept.flows.guard import MissingStop
 from kept.ports import StateRow, Store
 
 NAMES_MAX: Final = 200_000
@@ -186,6 +187,11 @@ class Customers:
         """Customers whose history came in and is not settled yet, by id."""
         self.returned_at = 0
         """Until when somebody was forgotten who begins anew; whoever takes it up sets it back to 0."""
+        self.awaited: Mapping[bytes, Sequence[MissingStop]] = {}
+        """Lookup key of somebody whom the store did not know when it was opened -> what they withdrew
+        after the backup that it comes from."""
+        self.arrived: list[tuple[Part, MissingStop]] = []
+        """What those withdrew who became known; whoever takes it up clears the list."""
         self.reloaded_count = 0
         """How often a customer in memory had been changed by another node."""
         self.regrouped_count = 0
@@ -221,6 +227,11 @@ class Customers:
         stone = self._store.find_tombstone(identifier, claimed=claimed)
         if stone is not None:
             self.returned_at = max(self.returned_at, stone.until)
+        if self.awaited:
+            # What was withdrawn before they were forgotten is forgotten too.
+            since = 0 if stone is None else stone.until
+            waiting = self.awaited.get(self._store.lookup_key(identifier, claimed=claimed), ())
+            self.arrived += [(part, one) for one in waiting if one.stop.occurred_at >= since]
         return part
 
     def get(self, customer_id: int) -> Customer:

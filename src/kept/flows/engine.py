@@ -22,6 +22,7 @@ from kept.core.fold.fold import OWN_EVENTS, FoldPlan
 from kept.core.layers import DRAWS
 from kept.core.message import IN_FLIGHT_STATES, Message
 from kept.core.reason import Reason
+from kept.core.record import is_recorded
 from kept.core.reevaluate import evaluate_known, reevaluate
 from kept.core.rules import Findings, Policy
 from kept.core.standing import (
@@ -354,7 +355,12 @@ class Engine:
         plan = self.customers.plan
         sequence = self.heard_through = self.store.append_event(part_id, event)
         speaks_of_consent = event.name in CONSENT_EVENTS or "gpc" in event.context
-        if speaks_of_consent and self.keeps_records:
+        says_anew = (
+            speaks_of_consent
+            and self.keeps_records
+            and is_recorded(event, customer.states[part_id].consents)
+        )
+        if says_anew:
             note_consent(
                 self.store,
                 customer.parts[part_id],
@@ -385,8 +391,8 @@ class Engine:
             customer.standing = None
         if speaks_of_consent:
             customer.standing = None
-            if self.keeps_records:
-                keep_stop(self.store, plan, part_id, event)
+        if says_anew:
+            keep_stop(self.store, plan, part_id, event)
         self.customers.mark_dirty(part_id, sequence)
         noted = self.customers.imported if silent else self.customers.touched
         noted[customer.customer_id] = customer

@@ -297,11 +297,13 @@ def _is_forgotten(engine: Engine, identifier: Identifier, at: int) -> bool:
 
 
 def refuse_for_returned(engine: Engine, customer: Customer, part_id: int, now: int) -> None:
-    """Keep the opt-outs of somebody who was forgotten and begins anew in force.
+    """Keep the opt-outs of somebody who was forgotten and begins anew in force, if an event tells of one.
 
     Nobody knows any more what they had refused, so that everything counts that can be refused. It
     counts from when they were forgotten, so that what they allow anew is later.
     """
+    if not engine.customers.returned_at:
+        return
     refused_at, engine.customers.returned_at = engine.customers.returned_at, 0
     for properties in refusals_of(engine):
         engine.append_own(customer, part_id, CONSENT_WITHDRAWN, properties, now, at=refused_at)

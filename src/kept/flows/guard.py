@@ -2,7 +2,7 @@
 
 A backup is older than the newest opt-outs. Each is therefore also kept in the store's guard, which
 a restore leaves alone; when the store is opened, those that it does not contain are folded in
-before anything is decided.
+before anything is decided. Those of somebody whom it does not know are folded in when they are.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,6 @@ import msgspec
 from kept.core.consent import GPC, read_consents, restricts
 from kept.core.event import Event
 from kept.core.fold.fold import FoldPlan
-from kept.core.identity import Part
 from kept.ports import Store
 
 
@@ -126,29 +125,31 @@ def _only_categories(event: Event, plan: FoldPlan) -> dict[str, Any]:
     return kept
 
 
-def find_missing_stops(store: Store, now: int) -> Iterator[tuple[bytes, Part, Event]]:
-    """Yield what was withdrawn after the backup that this store comes from: record, part, event.
+class MissingStop(msgspec.Struct, frozen=True):
+    """A stop that the store does not contain, and the record of the guard that tells of it."""
 
-    A stop of somebody whom the backup does not know yet is kept for when they are known.
-    """
+    record: bytes
+    stop: Stop
+
+
+def find_missing_stops(store: Store) -> Iterator[MissingStop]:
+    """Yield what was withdrawn after the backup that this store comes from."""
     for record in store.load_guard():
         stop = _read(record)
-        if not isinstance(stop, Stop):
-            continue
-        part = store.find_part_by_key(stop.key)
-        if part is not None:
-            yield (
-                record,
-                part,
-                Event(
-                    event_key=stop.event_key,
-                    message_id=stop.message_id,
-                    source=stop.source,
-                    name=stop.name,
-                    type="track",
-                    occurred_at=stop.occurred_at,
-                    received_at=now,
-                    properties=stop.properties,
-                    context=stop.context,
-                ),
-            )
+        if isinstance(stop, Stop):
+            yield MissingStop(record, stop)
+
+
+def event_of(stop: Stop, now: int) -> Event:
+    """Return the event that a stop was, as it is heard again."""
+    return Event(
+        event_key=stop.event_key,
+        message_id=stop.message_id,
+        source=stop.source,
+        name=stop.name,
+        type="track",
+        occurred_at=stop.occurred_at,
+        received_at=now,
+        properties=stop.properties,
+        context=stop.context,
+    )

@@ -12,6 +12,7 @@ from kept.flows.customers import Customer
 from kept.flows.engine import Engine
 from kept.flows.forget import leave_out_forgotten, leave_out_named, refuse_for_returned
 from kept.flows.import_events import settle_before
+from kept.flows.missing_stops import apply_awaited
 from kept.flows.overrule import overrule
 from kept.flows.react import react
 from kept.flows.resolve import find_customer, resolve
@@ -52,7 +53,7 @@ def ingest(
     Those of an import are folded, and nothing is decided or sent because of them.
     """
     silent = source in engine.plan.imports
-    influences = engine.bundle.policy.influences
+    policy = engine.bundle.policy
     touched: dict[int, tuple[Customer, int]] = {}
     regrouped_count = engine.customers.regrouped_count
     duplicates: list[Event] = []
@@ -67,11 +68,11 @@ def ingest(
             settle_before(engine, customer, event.received_at)
         event = overrule(engine.plan, customer, event)  # noqa: PLW2901 - the event as it is taken
         engine.fold(customer, part_id, event, silent=silent)
-        if engine.customers.returned_at:
-            refuse_for_returned(engine, customer, part_id, event.received_at)
+        apply_awaited(engine, event.received_at, silent=silent)
+        refuse_for_returned(engine, customer, part_id, event.received_at)
         standing = customer.standing
         # An event that nothing is decided by leaves the answer that stands.
-        if standing is None or event.name in influences or now >= standing.until:
+        if standing is None or policy.is_influenced_by(event.name) or now >= standing.until:
             touched[customer.customer_id] = customer, part_id
     quarantined = _quarantine(engine, rejected, source=source, now=now)
     forgotten += len(rejected) - quarantined

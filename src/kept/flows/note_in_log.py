@@ -18,7 +18,6 @@ from kept.core.record import (
     FromAudit,
     Kind,
     Record,
-    is_recorded,
     record_consent,
     write_leaf,
 )
@@ -37,7 +36,7 @@ def note_consent(
     brand: Brand,
     categories: Categories,
 ) -> None:
-    """Record what an event says about consent, if it says anything new.
+    """Record what an event says about consent that is new (see `is_recorded`).
 
     Args:
         store: where the event was appended in this transaction.
@@ -48,8 +47,6 @@ def note_consent(
         brand: the brand in force.
         categories: what the categories of consent events mean.
     """
-    if not is_recorded(event, before):
-        return
     record = record_consent(
         event,
         read_consents(event, categories),

@@ -9,7 +9,8 @@ from kept.flows.deliver import resume_interrupted
 from kept.flows.disclosures import begin_disclosures
 from kept.flows.engine import Engine
 from kept.flows.forget import forget_again
-from kept.flows.guard import find_missing_erasures, find_missing_stops
+from kept.flows.guard import find_missing_erasures
+from kept.flows.missing_stops import apply_missing
 from kept.flows.sources import load_heard, load_silent
 from kept.ports import RESTORED_SETTING
 
@@ -39,10 +40,7 @@ def recover(engine: Engine, now: int, *, is_start: bool = True) -> int:
         # What is forgotten leaves memory as a whole, and what stays must be stored before.
         customers.flush(FLUSHED)
     forget_again(engine, erasures, now)
-    for record, part, event in list(find_missing_stops(store, now)):
-        engine.fold(customers.home_of(part), part.part_id, event)
-        # From now on it is one that this store contains.
-        store.append_guard(record)
+    apply_missing(engine, now)
     _heed_restore(engine, now)
     if is_start and not store.is_shared:
         # Not where the store was only opened again: senders of this process may still be calling.

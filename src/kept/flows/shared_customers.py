@@ -247,6 +247,7 @@ class SharedCustomers(Customers):
         self.imported.clear()
         self._dirty.clear()
         self.regrouped = []
+        self.arrived = []
         self.returned_at = 0
         self._end()
 

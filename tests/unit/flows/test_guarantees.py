@@ -212,6 +212,62 @@ def test_every_placement_has_the_same_answer(stage: Stage) -> None:
         stage.advance(stage.now + 7 * HOUR)
 
 
+def shown_at(stage: Stage, placement: str) -> list[str]:
+    """Return what a placement may show Ana."""
+    question = Question(placement=placement, identifiers={"user_id": "ana"})
+    return [one.action for one in stage.ask(question, source="shop").shown]
+
+
+WEB_IS_A_CHANNEL = LARKMEAD | {
+    "brand.yaml": LARKMEAD["brand.yaml"].replace(
+        "web: {kind: inbound,", "web: {kind: inbound, channel: sms,"
+    ),
+    "contact.yaml": LARKMEAD["contact.yaml"].replace(
+        "holds:\n",
+        "holds:\n  shopping:\n    while: orders >= 2\n"
+        "    hushes: {channels: [sms]}\n    because: They are buying.\n"
+        "  overdue:\n    about: bill\n    while: NOT about.paid\n"
+        "    hushes: {channels: [sms, email], kinds: [service]}\n    because: It is known.\n",
+    ),
+    "actions/bill_due.yaml": LARKMEAD["actions/bill_due.yaml"].replace(
+        "channels: [email, sms]",
+        "channels: [email, sms]\nplacements: [web, desk]\nheadline: {en: A bill}",
+    ),
+}
+"""Here the site is reached by a channel, as a text is, and the desk by none."""
+
+
+@pytest.fixture
+def on_site() -> Stage:
+    """Give a stage on which Ana may be shown a lamp and a bill, on the site and at the desk."""
+    bundle = compile_brand(load_checked(WEB_IS_A_CHANNEL))
+    stage = Stage(bundle, MemoryStore(), now=NOON, shadow=False)
+    introduce(stage)
+    tell(stage, "Page Viewed")
+    return stage
+
+
+def test_a_channel_that_is_paused_is_silent_at_its_placements_too(on_site: Stage) -> None:
+    """A placement that has the channel shows nothing until it is resumed; one that has none goes on."""
+    assert shown_at(on_site, "web") == shown_at(on_site, "desk") == ["lamp_offer"]
+    on_site.pause("channel:sms")
+    assert shown_at(on_site, "web") == []
+    assert shown_at(on_site, "desk") == ["lamp_offer"]
+    on_site.resume("channel:sms")
+    assert shown_at(on_site, "web") == ["lamp_offer"]
+
+
+def test_a_hold_on_a_channel_hushes_its_placements_too(on_site: Stage) -> None:
+    """For everything, or for what is about the object that it is about."""
+    bill(on_site)
+    assert shown_at(on_site, "web") == ["lamp_offer"]
+    assert shown_at(on_site, "desk") == ["bill_due", "lamp_offer"]
+    for _ in range(2):
+        tell(on_site, "Order Completed", properties={"total": 5})
+    assert shown_at(on_site, "web") == []
+    assert "first_order_thanks" in shown_at(on_site, "desk")
+
+
 def test_what_is_known_is_not_asked_for(stage: Stage) -> None:
     """G6: known by name, she is asked for her birthday only, and nobody unproven is told her name."""
     introduce(stage)

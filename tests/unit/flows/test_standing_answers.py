@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from bench.memory_recorded import MemoryRecorded
 from kept.core.brand.load import load_brand
 from kept.core.compile import compile_brand
 from kept.core.event import Event, Identifier
@@ -17,8 +18,10 @@ from kept.flows.engine import Engine, decode_trace
 from kept.flows.ingest import ingest
 from kept.flows.stage import Stage
 from kept.flows.tick import tick
+from kept.runtime.folder import load_checked
 from kept.stores.memory import MemoryStore
 from tests.scenario.larkmead import LARKMEAD, compile_larkmead
+from tests.scenario.replays import play_again
 from tests.unit.flows.test_guarantees import NOON, bill, introduce, tell
 
 VALUED = LARKMEAD | {
@@ -66,6 +69,21 @@ NO_TEXTS = {file: text for file, text in LARKMEAD.items() if "/bill_" not in fil
 }
 del NO_TEXTS["actions/late_fee.yaml"]
 """Here whoever owes something is sent no texts, and bills are asked for nothing else."""
+
+HUSHED_WHILE_BUSY = LARKMEAD | {
+    "sources.yaml": LARKMEAD["sources.yaml"].replace(
+        "      - Case Opened\n", "      - Case Opened\n      - Lamp Lit\n"
+    ),
+    "facts.yaml": LARKMEAD["facts.yaml"].replace(
+        "features:\n", 'features:\n  lately: {count: "*", window: 1 hour}\n'
+    ),
+    "contact.yaml": LARKMEAD["contact.yaml"].replace(
+        "holds:\n",
+        "holds:\n  busy:\n    while: lately >= 4\n"
+        "    hushes: {purposes: [marketing]}\n    because: A lot happens just now.\n",
+    ),
+}
+"""Here whoever does much of anything within an hour is left alone, whatever it is."""
 
 
 @pytest.fixture
@@ -367,3 +385,23 @@ def test_a_source_that_the_refusal_of_another_channel_hides_is_waited_for() -> N
     tell(stage, "Heartbeat", source="billing", user_id="bo")
     stage.advance(stage.now + HOUR)
     assert [one.message.channel for one in stage.handed_over] == ["sms"]
+
+
+def test_a_fact_of_every_event_changes_with_an_event_that_no_other_fact_names() -> None:
+    """What waits for the morning is taken back by the event that makes too much of it, and at once."""
+    bundle = compile_brand(load_checked(HUSHED_WHILE_BUSY))
+    store = MemoryStore()
+    stage = Stage(bundle, store, now=NOON, shadow=False)
+    introduce(stage)
+    stage.now += 11 * HOUR
+    tell(stage, "Page Viewed")
+    tell(stage, "Lamp Lit")
+    tell(stage, "Lamp Lit")
+    assert [m.action for m in store.load_messages_in(["queued"], limit=9)] == ["lamp_offer"]
+    hear(stage, "Lamp Lit")
+    assert store.load_messages_in(["queued"], limit=9) == []
+    stage.advance(stage.now + DAY)
+    assert [one.message.action for one in stage.handed_over] == ["lamp_offer"]
+    again = play_again(MemoryRecorded(store), bundle)
+    assert again.differences == []
+    assert again.counts["decisions"] == store.next_decision_id() - 1

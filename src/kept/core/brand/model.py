@@ -109,7 +109,7 @@ class Placement(Entry, frozen=True, kw_only=True):
     `outbound` stands for what is sent; it need not be declared.
     """
     channel: str = ""
-    """The channel whose consent it needs; empty where showing is not contacting."""
+    """The channel whose consent it needs and whose brakes and holds apply; empty where showing is not contacting."""
     shows: int = 1
     """At most this many actions are shown at once."""
     reveals: Literal["proven", "never"] = "proven"

@@ -13,6 +13,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, Protocol
 
+from kept.core.event import CLOCK_TOLERANCE
 from kept.core.policy.types import INT_MAX, INT_MIN
 from kept.core.values import NEVER, SECOND, Value
 
@@ -197,6 +198,8 @@ class Windowed:
         self._empty = empty
         self._grain = grain
         self._buckets = buckets
+        # The newest event may be dated ahead of now, and the window that counts ends with now.
+        self._kept = buckets - (-CLOCK_TOLERANCE // grain)
 
     def fold(self, slot: Any, value: Any, at: int, event_key: int) -> Any:
         """Return the slot with one more event in its bucket."""
@@ -204,7 +207,7 @@ class Windowed:
         if slot is None:
             return {bucket: self._fold(None, value, at, event_key)}
         slot[bucket] = self._fold(slot.get(bucket), value, at, event_key)
-        return slot if len(slot) <= self._buckets else self._trimmed(slot)
+        return slot if len(slot) <= self._kept else self._trimmed(slot)
 
     def add(self, slot: Any, other: Any) -> Any:
         """Return the sum of two slots, bucket by bucket."""
@@ -215,9 +218,9 @@ class Windowed:
 
     def _trimmed(self, slot: dict[int, Any]) -> dict[int, Any]:
         # Cut by the newest bucket, not by now, so that the result is a function of the events.
-        # Now is never earlier than the newest event, so no window ever misses what is cut.
-        if len(slot) > self._buckets:
-            oldest = max(slot) - self._buckets
+        # Now is earlier than the newest event by the tolerance at most, so no window misses what is cut.
+        if len(slot) > self._kept:
+            oldest = max(slot) - self._kept
             return {bucket: content for bucket, content in slot.items() if bucket > oldest}
         return slot
 
@@ -268,7 +271,7 @@ class WindowedCount(Windowed):
         if slot is None:
             return {bucket: 1}
         slot[bucket] = slot.get(bucket, 0) + 1
-        return slot if len(slot) <= self._buckets else self._trimmed(slot)
+        return slot if len(slot) <= self._kept else self._trimmed(slot)
 
     def look(self, slot: Any, now: int) -> tuple[Value | _Overflowing, int]:
         """Return the count and when it next changes by itself."""
@@ -318,7 +321,9 @@ class Dwell:
     def add(self, slot: Any, other: Any) -> Any:
         """Return both slots' visits in order, the newest that fit."""
         merged = sorted([*slot, *other])
-        oldest = merged[-1][0] // self._grain * self._grain - self._window
+        # As long before the newest visit as now may be.
+        ends_at = merged[-1][0] // self._grain * self._grain - CLOCK_TOLERANCE
+        oldest = ends_at - self._window
         return [visit for visit in merged if visit[0] > oldest][-VISITS_MAX:]
 
     def _add_times(self, visits: Any, times: dict[Any, int]) -> dict[Any, int]:

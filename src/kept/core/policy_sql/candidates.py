@@ -3,7 +3,7 @@
 A candidate is a struct: `a` the action's number, `k` what it is about, `is_unknown` whether its
 condition cannot be told, `v`, `p`, `b`, `e` its value, chance, benefit and end, and `sets` what it
 would set. Where a hold is about objects, `h` is the hold that hushes this one and `hu` its end, and
-`hw`, `hwu` are the same for each channel of the action.
+`hw`, `hwu` are the same for each channel of the action, or for that of the placement that is asked.
 """
 
 from typing import Final
@@ -14,7 +14,7 @@ from kept.core.generate import ActionCode
 from kept.core.notices import BREACH_PREFIX
 from kept.core.policy_sql.conditions import Conditions, Written
 from kept.core.policy_sql.held import ABOUT, Hushes, rows_of
-from kept.core.policy_sql.setting import Setting, kind_of_placement
+from kept.core.policy_sql.setting import Setting, kind_of_placement, ways_of
 from kept.core.policy_sql.text import (
     FALSE,
     NULL,
@@ -174,9 +174,10 @@ class Candidates:
         """Return the hold of an object and its end, and both again for each channel."""
         hushes = self._hushes
         h, hu = hushes.about_object(rule) if hushes.has_own(rule) else (NULL, NULL)
-        if not any(hushes.has_own(rule, one.channel) for one in rule.channels):
+        ways = ways_of(self._at, rule)
+        if not any(hushes.has_own(rule, channel) for channel in ways):
             return h, hu, NULL, NULL
-        pairs = [hushes.about_object(rule, one.channel) for one in rule.channels]
+        pairs = [hushes.about_object(rule, channel) for channel in ways]
         by_channel = array((code for code, _ in pairs), "INTEGER")
         return h, hu, by_channel, array((end for _, end in pairs), "BIGINT")
 

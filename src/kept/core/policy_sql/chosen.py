@@ -2,8 +2,11 @@
 
 from typing import Final
 
+import msgspec
+
 from kept.core.decision import OUTBOUND
 from kept.core.policy_sql.candidates import carried
+from kept.core.policy_sql.held import CLAIMED, Hushes
 from kept.core.policy_sql.judged import JUDGED, NUMBER, OBJECTS, ONE, Layers
 from kept.core.policy_sql.leaving import BEST, NO_WAY, Leaving
 from kept.core.policy_sql.permitted import Permissions
@@ -19,6 +22,7 @@ from kept.core.policy_sql.text import (
     filtered,
     joined,
     least,
+    length,
     name,
     negated,
     ordered,
@@ -76,6 +80,7 @@ def add_choice(
     at: Setting,
     layers: Layers,
     permissions: Permissions,
+    hushes: Hushes,
     leaving: Leaving,
     stages: Stages,
 ) -> None:
@@ -85,7 +90,8 @@ def add_choice(
     if kind == "gate":
         _add_at_gate(at, layers, stages)
     elif kind == "inbound" and placement is not None:
-        _add_shown(at, placement, layers, permissions, stages)
+        placed = _add_placed(at, placement, permissions, hushes, stages)
+        _add_shown(at, placement, layers, placed, stages)
     else:
         leaving.add(stages)
 
@@ -112,24 +118,60 @@ def _add_at_gate(at: Setting, layers: Layers, stages: Stages) -> None:
     stages.close()
 
 
-def _add_shown(
-    at: Setting, placement: PlacementRule, layers: Layers, permissions: Permissions, stages: Stages
-) -> None:
-    reasons = at.reasons
-    offered = _offered(at, layers)
-    limit = min(placement.shows_max, at.policy.choice_limit)
+class _Placed(msgspec.Struct, frozen=True):
+    """What keeps the candidate in hand from a placement that offers it, as text."""
+
+    code: str
+    """The number of the reason, or NULL."""
+    until: str
+    """When a hold on the placement's channel ends that is about the object, or claimed, or NULL."""
+
+
+def _add_placed(
+    at: Setting,
+    placement: PlacementRule,
+    permissions: Permissions,
+    hushes: Hushes,
+    stages: Stages,
+) -> _Placed:
+    """Add what each action is kept back by, as `layers.check_shown` has it."""
+    channel = placement.channel
     unproven = placement.reveals == "proven" and not at.request.is_proven
     codes = [
         NULL
         if placement.placement not in rule.placements
-        else reasons.text(NotProven())
+        else at.reasons.text(NotProven())
         if unproven
-        else permissions.consent(rule, placement.channel)
+        else permissions.consent(rule, channel)
         for rule in at.rules
     ]
     stages.add(":placed", array(codes, "INTEGER"))
+    chain, ends = [element(name(":placed"), NUMBER)], []
+    if channel:
+        if any(hushes.has_own(rule, channel) for rule in at.rules):
+            chain.append(element(f"{ONE}.hw", "1"))
+            ends.append(element(f"{ONE}.hwu", "1"))
+        wide = [hushes.customer_wide(rule, channel) for rule in at.rules]
+        stages.add(":hushed_here", array(wide, "INTEGER"))
+        chain.append(element(name(":hushed_here"), NUMBER))
+        if at.has_claims:
+            state = hushes.claimed(NUMBER, f"{ONE}.k", channel)
+            is_claimed = f"{length(CLAIMED)} > 0"
+            chain.append(case([(is_claimed, hushes.claimed_reason(state))]))
+            ends.append(case([(is_claimed, f"{state}.until")]))
+        chain.append(hushes.brake_on_channel(channel))
     stages.close()
-    code = element(name(":placed"), NUMBER)
+    return _Placed(
+        f"COALESCE({', '.join(chain)}, NULL)", f"COALESCE({', '.join([*ends, NULL])}, NULL)"
+    )
+
+
+def _add_shown(
+    at: Setting, placement: PlacementRule, layers: Layers, placed: _Placed, stages: Stages
+) -> None:
+    reasons, code = at.reasons, placed.code
+    offered = _offered(at, layers)
+    limit = min(placement.shows_max, at.policy.choice_limit)
     names = [rule.category or rule.action for rule in at.rules]
     alike = layers.of_rule([names.index(one) for one in names], "INTEGER")
     rank = {"n": f"-{ONE}.s", "o": layers.of_rule(list(at.ranks), "INTEGER"), "k": f"{ONE}.k"}
@@ -165,6 +207,10 @@ def _add_shown(
         competing,
     )
     fields = {field: f"{ONE}.{field}" for field in carried(at, *_FIELDS)}
+    if "hu" in fields:
+        fields["hu"] = (
+            f"CAST({case([(f'{ONE}.r IS NOT NULL', f'{ONE}.hu')], placed.until)} AS BIGINT)"
+        )
     fields |= {"r": f"CAST({reason} AS INTEGER)", "way": NO_WAY}
     stages.add(":left", transformed(JUDGED, ONE, struct(**fields)))
     stages.close()

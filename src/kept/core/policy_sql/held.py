@@ -9,7 +9,7 @@ from typing import Final
 from kept.core.decision import Brake
 from kept.core.policy_sql.conditions import Conditions
 from kept.core.policy_sql.schema import OBJECTS
-from kept.core.policy_sql.setting import Setting
+from kept.core.policy_sql.setting import Setting, ways_of
 from kept.core.policy_sql.text import (
     FALSE,
     NULL,
@@ -119,7 +119,7 @@ class Hushes:
             for text in (
                 self._controls(rule),
                 self._customer_wide(rule, ""),
-                *(self._customer_wide(rule, one.channel) for one in rule.channels),
+                *(self._customer_wide(rule, channel) for channel in ways_of(at, rule)),
             )
             if text != NULL
         }
@@ -202,7 +202,8 @@ class Hushes:
         return self._at.reasons.number(reason, "facts", index)
 
     def _fits(self, hold: HoldRule, channel: str) -> bool:
-        # A hold on channels says nothing of the action itself; it is judged where a message leaves.
+        # A hold on channels says nothing of the action itself; it is judged where a message leaves,
+        # and where a placement shows something on its channel.
         channels = hold.scope.channels
         return channel in channels if channel else not channels
 

@@ -132,7 +132,7 @@ def _decided(
     add_best(at, layers, plain, has_found=has_found, stages=stages)
     add_judged(at, layers, plain, has_found=has_found, stages=stages)
     leaving = Leaving(at, layers, permissions, hushes, pressure)
-    add_choice(at, layers, permissions, leaving, stages)
+    add_choice(at, layers, permissions, hushes, leaving, stages)
     details = Details(at, layers, leaving, hushes, pressure)
     is_full = at.with_details
     told = f"{details.write()} AS told" if is_full else f"{details.write_codes()} AS codes"

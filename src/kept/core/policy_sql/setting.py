@@ -58,6 +58,14 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return tuple(dict.fromkeys(rule.about for rule in self.rules if rule.about))
 
 
+def ways_of(at: Setting, rule: ActionRule) -> tuple[str, ...]:
+    """Return the channels on which an action may be hushed: its own, or that of the placement that shows it."""
+    placement = at.policy.placements.get(at.request.placement)
+    if placement is not None and placement.kind == "inbound":
+        return (placement.channel,) if placement.channel else ()
+    return tuple(one.channel for one in rule.channels)
+
+
 def kind_of_placement(at: Setting) -> str:
     """Return what kind the placement is that is asked at."""
     placement = at.policy.placements.get(at.request.placement)

@@ -28,6 +28,8 @@ from kept.core.template.values import Day, Fraction, Instant, Money
 from kept.core.values import MINUTE
 
 TEXT_FILTER_MAX: Final = 10_000
+DIGITS_MAX: Final = 20
+"""Of a number before its point: no value has more, and with its decimals it is still exact."""
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - local time, the zone's offset is added
 _DATE_STYLES: Final = ("long", "short", "weekday")
 _LINK_SCHEMES: Final = frozenset({"https", "http", "mailto", "tel"})
@@ -248,7 +250,12 @@ def _number(name: str, value: object) -> Decimal:
         return value.number
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise _wrong(name, "a number", value)
-    return Decimal(str(value))
+    number = Decimal(str(value))
+    if not number.is_finite() or number.adjusted() >= DIGITS_MAX:
+        raise FilterArgumentError(
+            f"{name} takes a number of at most {DIGITS_MAX} digits", token=None
+        )
+    return number
 
 
 def _digits(name: str, digits: object) -> int:

@@ -327,7 +327,7 @@ class Player:
         standing = customer.standing
         if (
             standing is None
-            or event.name in engine.bundle.policy.influences
+            or engine.bundle.policy.is_influenced_by(event.name)
             or self._now >= standing.until
         ):
             self._heard.add(stored.part_id)
