@@ -418,7 +418,7 @@ class Player:
 
     def _join(self, occasion: Occasion) -> None:
         for customer in self._people.join(occasion):
-            if occasion.now >= self._period.since:
+            if self._period.since <= occasion.now < self._period.until:
                 self._react(customer)
         self._engine.note_regrouped(occasion.now)
 
