@@ -6,8 +6,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
-from kept.core.brand.model import Brand
 from kept.core.bundle import Bundle
+from kept.core.diff.worsening import grace_fields_of
 from kept.core.message import Message
 from kept.core.values import DAY
 from kept.flows.replay.occasions import kind_of
@@ -98,15 +98,6 @@ def measure_of(bundles: Iterable[Bundle], traits: Sequence[str]) -> Measure:
         costs=costs,
         traits=tuple(traits),
     )
-
-
-def grace_fields_of(brand: Brand) -> set[str]:
-    """Return the fields of objects that say until when a hold lasts, such as a grace date."""
-    return {
-        hold.until.removeprefix("about.")
-        for hold in brand.contact.holds.values()
-        if hold.until.startswith("about.")
-    }
 
 
 # -- one component
