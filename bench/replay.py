@@ -81,8 +81,8 @@ def play_all(player: Player, components: Iterable[Component]) -> Count:
     begun = time.process_time()
     for component in components:
         played = player.play(component)
-        signals += played.counts["signals"]
-        decisions += played.counts["decisions"]
+        signals += played.heard.total()
+        decisions += played.decided.total()
         wakes += played.counts["wakes"]
         differences += len(played.differences)
     return Count(signals, decisions, wakes, differences, time.process_time() - begun)

@@ -51,7 +51,8 @@ class SnapshotStore(Protocol):
 class Base(Protocol):
     """A base: tables of one engine, filled once and asked often; one thread at a time.
 
-    Queries are of `core.policy_sql`; their conditions are written for the engine's dialect.
+    Queries are of `core.policy_sql`; their conditions are written for the engine's dialect. Only
+    `interrupt` is called by other threads, while the base is open.
     """
 
     @property
@@ -75,6 +76,9 @@ class Base(Protocol):
 
     def walk(self, query: str) -> Iterator[dict[str, Any]]:
         """Yield the rows of a query one after the other, however many there are."""
+
+    def interrupt(self) -> None:
+        """Break off the query that is being answered, if one is: it raises a `StoreError`."""
 
     def close(self) -> None:
         """Let go of everything that the base holds."""

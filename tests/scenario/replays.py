@@ -66,4 +66,5 @@ def play_again(
     counts: Counter[str] = Counter()
     for one in played:
         counts.update(one.counts)
+        counts["decisions"] += one.decided.total()
     return Outcome(played=played, counts=counts)

@@ -17,13 +17,16 @@ from bench.month import (
 )
 from kept.core.brand.load import load_brand
 from kept.core.compile import compile_brand
+from kept.core.event import Identifier
 from kept.core.message import Message
 from kept.core.values import DAY, HOUR
 from kept.flows.customers import Customer
 from kept.flows.engine import Engine
 from kept.flows.play import play
 from kept.flows.react import react
+from kept.flows.regroup import merge
 from kept.flows.replay import player as replay_player
+from kept.flows.stage import Stage
 from kept.flows.take_brand import begin, choose_slots, fill, take
 from kept.ports import BrandRow, StoredEvent
 from kept.runtime.folder import load_checked
@@ -39,6 +42,7 @@ from tests.scenario.nodes_world import NodesWorld
 from tests.scenario.replays import play_again
 from tests.scenario.world import START, World
 from tests.tree import ROOT
+from tests.unit.flows.test_guarantees import NOON, introduce, tell
 from tests.vaults import make_vault
 
 EXAMPLE = ROOT / "examples" / "ferrowen"
@@ -91,6 +95,27 @@ def test_a_replay_may_begin_and_end_in_the_middle(seed: int) -> None:
     assert again.differences == []
     made = [row for row in recorded.read_all_decisions() if since <= row.decided_at < until]
     assert again.counts["decisions"] == len(made) > 0
+
+
+def test_who_is_joined_after_the_end_is_decided_nothing_for() -> None:
+    """What an operator said of who is who is taken up, and nothing follows from it any more."""
+    store = MemoryStore()
+    stage = Stage(compile_larkmead(), store, now=NOON, shadow=False)
+    for user in ("ana", "ben"):
+        introduce(stage, user)
+    tell(stage, "Page Viewed", user_id="ana")
+    stage.advance(stage.now + 5 * DAY)
+    until = stage.now
+    pair = (Identifier("user_id", "ana"), Identifier("user_id", "ben"))
+    with stage.store.transaction():
+        merge(stage.engine, *pair, actor="ops", now=until + HOUR)
+    recorded = MemoryRecorded(store)
+    made = [row for row in recorded.read_all_decisions() if row.decided_at < until]
+    bundle = compile_larkmead()
+    for instead in (None, bundle):
+        again = play_again(recorded, bundle, instead=instead, until=until)
+        assert again.counts["decisions"] == len(made) > 0
+        assert all(one.at < until for each in again.played for one in each.answers)
 
 
 def test_a_world_on_the_disk_is_played_beside_the_server(tmp_path: Path) -> None:

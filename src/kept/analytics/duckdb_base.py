@@ -109,6 +109,10 @@ class DuckDbBase:
         except duckdb.Error as error:
             raise _translated(error) from error
 
+    def interrupt(self) -> None:
+        """Break off the query that is being answered, if one is."""
+        self._connection.interrupt()
+
     def close(self) -> None:
         """Let go of everything that the base holds."""
         self._connection.close()

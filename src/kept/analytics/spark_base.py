@@ -82,6 +82,11 @@ class SparkBase:
             for row in self._run(query).toLocalIterator():
                 yield row.asDict(recursive=True)
 
+    def interrupt(self) -> None:
+        """Break off the query that is being answered, once the cluster works on it."""
+        with _translated():
+            self._session.sparkContext.cancelAllJobs()
+
     def clear(self) -> None:
         """Remove all files of the base, and forget its key."""
         if self._folder is not None and self._lock is not None:

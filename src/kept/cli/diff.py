@@ -85,7 +85,7 @@ def diff(
     """Explain a change of a brand, and fail where it worsens something and nobody approved that.
 
     Without a record, whatever can only worsen things waits for an approval. With one, it is what
-    worsens past the limits of contact.yaml, as they are in BASE.
+    worsens past the limits of contact.yaml, as they are in BASE, and what no figure shows.
     """
     check_format(form)
     folders = _read_both(base, tried)

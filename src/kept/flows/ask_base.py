@@ -140,7 +140,7 @@ def count_reach(
     _check_names(bundle, wanted)
     tried = _with_holds(bundle, wanted)
     asked = _Asked(base, tried, extracted, controls, wanted)
-    before: dict[str, int] = {}
+    before = asked.chosen_of
     if tried is not bundle:
         before = _Asked(base, bundle, extracted, controls, wanted).chosen_of
     actions = tuple(
@@ -148,7 +148,7 @@ def count_reach(
             action=action,
             chosen=asked.chosen_of.get(action, 0),
             channels=dict(asked.channels_of[action]),
-            chosen_before=before.get(action, 0) if before else asked.chosen_of.get(action, 0),
+            chosen_before=before.get(action, 0),
             refused=asked.refused(action),
         )
         for action in sorted(asked.query.actions)

@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -30,6 +31,8 @@ Submit = Callable[[Callable[[Engine, int], Any]], "Future[Any]"]
 Question = Callable[[Base, Bundle, Extracted, Controls], T]
 _log = logging.getLogger("kept.bases")
 _LOOK_SECONDS: Final = 5.0
+_BREAK_SECONDS: Final = 0.1
+"""How often a question is broken off, which may just have been between two queries."""
 
 BaseState = Literal["none", "filling", "ready", "failed"]
 BaseEngine = Literal["duckdb", "spark"]
@@ -60,7 +63,11 @@ class Bases:
         self._clock = clock
         self._asking = threading.Lock()
         self._changing = threading.Lock()
+        self._holding = threading.Lock()
+        """Held while a base is broken off or closed: never one within the other."""
         self._stopping = threading.Event()
+        self._leaving = threading.Event()
+        """Set while a base goes that is not even to answer what it was asked."""
         self._thread: threading.Thread | None = None
         self._base: Base | None = None
         self._filled: tuple[Bundle, Extracted] | None = None
@@ -81,7 +88,8 @@ class Bases:
             self._require_spark()
         if self._view.state == "ready":
             # Its thread waits for nobody to ask any more, and would be taken for one that fills.
-            self.drop()
+            # Whoever asks the older one is answered first.
+            self._drop(breaks_off=False)
         with self._changing:
             if self._thread is None or not self._thread.is_alive():
                 self._let_go()
@@ -96,12 +104,12 @@ class Bases:
         """Return what the base says; whoever asks waits until no one else does.
 
         Raises:
-            ConflictError: there is no base, or it is of an older brand.
+            ConflictError: there is no base, it is of an older brand, or it is let go meanwhile.
         """
         _, _, controls, version = self._in_force()
         with self._asking:
             base, filled = self._base, self._filled
-            if base is None or filled is None:
+            if base is None or filled is None or self._leaving.is_set():
                 raise ConflictError(
                     "there is no base to ask; prepare one first: `kept base prepare`"
                 )
@@ -110,21 +118,35 @@ class Bases:
                 message = "the brand changed since the base was taken; prepare another one"
                 raise ConflictError(message)
             self._asked_at = read_monotonic()
-            return question(base, bundle, extracted, controls)
+            try:
+                return question(base, bundle, extracted, controls)
+            except StoreError as error:
+                if self._leaving.is_set():
+                    message = "the base was let go while it was asked; prepare another one"
+                    raise ConflictError(message) from error
+                raise
 
     def drop(self) -> BaseView:
-        """Let go of the base."""
+        """Let go of the base; a question that is being answered is broken off."""
+        return self._drop(breaks_off=True)
+
+    stop = drop
+
+    def _drop(self, *, breaks_off: bool) -> BaseView:
+        if breaks_off:
+            self._leaving.set()
         self._stopping.set()
         thread = self._thread
-        if thread is not None:
-            thread.join()
+        while thread is not None and thread.is_alive():
+            if breaks_off:
+                self._break_off()
+            thread.join(_BREAK_SECONDS)
         self._stopping.clear()
+        self._leaving.clear()
         with self._changing:
             self._let_go()
             self._view = BaseView(state="none", customers=0, instant="", seconds=0.0)
         return self._view
-
-    stop = drop
 
     # -- the thread
 
@@ -174,17 +196,14 @@ class Bases:
                 # After the snapshot: whatever is in it happened before this instant.
                 now = self._clock.now()
                 extracted = extract_base(base, snapshot, bundle, plan, now=now, go_on=go_on)
+            if extracted is not None:
+                self._prove(base, bundle, extracted)
         except BaseException:
             base.close()
             raise
         if extracted is None:
             base.close()
             return
-        _, _, controls, _ = self._in_force()
-        if find_differences(base, bundle, extracted, controls):
-            base.close()
-            self._submit(lambda engine, now: engine.alert("base_differs", at=now)).result()
-            raise StoreError("the base decides otherwise than the engine; it is not asked")
         self._asked_at = read_monotonic()
         self._base, self._filled = base, (bundle, extracted)
         self._view = BaseView(
@@ -194,6 +213,12 @@ class Bases:
             instant=format_instant(extracted.instant),
             seconds=(read_monotonic() - started) / SECOND,
         )
+
+    def _prove(self, base: Base, bundle: Bundle, extracted: Extracted) -> None:
+        _, _, controls, _ = self._in_force()
+        if find_differences(base, bundle, extracted, controls):
+            self._submit(lambda engine, now: engine.alert("base_differs", at=now)).result()
+            raise StoreError("the base decides otherwise than the engine; it is not asked")
 
     def _open(self, engine: BaseEngine) -> Base:
         if engine == "duckdb":
@@ -219,8 +244,14 @@ class Bases:
         if missing:
             raise ConflictError(missing)
 
+    def _break_off(self) -> None:
+        # A cluster that cannot be told so any more answers nothing either.
+        with self._holding, suppress(StoreError):
+            if self._base is not None:
+                self._base.interrupt()
+
     def _let_go(self) -> None:
-        with self._asking:
+        with self._asking, self._holding:
             base, self._base, self._filled = self._base, None, None
             if base is not None:
                 base.close()

@@ -17,7 +17,7 @@ from kept.channels.webhook import WebhookChannel
 from kept.clock import Clock
 from kept.core.brand.model import Erasure
 from kept.core.bundle import Bundle
-from kept.core.erasure import write_request
+from kept.core.erasure import ErasureRecord, write_request
 from kept.core.message import Postponed, SendResult
 from kept.errors import KeptError, SettingsError
 from kept.flows.pursue_erasures import (
@@ -68,6 +68,8 @@ class Erasures(Rounds):
         self._notifier_of = notifier_of
         self._drop_base = drop_base
         self._is_clean = is_clean
+        self._dropped_for: set[str] = set()
+        """Erasures under way for which the base went: one taken since holds nothing of them."""
         super().__init__("erasures", self.look, every=LOOK_SECONDS)
 
     def look(self) -> bool:
@@ -89,12 +91,7 @@ class Erasures(Rounds):
             # What had begun to leave when it was asked may be written only now.
             if not all(wait(limits.SEND_TIMEOUT_SECONDS) for wait in self._waits):
                 return
-            self._drop_base()
-            self._files.erase(record.message_ids)
-            erase_posts(self._posts, [one.value for one in record.identifiers])
-            if not self._is_clean(record.request_id):
-                return
-            self._submit(lambda engine, now: note_files_erased(engine, record.request_id)).result()
+            self._erase_own(record)
             return
         result = self._ask(asking)
         self._submit(
@@ -102,6 +99,18 @@ class Erasures(Rounds):
                 engine, record.request_id, asking.recipient, result, now
             )
         ).result()
+
+    def _erase_own(self, record: ErasureRecord) -> None:
+        request_id = record.request_id
+        self._files.erase(record.message_ids)
+        erase_posts(self._posts, [one.value for one in record.identifiers])
+        if request_id not in self._dropped_for:
+            self._drop_base()
+            self._dropped_for.add(request_id)
+        if not self._is_clean(request_id):
+            return
+        self._submit(lambda engine, now: note_files_erased(engine, request_id)).result()
+        self._dropped_for.discard(request_id)
 
     def _ask(self, asking: Asking) -> SendResult:
         try:

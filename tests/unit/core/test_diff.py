@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 
+import msgspec
 import pytest
 
 from kept.core.brand.load import load_brand
@@ -79,6 +80,29 @@ def test_an_action_that_is_gone_and_one_that_is_new_are_said(base: Brand) -> Non
          "hardship", "grace that bill_due gives (grace_until)"),
         ("contact.yaml", "owes_us:\n", "owes_us:\n    about: bill\n", "pressure", "hold owes_us"),
         ("actions/late_fee.yaml", ">= 10", ">= 5", "hardship", "hard step late_fee"),
+        ("actions/bill_due.yaml", "days_since(about.due_at) >= 1", "days_since(about.due_at) >= 3",
+         "hardship", "when bill_due gives grace"),
+        ("actions/bill_due.yaml", "channels: [email, sms]", "channels: [sms]",
+         "hardship", "channels by which bill_due gives grace"),
+        ("facts.yaml", "last: [Case Opened, Case Resolved]", "last: Case Opened",
+         "pressure", "last_case_at, which hold unhappy: while reads"),
+        ("facts.yaml", "orders: {count: Order Completed", "orders: {count: Page Viewed",
+         "bias", "orders, which cohort buyer reads"),
+        ("consent.yaml", "marketing: {basis: consent", "marketing: {basis: legitimate_interest",
+         "pressure", "basis of purpose marketing"),
+        ("consent.yaml", "promotional: true", "promotional: false",
+         "pressure", "purpose marketing is promotional"),
+        ("actions/lamp_offer.yaml", "purpose: marketing", "purpose: service",
+         "pressure", "purpose of lamp_offer"),
+        ("actions/chair_offer.yaml", "topic: chairs", "topic: lamps", "pressure", "topic of chair_offer"),
+        ("actions/bill_reminder.yaml", "kind: service", "kind: greeting",
+         "pressure", "kind of bill_reminder"),
+        ("actions/late_fee.yaml", "purpose: service", "purpose: marketing",
+         "hardship", "purpose of late_fee"),
+        ("contact.yaml", "money '0.05 EUR'", "money '0.009 EUR'",
+         "pressure", "what one more contact costs the customer's patience"),
+        ("contact.yaml", "money '0.05 EUR'", "CASE WHEN orders >= 9 THEN money '0.00 EUR' ELSE money '9.00 EUR' END",
+         "pressure", "what one more contact costs the customer's patience"),
     ],
 )  # fmt: skip
 def test_what_can_only_worsen_is_found(
@@ -95,11 +119,104 @@ def test_what_can_only_worsen_is_found(
         ("contact.yaml", "promotions_a_week: {count: 2", "promotions_a_week: {count: 1"),
         ("contact.yaml", 'start: "22:00"', 'start: "21:00"'),
         ("contact.yaml", "decline_rest: 20 days", "decline_rest: 90 days"),
+        ("contact.yaml", "money '0.05 EUR'", "money '0.50 EUR'"),
+        ("actions/bill_due.yaml", "channels: [email, sms]", "channels: [sms, email]"),
+        ("facts.yaml", "views: {count: Page Viewed", "views: {personal: false, count: Page Viewed"),
+        ("facts.yaml", "spent: {sum: Order Completed", "spent: {max: Order Completed"),
+        ("consent.yaml", "service: {basis: contract", "service: {basis: consent"),
     ],
 )
 def test_what_is_gentler_needs_no_approval(base: Brand, file: str, before: str, after: str) -> None:
     """A stricter cap, a longer night and a longer rest pass by themselves."""
     assert find_worsenings(base, changed(file, before, after)) == []
+
+
+def test_a_fact_that_a_protection_or_a_hard_step_rests_on_is_part_of_it(base: Brand) -> None:
+    """A field of objects, and a segment with what is beneath it; each by what may worsen."""
+    unpaid = changed("facts.yaml", "Bill Paid: {set: {paid: true}}", "Bill Paid: {set: {}}")
+    assert {(one.kind, one.what) for one in find_worsenings(base, unpaid)} == {
+        ("pressure", "bill.paid, which hold grace: while reads"),
+        ("pressure", "bill.paid, which hold owes_us: while reads"),
+        ("hardship", "bill.paid, which action bill_due: when reads"),
+        ("hardship", "bill.paid, which action late_fee: when reads"),
+    }
+    hold = (
+        "contact.yaml",
+        "NOT paid AND days_since(due_at) >= 1)",
+        "NOT paid) OR segment.browsing",
+    )
+    before = changed(*hold)
+    (found,) = find_worsenings(
+        before,
+        load_brand(
+            {
+                **LARKMEAD,
+                hold[0]: LARKMEAD[hold[0]].replace(hold[1], hold[2]),
+                "cohorts.yaml": LARKMEAD["cohorts.yaml"].replace("views >= 2", "views >= 9"),
+            }
+        ),
+    )
+    assert found == Finding(
+        kind="pressure",
+        what="segment.browsing, which hold owes_us: while reads",
+        before="views >= 2",
+        after="views >= 9",
+    )
+
+
+def test_a_step_that_becomes_hard_is_new(base: Brand) -> None:
+    """Whatever it was before."""
+    harder = changed("actions/bill_reminder.yaml", "kind: service", "kind: measure")
+    assert {(one.kind, one.what, one.before) for one in find_worsenings(base, harder)} == {
+        ("hardship", "hard step bill_reminder", "none"),
+        ("pressure", "kind of bill_reminder", "service"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("hushes", "about", "kind"),
+    [
+        ("{kinds: [measure]}", "", "hardship"),
+        ("{purposes: [service]}", "", "hardship"),
+        ("{promotional: false}", "about: bill\n    ", "hardship"),
+        ("{}", "about: case\n    ", "pressure"),
+        ("{topics: [chairs]}", "", "pressure"),
+    ],
+)
+def test_a_hold_protects_however_it_names_the_hard_step(
+    base: Brand, hushes: str, about: str, kind: str
+) -> None:
+    """By its kind, its purpose or as anything that is not promotional; and not where it is of others."""
+    text = LARKMEAD["contact.yaml"].replace("{topics: [chairs]}", hushes)
+    with_hold = load_brand(
+        {**LARKMEAD, "contact.yaml": text.replace("owes_us:\n    ", f"owes_us:\n    {about}")}
+    )
+    gone = {name: hold for name, hold in with_hold.contact.holds.items() if name != "owes_us"}
+    without = msgspec.structs.replace(
+        with_hold, contact=msgspec.structs.replace(with_hold.contact, holds=gone)
+    )
+    assert [(one.kind, one.what) for one in find_worsenings(with_hold, without)] == [
+        (kind, "hold owes_us")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [
+        ("contact.yaml", 'start: "22:00"', 'start: "23:00"'),
+        ("contact.yaml", "hushes: {topics: [chairs]}", "hushes: {topics: [lamps]}"),
+        ("contact.yaml", "< 2", "< 1"),
+        ("actions/lamp_offer.yaml", "kind: greeting", "kind: greeting\nurgent: true"),
+        ("consent.yaml", "marketing: {basis: consent", "marketing: {basis: legitimate_interest"),
+    ],
+)
+def test_what_no_figure_shows_waits_on_a_record_too(
+    base: Brand, file: str, before: str, after: str
+) -> None:
+    """That nobody was awake, in need or unasked last month says little of the next."""
+    worsenings = find_worsenings(base, changed(file, before, after))
+    verdict = judge_change([], worsenings, versions=("a", "b"), measured=[], approved=Approved())
+    assert verdict.unapproved == tuple(worsenings) != ()
 
 
 def test_moving_the_limits_is_a_worsening_of_its_own(base: Brand) -> None:
@@ -188,7 +305,9 @@ def test_a_digest_tells_names_from_contents() -> None:
 # -- the verdict
 
 
-WORSE = Finding(kind="pressure", what="cap week", before="2 in 7 days", after="3 in 7 days")
+WORSE = Finding(
+    kind="pressure", what="cap week", before="2 in 7 days", after="3 in 7 days", is_counted=True
+)
 HARDER = Finding(kind="hardship", what="grace", before="10", after="5")
 
 

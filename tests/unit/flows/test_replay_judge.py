@@ -7,7 +7,7 @@ import pytest
 from kept.core.brand.model import Limits
 from kept.flows.replay.judge import judge, measure_bias
 from kept.flows.replay.played import Period
-from kept.flows.replay.report import Report, report_of
+from kept.flows.replay.report import Pair, Report, report_of
 from kept.flows.replay.tally import Tally
 from kept.flows.replay.words import to_markdown, to_text
 
@@ -137,6 +137,40 @@ def test_a_broken_guarantee_always_fails() -> None:
     """Whatever the limits are."""
     (found,) = judge(report({("violations", "caps"): 2}), Limits(customers_least=1_000))
     assert (found.what, found.after) == ("contacts that break caps in the recount", "2")
+
+
+def test_what_is_spared_is_told_by_cohort_purpose_and_channel() -> None:
+    """Beside what is sent; one that is spared and one that is added do not cancel each other out."""
+    counts: dict[tuple[str, ...], int] = {
+        ("contacts", "recorded", "loyal", "marketing", "email", "lamp"): 3,
+        ("contacts", "recorded", "loyal", "marketing", "email", "chair"): 1,
+        ("contacts", "tried", "loyal", "marketing", "email", "chair"): 4,
+        ("contacts", "recorded", "newcomer", "service", "sms", "bill"): 2,
+        ("spared", "loyal", "marketing", "email"): 3,
+        ("spared", "newcomer", "service", "sms"): 2,
+        ("added", "loyal", "marketing", "email"): 3,
+    }
+    found = report(counts)
+    assert (found.spared, found.added) == (5, 3)
+    assert found.by_cohort == {
+        "loyal": Pair(recorded=4, tried=4),
+        "newcomer": Pair(recorded=2, tried=0),
+    }
+    assert [
+        (
+            one.cohort,
+            one.purpose,
+            one.channel,
+            one.sent.recorded,
+            one.sent.tried,
+            one.spared,
+            one.added,
+        )
+        for one in found.crossed
+    ] == [("loyal", "marketing", "email", 4, 4, 3, 3), ("newcomer", "service", "sms", 2, 0, 2, 0)]
+    lines = [line.split() for line in to_text(found).splitlines()]
+    assert ["loyal,", "marketing,", "email", "4", "4", "3", "3"] in lines
+    assert ["newcomer,", "service,", "sms", "2", "0", "2", "0"] in lines
 
 
 def test_what_cannot_be_known_names_the_figures_that_rest_on_it() -> None:

@@ -57,7 +57,8 @@ def judge_change(
         approved: what was approved.
     """
     # Some things no record shows: a hold that nobody needed last month, a limit that was moved.
-    counted = worsenings if measured is None else [*measured, *_beyond_counting(worsenings)]
+    beyond = [one for one in worsenings if not one.is_counted]
+    counted = worsenings if measured is None else [*measured, *beyond]
     return Verdict(
         base_version=versions[0],
         tried_version=versions[1],
@@ -68,11 +69,6 @@ def judge_change(
         approved=approved,
         unapproved=tuple(one for one in counted if one.kind not in approved.allows),
     )
-
-
-def _beyond_counting(worsenings: Sequence[Finding]) -> list[Finding]:
-    """Return what must be approved whatever a record shows: hardship, and the limits themselves."""
-    return [one for one in worsenings if one.kind in ("hardship", "limits")]
 
 
 def to_text(verdict: Verdict) -> str:

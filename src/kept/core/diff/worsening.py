@@ -1,21 +1,27 @@
 """Which changes can only worsen what customers meet, told from the folders alone (story 36).
 
 A change is named here if it makes room for more contacts, takes grace or a hold away, adds or widens
-a step of legal weight, or moves a limit of these very checks. Whether it really worsens anything
-shows on a record; without one, each of them waits for an approval.
+a step of legal weight, lets somebody be spoken to who did not agree, or moves a limit of these very
+checks. So is one of a fact that any of these rests on. How much some of them do shows on a record;
+without one, each of them waits for an approval.
 """
 
+import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
 import msgspec
 
 from kept.core.brand.model import Action, Brand, Cap, Hold, QuietHours
 from kept.core.brand.units import parse_duration
+from kept.core.data_map.readers import Reader, hushed_by
 from kept.core.diff.changes import show
+from kept.core.diff.redeclared import find_redeclared
 
 Worsening: TypeAlias = Literal["pressure", "hardship", "bias", "limits"]
 _DAY: Final = 24 * 60
+_AMOUNT: Final = re.compile(r"money\s+'(-?[\d.]+) [A-Z]{3}'|(-?\d+(?:\.\d+)?)")
 KINDS: Final[tuple[Worsening, ...]] = ("pressure", "hardship", "bias", "limits")
 
 
@@ -28,6 +34,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, order=True):
     after: str
     limit: str = ""
     """What it may be at most, where a record was counted."""
+    is_counted: bool = False
+    """Whether figures of a record show what it does; else it is approved whatever they say."""
 
 
 def find_worsenings(before: Brand, after: Brand) -> list[Finding]:
@@ -37,7 +45,10 @@ def find_worsenings(before: Brand, after: Brand) -> list[Finding]:
         *_quiet(before, after),
         *_holds(before, after),
         *_rests(before, after),
+        *_pressure(before, after),
+        *_purposes(before, after),
         *_actions(before, after),
+        *_facts(before, after),
         *_cohorts(before, after),
         *_limits(before, after),
     ]
@@ -52,6 +63,7 @@ def _caps(before: Brand, after: Brand) -> Iterator[Finding]:
                 what=f"cap {name}",
                 before=_cap(cap),
                 after="gone" if now is None else _cap(now),
+                is_counted=True,
             )
 
 
@@ -109,8 +121,10 @@ def _hold(hold: Hold) -> str:
 
 def _protects(hold: Hold, brand: Brand) -> bool:
     """Return whether a hold keeps hard steps away, and not only contacts."""
-    hard = {name for name, action in brand.actions.items() if _is_hard(action)}
-    return bool(hard.intersection(hold.hushes.actions))
+    return any(
+        _is_hard(brand.actions[name]) and hold.about in ("", brand.actions[name].about)
+        for name in hushed_by(brand, hold)
+    )
 
 
 def _is_hard(action: Action) -> bool:
@@ -124,18 +138,56 @@ def _rests(before: Brand, after: Brand) -> Iterator[Finding]:
     ):
         one, other = getattr(before.contact, key), getattr(after.contact, key)
         if parse_duration(other) < parse_duration(one):
-            yield Finding(kind="pressure", what=words, before=one, after=other)
+            yield Finding(kind="pressure", what=words, before=one, after=other, is_counted=True)
+
+
+def _pressure(before: Brand, after: Brand) -> Iterator[Finding]:
+    one, other = before.contact.pressure, after.contact.pressure
+    was, now = _amount(one), _amount(other)
+    # Of anything but two amounts nobody can tell which is less.
+    is_lower = now < was if was is not None and now is not None else one.split() != other.split()
+    if is_lower:
+        yield Finding(
+            kind="pressure",
+            what="what one more contact costs the customer's patience",
+            before=show(one),
+            after=show(other),
+            is_counted=True,
+        )
+
+
+def _amount(text: str) -> Decimal | None:
+    """Return the amount that an expression is, in the brand's currency; None for any other one."""
+    found = _AMOUNT.fullmatch(text.strip())
+    return Decimal(found[1] or found[2]) if found else None
+
+
+def _purposes(before: Brand, after: Brand) -> Iterator[Finding]:
+    for name, purpose in before.consent.purposes.items():
+        now = after.consent.purposes.get(name)
+        if now is None:
+            # Whatever was for it is for another purpose now, or gone.
+            continue
+        if purpose.basis == "consent" and now.basis != "consent":
+            yield Finding(
+                kind="pressure",
+                what=f"basis of purpose {name}",
+                before=purpose.basis,
+                after=now.basis,
+            )
+        if purpose.promotional and not now.promotional:
+            yield Finding(
+                kind="pressure", what=f"purpose {name} is promotional", before="yes", after="no"
+            )
 
 
 def _actions(before: Brand, after: Brand) -> Iterator[Finding]:
-    grace = {
-        hold.until.removeprefix("about.")
-        for hold in before.contact.holds.values()
-        if hold.until.startswith("about.")
-    }
+    grace = grace_fields_of(before)
     for name, action in before.actions.items():
         now = after.actions.get(name)
         given = {field: text for field, text in action.sets.items() if field in grace}
+        if given and now is not None:
+            yield from _giving(name, action, now)
         for field, text in given.items():
             again = now.sets.get(field) if now is not None else None
             if again != text:
@@ -152,6 +204,7 @@ def _actions(before: Brand, after: Brand) -> Iterator[Finding]:
                 )
             continue
         yield from _action(name, action, now)
+        yield from _moved(name, action, now)
     for name, action in after.actions.items():
         if name not in before.actions and _is_hard(action):
             yield Finding(
@@ -159,12 +212,51 @@ def _actions(before: Brand, after: Brand) -> Iterator[Finding]:
             )
 
 
+def grace_fields_of(brand: Brand) -> set[str]:
+    """Return the fields of objects that say until when a hold lasts, such as a grace date."""
+    return {
+        hold.until.removeprefix("about.")
+        for hold in brand.contact.holds.values()
+        if hold.until.startswith("about.")
+    }
+
+
+def _giving(name: str, action: Action, now: Action) -> Iterator[Finding]:
+    """Yield what may keep an action that gives grace from those who had it."""
+    if now.when != action.when:
+        yield Finding(
+            kind="hardship",
+            what=f"when {name} gives grace",
+            before=show(action.when),
+            after=show(now.when),
+        )
+    if set(action.channels) - set(now.channels):
+        yield Finding(
+            kind="hardship",
+            what=f"channels by which {name} gives grace",
+            before=show(action.channels),
+            after=show(now.channels),
+        )
+
+
+def _moved(name: str, action: Action, now: Action) -> Iterator[Finding]:
+    """Yield what takes an action out of what limits it: scopes, and what customers refused."""
+    for key in ("purpose", "topic", "kind"):
+        one, other = getattr(action, key), getattr(now, key)
+        if one != other:
+            kind: Worsening = "hardship" if _is_hard(action) else "pressure"
+            yield Finding(
+                kind=kind, what=f"{key} of {name}", before=one or "none", after=other or "none"
+            )
+
+
 def _action(name: str, action: Action, now: Action) -> Iterator[Finding]:
-    if (_is_hard(action) or _is_hard(now)) and now.when != action.when:
+    is_new = now.kind == "measure" and not _is_hard(action)
+    if is_new or ((_is_hard(action) or _is_hard(now)) and now.when != action.when):
         yield Finding(
             kind="hardship",
             what=f"hard step {name}",
-            before=show(action.when),
+            before="none" if is_new else show(action.when),
             after=show(now.when),
         )
     for flag, words in (
@@ -181,6 +273,7 @@ def _action(name: str, action: Action, now: Action) -> Iterator[Finding]:
                 what=f"{key} of {name}",
                 before=one or _NOTHING[key],
                 after=other or _NOTHING[key],
+                is_counted=True,
             )
     if now.urgent and not action.urgent:
         yield Finding(kind="pressure", what=f"{name} heeds quiet hours", before="yes", after="no")
@@ -207,11 +300,51 @@ def _cohorts(before: Brand, after: Brand) -> Iterator[Finding]:
                 what=f"cohort {name}",
                 before=show(was) if was else "none",
                 after=show(now) if now else "gone",
+                is_counted=True,
             )
     if list(one) != list(other) and set(one) == set(other):
         yield Finding(
-            kind="bias", what="order of the cohorts", before=", ".join(one), after=", ".join(other)
+            kind="bias",
+            what="order of the cohorts",
+            before=", ".join(one),
+            after=", ".join(other),
+            is_counted=True,
         )
+
+
+def _facts(before: Brand, after: Brand) -> Iterator[Finding]:
+    """Yield the facts, declared otherwise, that holds, cohorts, grace and hard steps rest on."""
+    for one in find_redeclared(before, after):
+        kind = _rests_on(one.reader, before)
+        if kind is not None:
+            yield Finding(
+                kind=kind,
+                what=f"{one.fact}, which {one.reader.named()} reads",
+                before=one.before,
+                after=one.after,
+                is_counted=kind == "bias",
+            )
+
+
+def _rests_on(reader: Reader, brand: Brand) -> Worsening | None:
+    """Return what may worsen where a reader comes to another answer; None where nothing does."""
+    word, _, name = reader.what.partition(" ")
+    if word == "hold" and reader.part != "because":
+        return "hardship" if _protects(brand.contact.holds[name], brand) else "pressure"
+    if word == "cohort":
+        return "bias"
+    if word == "action" and _decides_hardship(
+        brand.actions[name], reader.part, grace_fields_of(brand)
+    ):
+        return "hardship"
+    return None
+
+
+def _decides_hardship(action: Action, part: str, grace: set[str]) -> bool:
+    """Return whether a part of an action says who meets a hard step, or who is given grace."""
+    if part == "when":
+        return _is_hard(action) or not grace.isdisjoint(action.sets)
+    return part in {f"sets {field}" for field in grace}
 
 
 def _limits(before: Brand, after: Brand) -> Iterator[Finding]:

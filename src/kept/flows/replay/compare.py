@@ -27,13 +27,18 @@ class Comparison:
             for occasion in component.occasions
             for trace in occasion.traces
         }
+        self._parts = {
+            trace.decision_id: occasion.part_id
+            for occasion in component.occasions
+            for trace in occasion.traces
+        }
         self.differences: list[Difference] = []
 
-    def compare(self, decision: Decision) -> None:
-        """Compare one decision with the recorded one of its id."""
+    def compare(self, decision: Decision, customer_id: int) -> None:
+        """Compare one decision about a customer with the recorded one of its id."""
         recorded = self._expected.pop(decision.decision_id, None)
         if recorded is None:
-            self._note("extra", decision)
+            self._note("extra", decision, customer_id)
             return
         again = msgspec.structs.replace(decision, heard_through=self._heard[decision.decision_id])
         written = encode_trace(again)
@@ -43,16 +48,19 @@ class Comparison:
         # Read back, for members of a dictionary may have been added in another order.
         if _decode(written) != known:
             what, mine, theirs = name_difference(known, again)
-            self._note("differs", known, what=what, recorded=mine, replayed=theirs)
+            part_id = self._parts[decision.decision_id]
+            self._note("differs", known, part_id, what=what, recorded=mine, replayed=theirs)
 
     def end(self) -> list[Difference]:
         """Note the decisions that were not made, and return all differences in order of their ids."""
-        for trace in self._expected.values():
-            self._note("missing", _decode(trace))
+        for decision_id, trace in self._expected.items():
+            self._note("missing", _decode(trace), self._parts[decision_id])
         self._expected = {}
         return sorted(self.differences, key=lambda one: one.decision_id)
 
-    def _note(self, kind: Unlike, decision: Decision, *, what: str = "", **told: str) -> None:
+    def _note(
+        self, kind: Unlike, decision: Decision, part_id: int, *, what: str = "", **told: str
+    ) -> None:
         request = decision.request
         asked = (
             f"about a message of {request.actions[0]}"
@@ -65,6 +73,7 @@ class Comparison:
                 decision_id=decision.decision_id,
                 at=decision.decided_at,
                 what=what or asked,
+                part_id=part_id,
                 **told,
             )
         )

@@ -73,8 +73,8 @@ class Fates:
         """Whether the record ever decided without sending."""
         self.kept_alike: dict[str, str] = {}
         """Message of the replay -> the recorded one whose fate it shares."""
-        self.counts: Counter[str] = Counter()
-        """What cannot be known, by what it is."""
+        self.unknown: Counter[tuple[int, str]] = Counter()
+        """What cannot be known, by whom it is about and what it is."""
 
     # -- which message is which
 
@@ -239,14 +239,14 @@ class Fates:
 
     # -- what customers answered
 
-    def take_answer(self, event: Event) -> Event | None:
+    def take_answer(self, event: Event, part_id: int) -> Event | None:
         """Return an answer as one to the replay's own message, None where that was never sent."""
         recorded_id = str(event.properties.get("message_id", ""))
         message = self.find(recorded_id)
         if message is None and self._was_before(recorded_id):
             return event
         if message is None or not message.attempted_at:
-            self.counts[f"answers: {event.name}"] += 1
+            self.unknown[part_id, f"answers: {event.name}"] += 1
             return None
         if message.message_id == recorded_id:
             return event
@@ -258,7 +258,7 @@ class Fates:
         recorded = self._recorded.get(recorded_id)
         return recorded is None or 0 < recorded.attempted_at < self._since
 
-    def note_refusal(self, event: Event) -> None:
+    def note_refusal(self, event: Event, part_id: int) -> None:
         """Note that a refusal was said in answer to a message that was not sent."""
         recorded_id = str(event.properties.get("message_id", ""))
         if recorded_id in self._recorded:
@@ -266,7 +266,7 @@ class Fates:
             if message is None and self._was_before(recorded_id):
                 return
             if message is None or not message.attempted_at:
-                self.counts[f"refusals: {event.name}"] += 1
+                self.unknown[part_id, f"refusals: {event.name}"] += 1
 
     # -- the state of the record at an instant
 

@@ -51,6 +51,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """The first member of the decision that differs, or what was asked."""
     recorded: str = ""
     replayed: str = ""
+    part_id: int = 0
+    """Whom it was about; 0 stands for people whom nobody knew."""
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,11 +75,17 @@ class Played(msgspec.Struct, kw_only=True):
     answers: list[Answered] = []
     differences: list[Difference] = []
     counts: Counter[str] = msgspec.field(default_factory=Counter)
-    """How much there was of each: signals, decisions, wakes, and what cannot be known."""
+    """How often something was done by the replay alone, such as waking somebody."""
+    heard: Counter[int] = msgspec.field(default_factory=Counter)
+    """Part -> how many signals of it there were."""
+    decided: Counter[int] = msgspec.field(default_factory=Counter)
+    """Customer -> how many decisions there were about them; 0 for people whom nobody knew."""
+    unknown: Counter[tuple[int, str]] = msgspec.field(default_factory=Counter)
+    """(part, what cannot be known) -> how often."""
     kept_alike: dict[str, str] = {}
     """Message of the replay -> the recorded one whose fate it shared."""
-    violations: list[tuple[str, str]] = []
-    """(guarantee, action) of what the independent recount found."""
+    violations: list[tuple[str, str, int]] = []
+    """(guarantee, action, part) of what the independent recount found."""
 
 
 def name_difference(recorded: Decision, replayed: Decision) -> tuple[str, str, str]:

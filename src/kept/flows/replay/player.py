@@ -139,8 +139,7 @@ class Player:
         played = self._played
         played.messages = self._store.messages
         played.kept_alike = self._fates.kept_alike
-        played.counts.update(self._fates.counts)
-        played.counts.update(self._questions.counts)
+        played.unknown = self._fates.unknown + self._questions.unknown
         self._engine.news.clear()
         self._engine.alerts.clear()
         return played
@@ -283,7 +282,7 @@ class Player:
         home = self._people.home(message.part_id)
         if home is not None:
             self._played.violations += [
-                (broken, message.action)
+                (broken, message.action, message.part_id)
                 for broken in recount(self._engine, home, message, self._now)
             ]
 
@@ -314,10 +313,10 @@ class Player:
         if stored is None:
             return
         engine, event = self._engine, stored.event
-        self._played.counts["signals"] += 1
+        self._played.heard[stored.part_id] += 1
         is_told = event.name == CONTACT_REPORTED and event.event_key == stored.sequence
         # A tool asked, and its contact counts only if it was told yes.
-        if is_told and not self._questions.may_report():
+        if is_told and not self._questions.may_report(stored.part_id):
             return
         silent = event.source in engine.plan.imports
         self._people.resolve(stored.part_id, event)
@@ -382,7 +381,7 @@ class Player:
         elif event.name == HISTORY_TAKEN:
             self._settle_history(stored.part_id, event)
         elif event.name in ANSWERS:
-            answer = self._fates.take_answer(event)
+            answer = self._fates.take_answer(event, stored.part_id)
             if answer is not None:
                 self._react(self._people.fold(stored.part_id, answer, silent=False))
         elif event.name != MESSAGE_LEAVING and not is_use(event):
@@ -398,7 +397,7 @@ class Player:
 
     def _take_word(self, part_id: int, event: Event) -> None:
         """Take what a customer, a person of the house or a provider said through Kept itself."""
-        self._fates.note_refusal(event)
+        self._fates.note_refusal(event, part_id)
         if event.name == APPROVAL_DECIDED:
             note_approval(self._engine.store, event.properties)
         customer = self._people.fold(part_id, event, silent=False)
@@ -418,7 +417,7 @@ class Player:
 
     def _join(self, occasion: Occasion) -> None:
         for customer in self._people.join(occasion):
-            if occasion.now >= self._period.since:
+            if self._period.since <= occasion.now < self._period.until:
                 self._react(customer)
         self._engine.note_regrouped(occasion.now)
 
@@ -469,7 +468,7 @@ class Player:
     def _keep(self, customer: Customer, decision: Decision) -> None:
         played = self._played
         decision_id = decision.decision_id
-        played.counts["decisions"] += 1
+        played.decided[customer.customer_id] += 1
         cohort = decision.cohort or ""
         for one in decision.chosen:
             played.scores[decision_id, one.action, one.about] = one.score
@@ -489,4 +488,4 @@ class Player:
                 )
             )
         if self._comparison is not None:
-            self._comparison.compare(decision)
+            self._comparison.compare(decision, customer.customer_id)

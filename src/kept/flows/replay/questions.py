@@ -41,7 +41,8 @@ class Questions:
         self._people = people
         self.traces: Mapping[int, bytes] = {}
         """Decision -> its whole trace."""
-        self.counts: Counter[str] = Counter()
+        self.unknown: Counter[tuple[int, str]] = Counter()
+        """What cannot be known, by whom it is about and what it is."""
         self._may_report = False
 
     def ask(self, occasion: Occasion, now: int) -> None:
@@ -50,7 +51,7 @@ class Questions:
         placement = engine.bundle.policy.placements.get(request.placement)
         customer = self._asked(occasion, now)
         if placement is None or customer is None:
-            self.counts["questions at placements that are gone"] += 1
+            self.unknown[occasion.part_id, "questions at placements that are gone"] += 1
             return
         with numbers_of(self._store, occasion):
             if placement.kind != "gate" and is_restricted(customer.total(engine.plan).consents):
@@ -82,13 +83,13 @@ class Questions:
             decision = self._engine.decide(customer, asked, now)
         self._may_report = bool(decision.chosen)
         if self._may_report and not occasion.trace.chosen:
-            self.counts["contacts of tools that would have been allowed"] += 1
+            self.unknown[occasion.part_id, "contacts of tools that would have been allowed"] += 1
 
-    def may_report(self) -> bool:
+    def may_report(self, part_id: int) -> bool:
         """Return whether the contact that a tool reports was allowed just now."""
         may, self._may_report = self._may_report, False
         if not may:
-            self.counts["contacts of tools that would have been refused"] += 1
+            self.unknown[part_id, "contacts of tools that would have been refused"] += 1
         return may
 
     def ask_otherwise(self, occasion: Occasion, now: int) -> None:

@@ -51,6 +51,19 @@ class Cohort(msgspec.Struct, frozen=True, kw_only=True):
     """Customers who met at least one hard step."""
 
 
+class Crossing(msgspec.Struct, frozen=True, kw_only=True):
+    """The contacts of one cohort, for one purpose and by one channel."""
+
+    cohort: str
+    purpose: str
+    channel: str
+    sent: Pair
+    spared: int
+    """Sent by the recorded policy alone."""
+    added: int
+    """Sent by the tried policy alone."""
+
+
 class Unknown(msgspec.Struct, frozen=True, kw_only=True):
     """Something that the record cannot tell, and which figures rest on it."""
 
@@ -80,6 +93,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     contacts: Pair
     spared: int
     added: int
+    crossed: tuple[Crossing, ...]
+    """Contacts sent, spared and added by cohort, purpose and channel."""
+    by_cohort: dict[str, Pair]
     by_purpose: dict[str, Pair]
     by_channel: dict[str, Pair]
     by_action: dict[str, Pair]
@@ -146,6 +162,8 @@ def report_of(
         contacts=_pair(_sum_by(counts, "contacts", 1)),
         spared=sum(_sum_by(counts, "spared", 1).values()),
         added=sum(_sum_by(counts, "added", 1).values()),
+        crossed=tuple(_crossings(counts)),
+        by_cohort=_pairs(counts, "contacts", 2),
         by_purpose=_pairs(counts, "contacts", 3),
         by_channel=_pairs(counts, "contacts", 4),
         by_action=_pairs(counts, "contacts", 5),
@@ -186,6 +204,24 @@ def _pairs(counts: Counter[tuple[str, ...]], kind: str, place: int) -> dict[str,
         if key[0] == kind:
             sums.setdefault(key[place], Counter())[key[1]] += count
     return {name: _pair(sides) for name, sides in sorted(sums.items())}
+
+
+def _crossings(counts: Counter[tuple[str, ...]]) -> Iterable[Crossing]:
+    """Yield what was sent, spared and added, in order of cohorts, purposes and channels."""
+    sent: dict[tuple[str, ...], Counter[str]] = {}
+    for key, count in counts.items():
+        if key[0] == "contacts":
+            sent.setdefault(key[2:5], Counter())[key[1]] += count
+    for key, sides in sorted(sent.items()):
+        cohort, purpose, channel = key
+        yield Crossing(
+            cohort=cohort,
+            purpose=purpose,
+            channel=channel,
+            sent=_pair(sides),
+            spared=counts["spared", cohort, purpose, channel],
+            added=counts["added", cohort, purpose, channel],
+        )
 
 
 def _pressure(counts: Counter[tuple[str, ...]], cohort: str | None) -> Pressure:

@@ -6,8 +6,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
-from kept.core.brand.model import Brand
 from kept.core.bundle import Bundle
+from kept.core.diff.worsening import grace_fields_of
 from kept.core.message import Message
 from kept.core.values import DAY
 from kept.flows.replay.occasions import kind_of
@@ -100,15 +100,6 @@ def measure_of(bundles: Iterable[Bundle], traits: Sequence[str]) -> Measure:
     )
 
 
-def grace_fields_of(brand: Brand) -> set[str]:
-    """Return the fields of objects that say until when a hold lasts, such as a grace date."""
-    return {
-        hold.until.removeprefix("about.")
-        for hold in brand.contact.holds.values()
-        if hold.until.startswith("about.")
-    }
-
-
 # -- one component
 
 
@@ -134,6 +125,8 @@ def tally(
         base: what another policy did, to stand in the place of the recorded one.
     """
     counting = _Counting(component, measure, period, excluded=excluded, values=values)
+    if counting.is_left_out:
+        return Tally(counts=counting.counts)
     if base is None:
         counting.count_answers("recorded", counting.recorded_answers())
         scores = _scores_of(component)
@@ -145,20 +138,10 @@ def tally(
     tried = counting.count_sent("tried", played.messages.values(), played.scores)
     counting.count_people(recorded, tried)
     counting.count_unknown(played, recorded, tried)
-    for name, count in played.counts.items():
-        counting.counts["run", name] += count
-    for guarantee, _ in played.violations:
-        counting.counts["violations", guarantee] += 1
-    found = Tally(counts=counting.counts, examples=sorted(counting.examples))
-    found.differences = list(played.differences)
-    # Whatever was made beyond the record stands for none of its decisions.
-    found.counts["not alike",] = sum(one.kind != "extra" for one in played.differences)
-    found.counts["recorded decisions",] = sum(
-        period.since <= trace.decided_at < period.until
-        for occasion in component.occasions
-        for trace in occasion.traces
+    differences = counting.count_run(played)
+    return Tally(
+        counts=counting.counts, examples=sorted(counting.examples), differences=differences
     )
-    return found
 
 
 class _Counting:
@@ -191,12 +174,38 @@ class _Counting:
             self._known_at.setdefault(home, occasion.now)
             for trace in occasion.traces:
                 self._cohorts.setdefault(home, []).append((trace.decided_at, trace.cohort or ""))
-        self.counts["left out",] = len({*self._homes.values()} & {*excluded})
+        customers = {*self._homes.values()}
+        left_out = customers & {*excluded}
+        self.counts["left out",] = len(left_out)
+        self.is_left_out = bool(customers) and left_out == customers
+        """Whether nothing may be read of anybody in the component."""
 
     def _home(self, part_id: int) -> int | None:
         """Return a customer as they are at the end of the record, None where they are left out."""
         home = self._homes.get(part_id)
         return None if home is None or home in self._excluded else home
+
+    def _may_count(self, part_id: int) -> bool:
+        """Return whether something is counted: of whom nobody knew, nobody is left out."""
+        return self._homes.get(part_id) not in self._excluded
+
+    def count_run(self, played: Played) -> list[Difference]:
+        """Count what was played, and how it differs from the record; return the differences."""
+        counts, period = self.counts, self._period
+        for name, by_part in (("signals", played.heard), ("decisions", played.decided)):
+            counts["run", name] = sum(n for one, n in by_part.items() if self._may_count(one))
+        for guarantee, _, part_id in played.violations:
+            counts["violations", guarantee] += self._may_count(part_id)
+        differences = [one for one in played.differences if self._may_count(one.part_id)]
+        # Whatever was made beyond the record stands for none of its decisions.
+        counts["not alike",] = sum(one.kind != "extra" for one in differences)
+        counts["recorded decisions",] = sum(
+            period.since <= trace.decided_at < period.until
+            for occasion in self._component.occasions
+            if self._may_count(occasion.part_id)
+            for trace in occasion.traces
+        )
+        return differences
 
     def _cohort_at(self, customer_id: int, at: int) -> str:
         """Return the cohort that the record found last, on both sides alike."""
@@ -375,10 +384,11 @@ class _Counting:
             if one.state == "queued"
             and not one.attempted_at
             and one.message_id not in played.kept_alike
+            and self._may_count(one.part_id)
         )
         self.counts["unknown", "contacts that wait to be fetched"] += waiting
-        for name, count in played.counts.items():
-            if name.startswith(("answers: ", "refusals: ", "contacts of tools", "questions at")):
+        for (part_id, name), count in played.unknown.items():
+            if self._may_count(part_id):
                 self.counts["unknown", name] += count
 
     def _after(self, spared: Sequence[Sent]) -> int:

@@ -71,7 +71,9 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     yield from _table("", dict(_main_figures(report)))
     yield f"{report.spared} contact(s) spared, {report.added} added"
+    yield from _crossings(report)
     for title, pairs in (
+        ("contacts by cohort", report.by_cohort),
         ("contacts by purpose", report.by_purpose),
         ("contacts by channel", report.by_channel),
         ("contacts by action", report.by_action),
@@ -91,6 +93,20 @@ def _lines(report: Report) -> Iterator[str]:
     yield "Cannot be known from this log:" if report.unknown else "Nothing is left unknown."
     for unknown in report.unknown:
         yield f"  {unknown.count:>7}  {unknown.what}; touches {unknown.touches}"
+
+
+def _crossings(report: Report) -> Iterator[str]:
+    rows = {f"{one.cohort}, {one.purpose}, {one.channel}": one for one in report.crossed}
+    if not rows:
+        return
+    yield "\ncontacts sent and spared, by cohort, purpose and channel"
+    width = max(map(len, rows))
+    yield f"  {'':<{width}} {'recorded':>11} {'tried':>11} {'spared':>9} {'added':>9}"
+    for name, one in rows.items():
+        yield (
+            f"  {name:<{width}} {one.sent.recorded:>11} {one.sent.tried:>11} "
+            f"{one.spared:>9} {one.added:>9}"
+        )
 
 
 def _cohorts(report: Report) -> Iterator[str]:
