@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from random import Random  # noqa: TID251 - seeds are shown
 from typing import Any, TypeVar
@@ -28,7 +29,7 @@ from kept.core.policy_sql.lookups import drawn_table, zones_table
 from kept.core.policy_sql.query import write_query
 from kept.core.policy_sql.rows import RowWriter
 from kept.core.policy_sql.schema import schema_of
-from kept.errors import SettingsError
+from kept.errors import SettingsError, StoreError
 from tests import example_base
 from tests.conftest import require_tool
 from tests.e2e.served import Served, serve
@@ -288,6 +289,28 @@ def test_nothing_that_is_told_stays_on_a_disk(cluster: Cluster) -> None:
     assert not list((cluster.folder / "events").iterdir())
     assert not list(cluster.started.iterdir())
     assert not logging.getLogger("py4j.clientserver").isEnabledFor(logging.INFO)
+
+
+def test_a_question_that_goes_on_and_on_is_broken_off(cluster: Cluster) -> None:
+    """The jobs of the cluster end, whoever asked is told, and the base can be asked again."""
+    maker = policies.Maker(1)
+    bundle = maker.brand()
+    writer, one = RowWriter(bundle), maker.facts(bundle)
+    base = SparkBase(cluster.session, cluster.shared)
+    base.begin(schema_of(bundle))
+    base.add("customers", [writer.write(number, one, ()) for number in range(1, 9_001)])
+    count = "SELECT COUNT(*) AS n FROM customers AS a"
+    more = [f'LEFT JOIN customers AS {x} ON {x}.":customer" <> a.":customer"' for x in ("b", "c")]
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(base.ask, f"{count} {' '.join(more)}")
+        begun = time.monotonic()  # noqa: TID251 - a test of a running cluster
+        while not wait([asked], 0.1).done:
+            assert time.monotonic() - begun < 120  # noqa: TID251 - likewise
+            base.interrupt()
+        with pytest.raises(StoreError, match="the cluster could not be asked"):
+            asked.result()
+    assert base.ask(count) == [{"n": 9_000}]
+    base.clear()
 
 
 def search(folder: Path, secrets: list[bytes]) -> None:

@@ -1,7 +1,6 @@
 """A base that is let go holds up nobody, and one that cannot be proven is closed."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -32,13 +31,26 @@ ENDLESS = (
 WAIT_SECONDS = 30.0
 
 
+class Watched(Bases):
+    """Bases that tell when a base fills no more."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Note the state that is shown from now on."""
+        super().__setattr__(name, value)
+        if name == "_view" and value.state in ("ready", "failed"):
+            self.is_settled.set()
+
+    is_settled: threading.Event
+
+
 @pytest.fixture
-def bases() -> Iterator[Bases]:
+def bases() -> Iterator[Watched]:
     """Give the bases of a store with one customer."""
     stage = Stage(compile_larkmead(), MemoryStore(), now=NOON, shadow=False)
     introduce(stage)
     settings = Settings(brand=Path("b"), data=Path("d"))
-    found = Bases(submit_to(stage.engine), settings, clock=VirtualClock(stage.now))
+    found = Watched(submit_to(stage.engine), settings, clock=VirtualClock(stage.now))
+    found.is_settled = threading.Event()
     yield found
     found.stop()
 
@@ -54,16 +66,13 @@ def submit_to(engine: Engine) -> Callable[[Callable[[Engine, int], Any]], "Futur
     return submit
 
 
-def settled(bases: Bases) -> str:
+def settled(bases: Watched) -> str:
     """Return the state of a base once it fills no more."""
-    for _ in range(3_000):
-        if bases.view().state != "filling":
-            break
-        time.sleep(0.01)
+    assert bases.is_settled.wait(WAIT_SECONDS)
     return bases.view().state
 
 
-def test_a_question_that_goes_on_and_on_ends_with_its_base(bases: Bases) -> None:
+def test_a_question_that_goes_on_and_on_ends_with_its_base(bases: Watched) -> None:
     """An erasure waits for no question; whoever asked is told that the base went."""
     bases.prepare()
     assert settled(bases) == "ready"
@@ -84,7 +93,7 @@ def test_a_question_that_goes_on_and_on_ends_with_its_base(bases: Bases) -> None
 
 
 def test_a_base_that_cannot_be_proven_is_closed(
-    bases: Bases, monkeypatch: pytest.MonkeyPatch
+    bases: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The proof itself may fail, as where it needs too much memory: nothing of anybody stays."""
     closed: list[Base] = []
