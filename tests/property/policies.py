@@ -207,7 +207,7 @@ class Maker:
         if self.is_mild or self.maybe(0.4):
             action["terms"] = {"kind": "price", "price": "9.99 EUR", "renews": False}
             if self.maybe(0.4):
-                action["value"] = "offer.price * orders"
+                action["value"] = self.chance.choice(["offer.price * orders", "0.3 * offer.price"])
         if self.maybe(0.3):
             action["cost"] = "0.40 EUR"
         if about == "bill" and self.maybe(0.4):

@@ -15,7 +15,7 @@ from kept.core.decision import OUTBOUND, SEMANTICS
 from kept.core.event import IDENTIFIED
 from kept.core.fold.compile import events_of
 from kept.core.fold.fold import OWN_EVENTS
-from kept.core.generate import Generated, PolicyCode, expressions_of
+from kept.core.generate import Generated, PolicyCode, expressions_of, needed_by
 from kept.core.policy.tree import Expression, facts_read, objects_read
 from kept.core.rules import ActionRule, ChannelRule, HoldRule, PlacementRule, Policy
 from kept.core.scopes import Order, policy_scope
@@ -131,7 +131,7 @@ def _hold_rules(
                 covers=frozenset(rule.index for rule in actions if scope.covers_some_channel(rule)),
                 about=hold.about,
                 because=hold.because,
-                facts=_indexes(order, code.holds[index].while_, hold.about),
+                facts=_indexes(order, [code.holds[index].while_], hold.about),
             )
         )
     return tuple(rules)
@@ -215,7 +215,7 @@ def _action_rule(
         needs_benefit=action.kind in ("offer", "experience"),
         dishonest=dishonesty_of(terms, kind=action.kind),
         sets=tuple(action.sets),
-        facts=_indexes(order, code.actions[index].when, action.about),
+        facts=_indexes(order, needed_by(code.actions[index]), action.about),
     )
 
 
@@ -229,10 +229,12 @@ def _fingerprint(brand: model.Brand, action: model.Action) -> str:
     return hashlib.blake2b(written, digest_size=16).hexdigest()
 
 
-def _indexes(order: Order, expression: Expression, about: str) -> tuple[int, ...]:
-    """Return the indexes of the facts and kinds of objects that a condition rests on."""
+def _indexes(order: Order, expressions: list[Expression], about: str) -> tuple[int, ...]:
+    """Return the indexes of the facts and kinds of objects that conditions rest on."""
     names = (*order.names, *order.kinds)
-    read = facts_read(expression) | objects_read(expression) | ({about} if about else set())
+    read = {about} if about else set()
+    for expression in expressions:
+        read |= facts_read(expression) | objects_read(expression)
     return tuple(sorted(names.index(name) for name in read))
 
 

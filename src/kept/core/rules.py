@@ -89,7 +89,7 @@ class ActionRule(msgspec.Struct, frozen=True, kw_only=True):
     """Why its terms cannot be compared; empty where they can."""
     sets: tuple[str, ...]
     facts: tuple[int, ...]
-    """Indexes of the facts that its condition reads."""
+    """Indexes of the facts that must be known for it to be done."""
 
 
 class HoldRule(msgspec.Struct, frozen=True, kw_only=True):
