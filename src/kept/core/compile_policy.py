@@ -196,6 +196,7 @@ def _action_rule(
         purpose=action.purpose,
         topic=action.topic,
         category=action.category,
+        offer=_offer_of(brand, action),
         about=action.about,
         promotional=action.kind in PROMOTIONAL_KINDS,
         purpose_rule=purposes[action.purpose],
@@ -216,6 +217,14 @@ def _action_rule(
         dishonest=dishonesty_of(terms, kind=action.kind),
         sets=tuple(action.sets),
         facts=_indexes(order, code.actions[index].when, action.about),
+    )
+
+
+def _offer_of(brand: model.Brand, action: model.Action) -> str:
+    if not action.terms_from:
+        return action.action
+    return next(
+        name for name, other in brand.actions.items() if other.terms_from == action.terms_from
     )
 
 

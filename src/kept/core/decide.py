@@ -172,7 +172,7 @@ def _rank(
     actions, is_narrow = at.policy.actions, bool(at.request.actions or at.request.about)
     # Most actions have no past with the customer, and mostly nothing hushes: then nobody need ask.
     past = {action for action, _ in at.contacted}
-    past.update(key.partition("|")[0] for key in at.facts.declines)
+    declined = {at.policy.offer_of(key.partition("|")[0]) for key in at.facts.declines}
     is_hushed = bool(at.holds or at.controls.brakes or at.controls.breaches)
     holds_out = at.policy.universal_control_percent > 0
     permissions, has_topics, pressure = at.permissions, at.has_topics, at.pressure
@@ -182,7 +182,11 @@ def _rank(
             continue
         score = layers.score_of(rule, candidate, pressure) if rule.promotional else 0
         reason = (
-            (layers.check_relevance(rule, candidate.about, at) if rule.action in past else None)
+            (
+                layers.check_relevance(rule, candidate.about, at)
+                if rule.action in past or rule.offer in declined
+                else None
+            )
             or (
                 layers.check_eligibility(rule, candidate, at)
                 if candidate.expires_at or holds_out or rule.holdout_percent
@@ -393,6 +397,7 @@ def _outside_rule(asked: OutsideContact, policy: Policy) -> ActionRule | None:
         purpose=asked.purpose,
         topic=asked.topic,
         category="",
+        offer=policy.offer_of(asked.action),
         about="",
         promotional=asked.purpose in policy.promotional_purposes,
         purpose_rule=purpose,

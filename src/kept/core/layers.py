@@ -92,18 +92,31 @@ class Way(msgspec.Struct, frozen=True, gc=False):
 
 def check_relevance(rule: ActionRule, about: str, at: Situation) -> Reason | None:
     """Return why the action is beside the point for now: declined lately, or done already."""
-    facts = at.facts
-    if facts.declines:
-        for key in (rule.action, f"{rule.action}|{about}"):
-            declined = facts.declines.get(key)
-            if declined is not None and at.now < declined.at + at.policy.decline_rest:
-                return Declined(at=declined.at, until=declined.at + at.policy.decline_rest)
+    if at.facts.declines:
+        declined = check_declined(rule, about, at)
+        if declined is not None:
+            return declined
     contacted_at = at.contacted.get((rule.action, about), 0)
     # For a while after it was sent it stays the one answer, so that the customer who follows a
     # message to the shop meets the same offer there.
     if not contacted_at or (rule.promotional and at.now < contacted_at + at.policy.answer_stable):
         return None
     return _check_repeat(rule, contacted_at, at.now)
+
+
+def check_declined(rule: ActionRule, about: str | None, at: Situation) -> Reason | None:
+    """Return that the customer declined the offer lately; None for `about` stands for any object.
+
+    Actions that take their terms from one product are the same offer, however each presents it.
+    """
+    declined_at = 0
+    for key, said in at.facts.declines.items():
+        action, _, declined_about = key.partition("|")
+        is_about = not declined_about or about is None or declined_about == about
+        if is_about and at.policy.offer_of(action) == rule.offer:
+            declined_at = max(declined_at, said.at)
+    until = declined_at + at.policy.decline_rest
+    return Declined(at=declined_at, until=until) if declined_at and at.now < until else None
 
 
 def contacts_by_action(facts: Facts, request: Request) -> dict[tuple[str, str], int]:
