@@ -367,7 +367,7 @@ def _considered(one: _Ranked, reason: Reason | None) -> Considered:
 def _answer_outside(
     asked: OutsideContact, at: Situation, considered: list[Considered]
 ) -> list[Chosen]:
-    """Decide a contact of a tool outside Kept by the same layers: permitted, held, pressure."""
+    """Decide a contact of a tool outside Kept by the same layers: declined, permitted, held, pressure."""
     rule = _outside_rule(asked, at.policy)
     if rule is None:
         reason: Reason = NoBasis(entity=asked.entity, purpose=asked.purpose, channel=asked.channel)
@@ -375,7 +375,9 @@ def _answer_outside(
         return []
     one = _Ranked(rule, Candidate(-1, "", 0, 0, None, 0), 0)
     permission = layers.find_permission(rule, at)
-    found: Reason | None = permission.refusal or layers.check_holds(rule, "", at)
+    # What object it is about nobody says, so that a decline about any of them counts.
+    found = layers.check_declined(rule, None, at) if asked.action else None
+    found = found or permission.refusal or layers.check_holds(rule, "", at)
     if found is None:
         ways, found = layers.find_leaving_ways(rule, "", permission.ways, at)
         if ways and ways[0].due_at > at.now:
