@@ -21,6 +21,8 @@ SEMANTICS: Final = 1
 """Raised whenever the same inputs would be decided otherwise; a replay holds within one number."""
 
 OUTBOUND: Final = "outbound"
+OUTSIDE: Final = "outside"
+"""The kind of a contact of which nobody says what kind it is of."""
 
 
 class Facts(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -74,7 +76,7 @@ class OutsideContact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     entity: str
     purpose: str
     channel: str
-    kind: str = "outside"
+    kind: str = OUTSIDE
     topic: str = ""
     action: str = ""
 

@@ -198,6 +198,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     channels: Mapping[str, ChannelRule]
     purposes: Mapping[str, PurposeRule]
     promotional_purposes: frozenset[str]
+    only_kinds: Mapping[str, str]
+    """Purpose -> the kind of its actions, where all of them are of one."""
     entities: frozenset[str]
     placements: Mapping[str, PlacementRule]
     choice_limit: int

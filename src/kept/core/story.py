@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from kept.core.brand.model import Kind
+
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What all parts of a story have in common."""
@@ -53,6 +55,8 @@ class Ask(_Part, frozen=True, kw_only=True):
     purpose: str = ""
     entity: str = ""
     channel: str = ""
+    kind: Kind | Literal[""] = ""
+    """may_i only: what kind of action the tool's contact is."""
     about: str = ""
     label: str = ""
     """A name for the answer, so that a later one can be compared with it."""
