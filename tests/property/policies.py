@@ -229,8 +229,15 @@ class Maker:
             ("all", ""), ("action", "a1"), ("channel", "sms"), ("channel", "push"), ("purpose", "marketing"),
             ("region", "north"), ("cohort", "buyer"),
         ]  # fmt: skip
+        combined = [one for one in scopes if one[0] not in ("all", "channel")]
         brakes = tuple(
-            Brake(brake=f"{scope}:{name}", scope=scope, name=name, since=1)
+            Brake(
+                brake=f"{scope}:{name}",
+                scope=scope,
+                name=name,
+                also=tuple(self.some(tuple(combined), 2)) if (scope, name) in combined else (),
+                since=1,
+            )
             for scope, name in (self.some(tuple(scopes), 2) if self.seldom(0.4) else [])
         )
         breaches = tuple(

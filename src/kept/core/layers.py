@@ -20,7 +20,7 @@ from kept.core.contact import (
     last_contact_at,
     quiet_until,
 )
-from kept.core.decision import Brake, Controls, Facts, Request
+from kept.core.decision import Brake, Controls, Facts, Request, parts_of
 from kept.core.notices import check_notices
 from kept.core.policy.zones import find_zone
 from kept.core.reason import (
@@ -344,18 +344,22 @@ def unknown_names(indexes: tuple[int, ...], at: Situation) -> tuple[str, ...]:
 
 def brake_covers(brake: Brake, rule: ActionRule, at: Situation) -> bool:
     """Return whether a brake stops the action for this customer, on whatever channel."""
-    match brake.scope:
+    return all(_is_within(scope, name, rule, at) for scope, name in parts_of(brake))
+
+
+def _is_within(scope: str, name: str, rule: ActionRule, at: Situation) -> bool:
+    match scope:
         case "all":
             return True
         case "action":
-            return brake.name == rule.action
+            return name == rule.action
         case "purpose":
-            return brake.name == rule.purpose
+            return name == rule.purpose
         case "region":
-            return at.facts.region is None or brake.name == at.facts.region
+            return at.facts.region is None or name == at.facts.region
         case "cohort":
             # An unknown cohort or region may be the one that is braked (G12).
-            return at.cohort is None or brake.name == at.cohort
+            return at.cohort is None or name == at.cohort
     return False
 
 

@@ -68,7 +68,8 @@ class Control(_Part, frozen=True, kw_only=True):
     """What an operator does: pause or resume, take up a changed folder, unmerge."""
 
     pause: str = ""
-    """`all`, `action:NAME`, `channel:NAME`, `region:NAME`, `cohort:NAME`, `purpose:NAME`."""
+    """`all`, `action:NAME`, `channel:NAME`, `region:NAME`, `cohort:NAME`, `purpose:NAME`; joined
+    by a plus, such as `region:NAME+purpose:NAME`, what is within both."""
     resume: str = ""
     unmerge: tuple[str, str] | None = None
     provider: Literal["", "up", "down", "slow", "garbage"] = ""
