@@ -14,7 +14,8 @@ Data = Annotated[Path, typer.Option(help="The data folder of the server.", envva
 Scope = Annotated[
     str,
     typer.Argument(
-        help="all, or action:NAME, channel:NAME, purpose:NAME, region:NAME, cohort:NAME."
+        help="all, or action:NAME, channel:NAME, purpose:NAME, region:NAME, cohort:NAME; "
+        "with a plus what is within both, such as region:NAME+purpose:NAME."
     ),
 ]
 Who = Annotated[str, typer.Argument(help="An identifier, such as user_id:ana.")]

@@ -65,6 +65,7 @@ def compile_policy(
         promotional_purposes=frozenset(
             name for name, purpose in brand.consent.purposes.items() if purpose.promotional
         ),
+        only_kinds=_only_kinds(actions),
         entities=frozenset(brand.brand.legal_entities),
         placements=_placements(brand),
         choice_limit=contact.choice_limit,
@@ -104,6 +105,13 @@ def _purposes(consent: model.ConsentFile) -> dict[str, PurposeRule]:
         )
         for name, purpose in consent.purposes.items()
     }
+
+
+def _only_kinds(actions: tuple[ActionRule, ...]) -> dict[str, str]:
+    kinds: dict[str, set[str]] = {}
+    for rule in actions:
+        kinds.setdefault(rule.purpose, set()).add(rule.kind)
+    return {purpose: min(found) for purpose, found in kinds.items() if len(found) == 1}
 
 
 def _channels(consent: model.ConsentFile) -> dict[str, ChannelRule]:
@@ -196,6 +204,7 @@ def _action_rule(
         purpose=action.purpose,
         topic=action.topic,
         category=action.category,
+        offer=_offer_of(brand, action),
         about=action.about,
         promotional=action.kind in PROMOTIONAL_KINDS,
         purpose_rule=purposes[action.purpose],
@@ -216,6 +225,14 @@ def _action_rule(
         dishonest=dishonesty_of(terms, kind=action.kind),
         sets=tuple(action.sets),
         facts=_indexes(order, needed_by(code.actions[index]), action.about),
+    )
+
+
+def _offer_of(brand: model.Brand, action: model.Action) -> str:
+    if not action.terms_from:
+        return action.action
+    return next(
+        name for name, other in brand.actions.items() if other.terms_from == action.terms_from
     )
 
 
