@@ -69,6 +69,19 @@ def test_every_path_that_is_named_is_answered() -> None:
     assert not wrong
 
 
+def test_the_example_lists_every_variable_that_it_reads() -> None:
+    """Whoever serves it sets what its README names, and the server starts."""
+    example = ROOT / "examples" / "ferrowen"
+    read = {
+        name
+        for path in example.rglob("*.yaml")
+        for name in re.findall(r"env:(\w+)", path.read_text(encoding="utf-8"))
+    }
+    told = re.findall(r"`(FERROWEN_\w+)`", (example / "README.md").read_text(encoding="utf-8"))
+    assert set(told) == read
+    assert len(told) == len(read)
+
+
 def test_every_command_that_is_named_exists() -> None:
     """What a page tells somebody to type is understood."""
     known = {name.removeprefix("kept ").split()[0] for name, _ in commands()}
