@@ -329,12 +329,6 @@ def show_regulation(server: Served) -> httpx.Response:
     return server.http.get(f"/v1/regulations/{regulation}", headers=bearer(server.token))
 
 
-def list_refused_contacts(server: Served) -> httpx.Response:
-    """List what tools outside were refused, where there is such a contact."""
-    post("/v1/may-i", CONTACT)(server)
-    return server.admin("GET", "/refused-contacts")
-
-
 CALLS: dict[str, Make] = {
     **RIGHTS,
     "eraseCustomer": lambda server: server.admin(
@@ -417,7 +411,6 @@ CALLS: dict[str, Make] = {
         "POST", f"/quarantine/{quarantined(server)}/drop"
     ),
     "showDecision": show_decision,
-    "listRefusedContacts": list_refused_contacts,
     "findCustomer": find_customer,
     "showDataUse": lambda server: server.admin("POST", "/customers/data-use", known(server)),
     "makeDataUseLink": lambda server: server.admin(

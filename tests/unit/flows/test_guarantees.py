@@ -21,7 +21,6 @@ from kept.flows.ask import Question
 from kept.flows.engine import Engine, decode_trace
 from kept.flows.learn import unsubscribe
 from kept.flows.recover import recover
-from kept.flows.regroup import unmerge
 from kept.flows.stage import Stage
 from kept.runtime.folder import load_checked
 from kept.stores.memory import MemoryStore
@@ -300,42 +299,6 @@ def test_what_was_acknowledged_is_there_after_a_crash(stage: Stage) -> None:
     assert before is not None
     after = engine.customers.get(before.customer_id)
     assert after.total(engine.plan) == before.total(engine.plan)
-
-
-def ana_and_bo(*, cookie_of_bo: str) -> Stage:
-    """Play two people: Ana orders on a tablet; Bo opts out by phone, and orders with this cookie."""
-    stage = Stage(compile_larkmead(), MemoryStore(), now=NOON, shadow=False)
-    introduce(stage)
-    bo = {"externalIds": [{"id": "bo@example.com", "type": "email"}]}
-    refused = {"entity": "shop", "purpose": "marketing"}
-    tell(stage, "Identified", anonymous_id="phone", context=bo, traits={"first_name": "Bo"})
-    tell(stage, "Unsubscribed", anonymous_id="phone", context=bo, properties=refused)
-    stage.now += HOUR
-    order = {"total": 7}
-    tell(stage, "Order Completed", user_id="ana", anonymous_id="tablet", properties=order)
-    tell(stage, "Order Completed", anonymous_id=cookie_of_bo, context=bo, properties=order)
-    return stage
-
-
-def test_unmerging_restores_what_was_before() -> None:
-    """G10: two people whom one cookie made one are, once separated, each what they were alone."""
-    pair = Identifier("user_id", "ana"), Identifier("email", "bo@example.com")
-    shared, apart = ana_and_bo(cookie_of_bo="tablet"), ana_and_bo(cookie_of_bo="phone")
-    engine = shared.engine
-    one, same = (shared.find(each) for each in pair)
-    assert one is not None
-    assert one is same
-    assert one.total(engine.plan).consents["p|shop|marketing|"].value is False
-    with shared.store.transaction():
-        unmerge(engine, *pair, actor="test", now=shared.now)
-    told = []
-    for stage in (shared, apart):
-        ana, bo = (stage.find(each) for each in pair)
-        assert ana is not None
-        assert bo is not None
-        assert ana.customer_id != bo.customer_id
-        told.append([msgspec.msgpack.encode(each.total(engine.plan)) for each in (ana, bo)])
-    assert told[0] == told[1]
 
 
 def test_what_rests_on_a_silent_source_waits(stage: Stage) -> None:
