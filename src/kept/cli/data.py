@@ -99,8 +99,8 @@ def restore(
     """Put a backup in the place of a store that no server runs on.
 
     What customers withdrew since the backup was made is withdrawn again before anything is sent.
-    Nobody knows what was sent since, so that promotions stay paused until `kept resume`. A store in
-    a database is restored by PostgreSQL's own means.
+    Nobody knows what was sent since, so that each promotional purpose stays paused until `kept
+    resume purpose:NAME`. A store in a database is restored by PostgreSQL's own means.
     """
     if database:
         raise SettingsError(
@@ -129,8 +129,8 @@ def restore(
     if done.damaged_lines:
         error_console.print(
             "Nobody can say who opted out there. Look for these lines in another copy of the file "
-            f"before `kept resume`; whole lines may be added to {done.log} while no "
-            "server runs.",
+            "before you resume a purpose; whole lines may be added to "
+            f"{done.log} while no server runs.",
             markup=False,
         )
 
@@ -144,8 +144,9 @@ def restored(
 ) -> None:
     """Say that a PostgreSQL was restored by its own means, before the first node starts again.
 
-    What customers withdrew since is withdrawn again before anything is sent; promotions stay paused
-    until `kept resume`; no number is given out a second time; everybody signs in anew.
+    What customers withdrew since is withdrawn again before anything is sent; each promotional
+    purpose stays paused until `kept resume purpose:NAME`; no number is given out a second time;
+    everybody signs in anew.
     """
     where = Where(data, database, vault_database, master_key, master_key_token)
     waiting = note_database_restored(where)

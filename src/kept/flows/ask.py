@@ -297,21 +297,19 @@ def refusal_of(
     now: int,
 ) -> Refusal:
     """Return a reason as the one who asked may read it."""
-    because = next(
-        (
-            str(getattr(reason, name))
-            for name in ("hold", "cap", "brake", "quiet_hours")
-            if getattr(reason, name, "")
-        ),
-        "",
-    )
     return Refusal(
         action=action,
         code=code_of(reason),
-        because=because,
+        because=because_of(reason),
         sentence=explain_reason(reason, zone=decision.facts.zone),
         until=format_instant(reason.until) if reason.until > now else "",
     )
+
+
+def because_of(reason: Reason) -> str:
+    """Return the name of the hold, cap, brake or quiet time that says no; empty where it is none."""
+    names = ("hold", "cap", "brake", "quiet_hours")
+    return next((str(getattr(reason, name)) for name in names if getattr(reason, name, "")), "")
 
 
 def _missing_and_known(
@@ -385,6 +383,7 @@ def ask_contact(
         return ContactAnswer(decision_id=decision.decision_id, allowed=True)
     reason = next((one.reason for one in decision.considered if one.reason), NotEligible())
     refused = refusal_of(engine, customer, decision, question.action, reason, now)
+    engine.counts["outside_refused", source, refused.code] += 1
     return ContactAnswer(decision_id=decision.decision_id, allowed=False, refused=refused)
 
 

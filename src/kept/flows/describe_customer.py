@@ -183,6 +183,16 @@ def _part(part: Part) -> PartView:
     )
 
 
+def _contact(contact: Contact) -> ContactView:
+    return ContactView(
+        message_id=contact.message_id,
+        action=contact.action,
+        channel=contact.channel,
+        at=format_instant(contact.attempt_at),
+        outcome=contact.outcome or "in flight",
+    )
+
+
 def _suggest(engine: Engine, customer: Customer) -> tuple[Suggestion, ...]:
     """Return whom evidence points to without joining them: over a limit, shared, or a claim."""
     links = engine.store.load_links(sorted(customer.parts))
