@@ -164,16 +164,6 @@ def describe_customer(engine: Engine, identifier: Identifier, now: int) -> Custo
     )
 
 
-def _contact(contact: Contact) -> ContactView:
-    return ContactView(
-        message_id=contact.message_id,
-        action=contact.action,
-        channel=contact.channel,
-        at=format_instant(contact.attempt_at),
-        outcome=contact.outcome or "in flight",
-    )
-
-
 def _part(part: Part) -> PartView:
     return PartView(
         part_id=part.part_id,
