@@ -52,6 +52,7 @@ T = TypeVar("T")
 _SECRET_SETTING: Final = "link_secret"
 ADMIN_TOKEN_FILE: Final = "admin-token"
 ADDRESS_FILE: Final = "server-address"
+PUBLIC_URL_FILE: Final = "public-url"
 
 
 class Runtime:
@@ -115,6 +116,12 @@ class Runtime:
 
     def announce(self, url: str) -> None:
         """Write down where this server is reached, for the command line on this machine."""
+        public_url, file = self.settings.public_url, self.settings.data / PUBLIC_URL_FILE
+        if public_url:
+            file.write_text(public_url + "\n", encoding="utf-8")
+        else:
+            file.unlink(missing_ok=True)
+        # Last: whoever waits for it finds the rest.
         (self.settings.data / ADDRESS_FILE).write_text(url + "\n", encoding="utf-8")
 
     def start(self) -> None:
