@@ -10,6 +10,8 @@ from kept.errors import InputError, SettingsError
 from kept.runtime.server import ADDRESS_FILE, ADMIN_TOKEN_FILE
 
 TIMEOUT_SECONDS: Final = 60.0
+LONG_SECONDS: Final = 3_600.0
+"""How long an answer may take that goes over everybody, or over all that is stored."""
 TOKEN_VARIABLE: Final = "KEPT_TOKEN"
 
 
@@ -35,8 +37,8 @@ def call(
 
 
 def fetch(data: Path, method: str, path: str, body: Any = None) -> bytes:
-    """Return the bytes that a running server answers to the operator; raises as `call` does."""
-    return _ask(data, method, path, body).content
+    """Return a file that a running server makes for the operator; raises as `call` does."""
+    return _ask(data, method, path, body, seconds=LONG_SECONDS).content
 
 
 def _ask(
