@@ -7,7 +7,7 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from kept.cli import history
-from kept.cli.client import call
+from kept.cli.client import LONG_SECONDS, call
 from kept.cli.options import Database, MasterKey, MasterKeyToken, VaultDatabase
 from kept.cli.output import console, error_console
 from kept.errors import SettingsError
@@ -78,7 +78,7 @@ def backup(
     ] = "",
 ) -> None:
     """Copy the store while the server runs, into the data folder, and verify the copy."""
-    made = call(data, "POST", "/v1/admin/backups", {"name": name})
+    made = call(data, "POST", "/v1/admin/backups", {"name": name}, seconds=LONG_SECONDS)
     console.print(f"{data / made['file']}: {made['size']} bytes, verified.", markup=False)
 
 
@@ -163,7 +163,7 @@ def show_vault(data: Data) -> None:
 
 def rotate_vault(data: Data) -> None:
     """Begin a new epoch of the master key and wrap every key under it, while the server works."""
-    _print_epochs(call(data, "POST", "/v1/admin/vault/rotate"))
+    _print_epochs(call(data, "POST", "/v1/admin/vault/rotate", seconds=LONG_SECONDS))
 
 
 def _print_epochs(told: Any) -> None:

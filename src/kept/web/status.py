@@ -273,6 +273,8 @@ _ALERTS: Final = {
     "brand_not_taken": "The brand that is in force cannot be taken up here; this node decides nothing until "
     "it can.",
     "node_gone": "Node {node} is gone; others do what it did.",
+    "channel_not_opened": "Something that a channel or a tool of the brand in force needs is not there; "
+    "nothing is handed over until it is. The log names it.",
     "brand_refused": "The changed brand folder was refused; the old one stays in force.",
 }
 
