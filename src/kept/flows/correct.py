@@ -14,7 +14,7 @@ from kept.core.correction import object_field, reject
 from kept.core.data_map import DataField, DataMap
 from kept.core.data_map.readers import IDENTIFIER_PREFIX
 from kept.core.event import CORRECTED, SOURCE_SELF, Event, Identifier
-from kept.core.fold.fold import fold_event
+from kept.core.fold.fold import fold_event, folding_again
 from kept.core.fold.told import told_objects_of, told_trait
 from kept.core.identity import Link, Part
 from kept.core.readers import UNREADABLE, reader_for
@@ -246,6 +246,9 @@ def _correct_event(engine: Engine, customer: Customer, wanted: Correction, now: 
     )
     if stored is None:
         raise NotFoundError("the customer has no such event; give its message id")
+    if engine.plan is not engine.bundle.fold_plan:
+        # Folded anew, the event would be in slots that are being filled from the stream: counted twice.
+        raise ConflictError("a changed brand is on its way into force; put it right once it is")
     event = stored.event
     if event.source == SOURCE_SELF:
         raise InputError("what Kept itself did cannot be put right, it happened")
@@ -276,10 +279,10 @@ def _events_of(engine: Engine, customer: Customer) -> Iterator[StoredEvent]:
 
 
 def _fold_again(engine: Engine, customer: Customer, part_id: int, now: int) -> None:
-    state = State()
+    state, plan = State(), folding_again(engine.plan)
     for stored in _events_of(engine, customer):
         if stored.part_id == part_id:
-            fold_event(engine.plan, state, stored.event)
+            fold_event(plan, state, stored.event)
     take_states(engine, [customer.parts[part_id]], {part_id: state}, now)
 
 

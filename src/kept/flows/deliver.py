@@ -34,6 +34,7 @@ from kept.core.reason import (
     Shadowed,
 )
 from kept.core.values import DAY, MINUTE, NEVER, SECOND
+from kept.errors import KeptError
 from kept.flows.approval_requests import use_approval
 from kept.flows.breach_records import note_told
 from kept.flows.compose import Gap, compose
@@ -126,7 +127,11 @@ def begin(
         engine.save_message(customer, msgspec.structs.replace(current, due_at=now + MINUTE))
         return None
     customers.looked_at = customer.customer_id
-    begun = _begin(engine, customer, current, now, lease)
+    try:
+        begun = _begin(engine, customer, current, now, lease)
+    except KeptError:
+        customers.looked_at = 0
+        raise
     customers.looked_at = 0
     return begun
 

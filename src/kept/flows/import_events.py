@@ -14,10 +14,13 @@ from kept.flows.engine import Engine, open_messages_of
 def settle_import(engine: Engine, now: int, *, limit: int | None = None) -> int:
     """Note what already holds of those whose history came in; return how many they were."""
     imported = engine.customers.imported
-    settled = list(imported.values())[:limit]
-    for customer in settled:
+    set_aside = engine.customers.set_aside
+    waiting = [one for one in imported.values() if set_aside.get(one.customer_id, 0) <= now]
+    for customer in waiting[:limit]:
+        engine.customers.looked_at = customer.customer_id
         settle_history(engine, customer, now)
-    return len(settled)
+    engine.customers.looked_at = 0
+    return len(waiting[:limit])
 
 
 def settle_before(engine: Engine, customer: Customer, received_at: int) -> None:

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from kept.core.bundle import Bundle
+from kept.core.fold.fold import folding_again
 from kept.errors import OutdatedError
 from kept.flows.engine import Engine
 from kept.flows.preparation import Preparation
@@ -203,7 +204,7 @@ def renew(engine: Engine, compile_texts: Compile) -> None:
             bundle=bundle,
             texts=texts,
             slots=announced.slots,
-            plan=only_slots(bundle.fold_plan, announced.fresh),
+            plan=folding_again(only_slots(bundle.fold_plan, announced.fresh)),
             until=announced.until,
         )
     engine.customers.take_plan(fold_both(engine.bundle.fold_plan, prepared.bundle.fold_plan))

@@ -15,7 +15,14 @@ from kept.clock import random_bytes
 from kept.core.consent import is_restricted, restricts
 from kept.core.erasure import end_of_day
 from kept.core.event import Event, Identifier
-from kept.core.fold.fold import FoldPlan, decode_state, encode_state, fold_event, keep_consents
+from kept.core.fold.fold import (
+    FoldPlan,
+    decode_state,
+    encode_state,
+    fold_event,
+    folding_again,
+    keep_consents,
+)
 from kept.core.fold.told import told_traits
 from kept.core.identity import Part, group
 from kept.core.retention import (
@@ -325,6 +332,7 @@ def _read_piece(
         settled = store.read_settled().sequence
         events = [stored for stored in events if stored.sequence <= settled]
     gone: dict[int, list[StoredEvent]] = {}
+    plan = folding_again(folding.plan)
     for stored in events:
         event = stored.event
         folding.after = stored.sequence
@@ -333,7 +341,7 @@ def _read_piece(
             gone.setdefault(stored.part_id, []).append(stored)
             continue
         folding.is_needed |= not is_past
-        fold_event(folding.plan, folding.states[stored.part_id], event)
+        fold_event(plan, folding.states[stored.part_id], event)
         folding.busy.add(stored.part_id)
         folding.named.update(_named_by(event))
     for part_id, found in gone.items():
@@ -363,9 +371,6 @@ def _finish(engine: Engine, folding: Folding, now: int) -> None:
     # As they were before: a legal hold wants them beside what is held of whoever goes.
     traits = {home.customer_id: told_traits(engine.plan, home.total(engine.plan)) for home in homes}
     if folding.removed:
-        for part in parts:
-            known = engine.customers.home_of(part).states[part.part_id]
-            keep_consents(folding.states[part.part_id], known)
         take_states(engine, parts, folding.states, now)
     if folding.is_kept:
         return
@@ -376,11 +381,12 @@ def _finish(engine: Engine, folding: Folding, now: int) -> None:
 
 
 def take_states(engine: Engine, parts: list[Part], states: dict[int, State], now: int) -> None:
-    """Let states that were folded anew count from now on, in memory and in the store."""
+    """Let states that were folded anew count from now on, beside what is known of consent."""
     customers = engine.customers
     rows = []
     for part in parts:
         home = customers.home_of(part)
+        keep_consents(states[part.part_id], home.states[part.part_id])
         home.states[part.part_id] = states[part.part_id]
         home.forget_sum()
         rows.append(

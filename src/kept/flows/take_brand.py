@@ -17,7 +17,7 @@ from kept.core.brand.load import read_brand
 from kept.core.brand.model import FactsFile
 from kept.core.bundle import Bundle
 from kept.core.fold.compile import first_slots
-from kept.core.fold.fold import FoldPlan, fold_event
+from kept.core.fold.fold import FoldPlan, fold_event, folding_again
 from kept.core.state import SLOT_MARK
 from kept.flows.engine import Engine
 from kept.flows.note_in_log import note_operator
@@ -74,7 +74,7 @@ def begin(
         bundle=bundle,
         texts=texts,
         slots=dict(slots),
-        plan=only_slots(bundle.fold_plan, fresh),
+        plan=folding_again(only_slots(bundle.fold_plan, fresh)),
         until=until,
     )
 

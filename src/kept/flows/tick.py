@@ -135,6 +135,7 @@ def wake(engine: Engine, due: Sequence[int], parts: Mapping[int, Part], now: int
         if customer_id not in parts:
             continue
         # It may have been merged into another customer since.
+        customers.looked_at = parts[customer_id].customer_id
         customer = customers.home_of(parts[customer_id])
         if customer.customer_id in done:
             continue

@@ -108,6 +108,7 @@ class SharedWriter(Writer):
         until = started + int(settings.SHARED_COMMIT_SECONDS * SECOND)
         wants = [one.wants for one in group if one.wants is not None]
         self.alone_count += first.alone
+        self.engine.customers.looked_at = 0
         count = 0
         with together(self.engine, self._tell_time, first=first, wants=wants) as now:
             for one in group:
@@ -160,6 +161,7 @@ class SharedWriter(Writer):
         """Do timed work once, or a second time alone; what is contended has time until the next tick."""
         first = AT_ONCE
         for _ in range(2):
+            self.engine.customers.looked_at = 0
             try:
                 with together(self.engine, self._tell_time, first=first) as now:
                     done = work(self.engine, now)

@@ -157,6 +157,7 @@ class Writer:
 
     def _commit(self, asked: list[Asked]) -> None:
         engine = self.engine
+        engine.customers.looked_at = 0
         started = read_monotonic()
         now = self._clock.now()
         is_tick = now >= self._next_tick

@@ -12,6 +12,7 @@ from kept.core.values import DAY, HOUR, SECOND, format_instant
 from kept.errors import ConflictError, InputError, NotFoundError
 from kept.flows.correct import Corrected, Correction, correct
 from kept.flows.stage import Stage
+from kept.flows.take_brand import fold_both
 from kept.stores.memory import MemoryStore
 from tests.scenario.larkmead import compile_larkmead
 
@@ -244,3 +245,12 @@ def test_what_cannot_be_put_right_is_said(
     with pytest.raises(error, match=says):
         put_right(stage, **wanted)
     assert stage.store.last_sequence() == before
+
+
+def test_no_event_is_folded_anew_while_slots_are_being_filled(stage: Stage) -> None:
+    """It would stand in the new slots already when the filling comes to it, and count twice."""
+    tell(stage, "Order Completed", message_id="order-1", properties={"total": 30})
+    plan = stage.engine.bundle.fold_plan
+    stage.engine.customers.plan = fold_both(plan, plan)
+    with pytest.raises(ConflictError, match="on its way into force"):
+        put_right(stage, event="order-1", property="total", value=20)

@@ -80,3 +80,15 @@ def test_the_same_is_said_when_it_is_heard_live() -> None:
     with engine.store.transaction():
         said = {one.action for one in customer_of(engine).messages.values()}
         assert said == {"bill_due", "bill_reminder"}
+
+
+def test_history_of_one_who_cannot_be_looked_at_keeps_nobody_elses_waiting() -> None:
+    """They are passed over, and taken stock of later."""
+    engine = heard_from("history", is_settled=True)
+    ana = customer_of(engine)
+    engine.customers.imported[ana.customer_id] = ana
+    engine.customers.set_aside[ana.customer_id] = NOON + DAY
+    with engine.store.transaction():
+        assert settle_import(engine, NOON) == 0
+        assert list(engine.customers.imported) == [ana.customer_id]
+        assert settle_import(engine, NOON + DAY) == 1

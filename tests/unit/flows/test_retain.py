@@ -172,28 +172,35 @@ def test_a_no_never_lapses_while_anything_of_the_customer_is_left(stage: Stage) 
     assert state_of(stage).consents["p|*|marketing|"].value is False
 
 
-def test_a_no_stands_whatever_its_category_means_by_now(stage: Stage) -> None:
-    """A banner's category was renamed since: what is folded anew would not find it any more."""
+@pytest.mark.parametrize("wish", [True, False])
+@pytest.mark.parametrize("meaning", [("Ads", "marketing"), ("Advertising", "service")])
+def test_a_word_of_consent_stands_as_it_was_meant(
+    stage: Stage,
+    wish: bool,  # noqa: FBT001 - a parameter
+    meaning: tuple[str, str],
+) -> None:
+    """A banner's category was renamed since, or means another purpose: nobody was asked about that."""
     said = WireItem(
         type="track",
         event="Segment Consent Preference Updated",
         user_id="ana",
         timestamp=stage.now / SECOND,
-        context={"consent": {"categoryPreferences": {"Advertising": False}}},
+        context={"consent": {"categoryPreferences": {"Advertising": wish}}},
     )
     stage.signal(said, source="history", body={})
     tell(stage, "Page Viewed")
     bundle = stage.engine.bundle
-    renamed = {"Advertising": "Ads"}
-    categories = {renamed[name]: meant for name, meant in bundle.fold_plan.categories.items()}
-    plan = msgspec.structs.replace(bundle.fold_plan, categories=categories)
+    category, purpose = meaning
+    plan = msgspec.structs.replace(bundle.fold_plan, categories={category: ("shop", purpose)})
     other = Stage(
         msgspec.structs.replace(bundle, fold_plan=plan), stage.store, now=stage.now, shadow=False
     )
     other.advance(other.now + 31 * DAY)
     keep_house(other)
     assert "Page Viewed" not in names(other)
-    assert state_of(other).consents[purpose_key("shop", "marketing")].value is False
+    consents = state_of(other).consents
+    assert consents[purpose_key("shop", "marketing")].value is wish
+    assert purpose_key("shop", "service") not in consents
 
 
 def test_whoever_nothing_is_left_of_is_let_go_and_a_no_outlives_them(stage: Stage) -> None:

@@ -333,6 +333,15 @@ OWN_EVENTS: Final = frozenset(_OWN)
 """Events about contacts, declines and addresses, which every brand folds alike."""
 
 
+def folding_again(plan: FoldPlan) -> FoldPlan:
+    """Return the plan that folds what was folded before, beside what is known of consent.
+
+    What the category of a banner meant was settled when it was said; another meaning would make a yes of
+    it that nobody gave.
+    """
+    return msgspec.structs.replace(plan, categories={})
+
+
 def keep_consents(state: State, known: State) -> None:
     """Let a state that was folded anew keep what was said of consent, as it was understood then.
 

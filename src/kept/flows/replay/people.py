@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from kept.core.event import Event
+from kept.core.fold.fold import folding_again, keep_consents
 from kept.core.identity import Part
 from kept.core.state import State
 from kept.flows.customers import Customer
@@ -65,14 +66,16 @@ class People:
 
     def fold_again(self) -> None:
         """Fold everything anew: the facts of the brand in force are others."""
+        plan = folding_again(self._engine.plan)
         for customer in self.list_all():
-            for part_id in customer.states:
+            for part_id, known in customer.states.items():
                 customer.states[part_id] = State()
+                keep_consents(customer.states[part_id], known)
             customer.forget_sum()
         for part_id, event, sequence in self._store.folded:
             home = self.home(part_id)
             if home is not None:
-                home.fold(self._engine.plan, part_id, event, sequence)
+                home.fold(plan, part_id, event, sequence)
 
     def join(self, occasion: Occasion) -> list[Customer]:
         """Take up what an operator said of who is who; return the customers that changed."""

@@ -154,7 +154,7 @@ class Webhook:
             elif event is None:
                 ignored_count += 1
             else:
-                rejected.append(_keep(event, payload))
+                rejected.append(_keep(event, payload, is_alone=len(payloads) == 1))
         return Parsed(
             source=self.touchpoint.name,
             events=events,
@@ -215,18 +215,24 @@ def _read_bodies(body: bytes, named: Mapping[bytes, bytes]) -> Sequence[bytes]:
         return [text]
 
 
-def _keep(rejected: Rejected, payload: bytes) -> Rejected:
+def _keep(rejected: Rejected, payload: bytes, *, is_alone: bool) -> Rejected:
     """Return a rejection with its payload whole, so that a mended mapping can read it again.
 
+    One that is longer than what is kept is noted without it, for the others of its delivery are taken:
+    cut off, it could never be read again.
+
     Raises:
-        TooLargeError: it is longer than what is kept; cut off, it could never be read again.
+        TooLargeError: it is longer, and all that the delivery holds.
     """
-    if len(payload) > PAYLOAD_BYTES_MAX:
-        raise TooLargeError(
-            f"an entry could not be taken ({rejected.code}), and has {len(payload)} bytes; at most "
-            f"{PAYLOAD_BYTES_MAX} are kept to be mended. Send it again once sources.yaml is mended"
-        )
-    return msgspec.structs.replace(rejected, payload=payload)
+    if len(payload) <= PAYLOAD_BYTES_MAX:
+        return msgspec.structs.replace(rejected, payload=payload)
+    excess = (
+        f"it has {len(payload)} bytes, of which at most {PAYLOAD_BYTES_MAX} are kept to be mended; have it "
+        "sent again once sources.yaml is mended"
+    )
+    if is_alone:
+        raise TooLargeError(f"an entry could not be taken ({rejected.code}): {excess}")
+    return msgspec.structs.replace(rejected, detail=f"{rejected.detail}; {excess}", payload=b"")
 
 
 def _place(delivery_id: str, bodies: Sequence[bytes]) -> list[tuple[str, bytes]]:
