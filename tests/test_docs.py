@@ -1,9 +1,12 @@
 """The documentation names what exists, all of it, and nothing else."""
 
 import re
+import shlex
 from collections.abc import Iterator
+from itertools import takewhile
 
 import pytest
+from typer.exceptions import TyperException
 
 from kept.core.brand.load import load_struct
 from kept.core.story import Story
@@ -17,6 +20,7 @@ REFERENCE = DOCS / "reference"
 PATH = re.compile(r"/v1/[\w/{}:-]*[\w}](?![\w|])")
 STORY = re.DOTALL | re.MULTILINE
 COMMAND = re.compile(r"(?:^|`)kept ([a-z]+(?:-[a-z]+)*)", re.MULTILINE)
+BLOCK = re.compile(r"^ *```(?:sh)?\n(.*?)^ *```", STORY)
 FRONT_PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "STYLE.md", "tests/README.md")
 
 
@@ -69,6 +73,19 @@ def test_every_path_that_is_named_is_answered() -> None:
     assert not wrong
 
 
+def test_the_example_lists_every_variable_that_it_reads() -> None:
+    """Whoever serves it sets what its README names, and the server starts."""
+    example = ROOT / "examples" / "ferrowen"
+    read = {
+        name
+        for path in example.rglob("*.yaml")
+        for name in re.findall(r"env:(\w+)", path.read_text(encoding="utf-8"))
+    }
+    told = re.findall(r"`(FERROWEN_\w+)`", (example / "README.md").read_text(encoding="utf-8"))
+    assert set(told) == read
+    assert len(told) == len(read)
+
+
 def test_every_command_that_is_named_exists() -> None:
     """What a page tells somebody to type is understood."""
     known = {name.removeprefix("kept ").split()[0] for name, _ in commands()}
@@ -78,6 +95,34 @@ def test_every_command_that_is_named_exists() -> None:
         for named in COMMAND.findall(path.read_text(encoding="utf-8"))
         if named not in known
     ]
+    assert not wrong
+
+
+def commands_in(text: str) -> Iterator[list[str]]:
+    """Yield the words of each line of a block that begins with `kept`, up to another command."""
+    for block in BLOCK.findall(text):
+        for line in block.replace("\\\n", " ").splitlines():
+            if line.strip().startswith("kept "):
+                words = shlex.split(line, comments=True)
+                yield list(takewhile(lambda word: word not in ("|", "||", "&", "&&", ">"), words))
+
+
+def test_every_command_that_is_shown_has_the_options_that_it_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever types what a block shows is not told that something is missing, or not known."""
+    monkeypatch.setenv("KEPT_DATA", "my-data")
+    known, wrong = dict(commands()), []
+    for path in (*sorted(DOCS.rglob("*.md")), ROOT / "README.md"):
+        if path == REFERENCE / "cli.md":
+            # Usages, and no examples.
+            continue
+        for words in commands_in(path.read_text(encoding="utf-8")):
+            name = next((one for n in (3, 2) if (one := " ".join(words[:n])) in known), "")
+            try:
+                known[name].make_context(name, words[name.count(" ") + 1 :])
+            except (KeyError, TyperException) as error:
+                wrong.append(f"{show(path)}: {shlex.join(words)}: {error}")
     assert not wrong
 
 

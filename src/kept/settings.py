@@ -156,7 +156,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str = ""
     """Where customers reach this server, for links in messages; by default host and port."""
     deliver: Literal["files", "providers"] = "files"
-    """Where messages go: into files under the data folder until the operator says otherwise."""
+    """Where messages go: `files` under the data folder, whatever the brand says, or to its `providers`."""
     shadow: bool = False
     """Decide and record, and send nothing."""
     watch: bool = True

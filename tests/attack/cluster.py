@@ -19,6 +19,8 @@ from tests.postgres import find_binaries, give_away
 DATABASE: Final = "attack"
 WAITS: Final = 3_000
 DEAF_SECONDS: Final = 0.5
+LISTENS: Final = b"walreceiver"
+"""What a replica's process calls itself that hears of commits."""
 SETTINGS: Final = {
     # Processes are killed, and no machine: what the kernel has outlives them.
     "fsync": "off",
@@ -75,9 +77,14 @@ class Cluster:
         old, new = self._processes[self.primary], self._processes[1 - self.primary]
         assert old is not None
         assert new is not None
-        # The replica hears nothing for a moment: whatever it has not heard, nobody was told of.
-        deaf = _children(new.pid)
+        # The replica hears nothing for a moment: whatever it has not heard, nobody was told of. What
+        # listens there is ended and not stopped, for it would hear afterwards what waits in its socket.
+        children = _children(new.pid)
+        listening = [pid for pid in children if LISTENS in _title(pid)]
+        assert listening, "the replica does not follow the primary"
+        deaf = [pid for pid in children if pid not in listening]
         _signal(deaf, signal.SIGSTOP)
+        _signal(listening, signal.SIGTERM)
         time.sleep(DEAF_SECONDS)
         _signal([old.pid, *_children(old.pid)], signal.SIGKILL)
         old.wait()
@@ -141,6 +148,13 @@ def _children(process: int) -> list[int]:
     return [
         int(pid) for pid in Path(f"/proc/{process}/task/{process}/children").read_text().split()
     ]
+
+
+def _title(process: int) -> bytes:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def _signal(processes: Iterable[int], number: signal.Signals) -> None:

@@ -38,6 +38,11 @@ class Caught(msgspec.Struct, frozen=True, kw_only=True):
     first: str = ""
 
 
+def list_controls() -> list[tuple[str, str]]:
+    """Return each mechanism with each store that has it; those of several nodes are on PostgreSQL alone."""
+    return [(name, store) for name, one in SABOTAGES.items() for store in sorted(one.stores)]
+
+
 def control(folder: Path, desk: Desk, name: str, *, seed: int, store: str = "sqlite") -> Caught:
     """Attack with one mechanism off until it is seen, or for too long."""
     sabotage = SABOTAGES[name]
@@ -93,7 +98,7 @@ def main() -> None:
     parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite")
     parser.add_argument("--seed", type=int, default=0)
     told = parser.parse_args()
-    names = told.names or [n for n, one in SABOTAGES.items() if told.store in one.stores]
+    names = told.names or [name for name, store in list_controls() if store == told.store]
     seed = told.seed or int(new_id()[:8], 16)
     print(
         f"seed {seed}\n\n| switched off | seen by | after operations | seconds |\n|---|---|---|---|"

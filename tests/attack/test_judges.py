@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from tests.attack.book import SECOND, Book, Slack
+from tests.attack.controls import list_controls
 from tests.attack.evidence import (
     COUNTER,
     NEWS,
@@ -26,6 +27,7 @@ from tests.attack.evidence import (
     Word,
 )
 from tests.attack.judge_store import judge
+from tests.attack.sabotage import SABOTAGES
 
 
 def at(seconds: float) -> int:
@@ -431,3 +433,10 @@ def test_what_is_left_of_somebody_forgotten_is_seen(stored: Stored) -> None:
     )
     assert found(run, Stored()) == []
     assert found(run, stored) == [("G11", "forgotten")]
+
+
+def test_every_mechanism_is_switched_off_by_a_control() -> None:
+    """Those that only several nodes have, too: a control that is never run shows nothing."""
+    assert {name for name, _ in list_controls()} == set(SABOTAGES)
+    assert ("customers_not_locked", "postgres") in list_controls()
+    assert ("customers_not_locked", "sqlite") not in list_controls()

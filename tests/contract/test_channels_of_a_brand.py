@@ -82,7 +82,7 @@ def build(bundle: Bundle, folder: Path, **told: object) -> dict[str, Channel]:
     settings = msgspec.structs.replace(Settings(brand=folder, data=folder), **told)
     clock = VirtualClock(0)
     files = FilesChannel(folder=settings.data / OUTBOX, clock=clock)
-    return build_channels(bundle, settings, files=files, clock=clock, secret=b"s" * 32)
+    return build_channels(bundle.brand, settings, files=files, clock=clock, secret=b"s" * 32)
 
 
 def test_messages_go_to_files_until_the_operator_says_otherwise(

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import httpx
 
-from tests.e2e.served import Served
+from tests.e2e.served import SHOP_KEY, Served, bearer
 
 ANALYSIS: Final = {"purpose": "service", "entity": "shop"}
 CAMPAIGN: Final = {"action": "tea_club", "pace": 1}
@@ -41,7 +41,16 @@ def _begin_campaign(server: Served) -> httpx.Response:
     return _asked("POST", "/campaign", CAMPAIGN)(server)
 
 
+def _list_refused(server: Served) -> httpx.Response:
+    """List what tools outside were refused, where there is such a contact."""
+    asked = {"entity": "shop", "purpose": "marketing", "channel": "email"}
+    body = {"identifiers": {"user_id": server.introduce()}, **asked}
+    server.ok(server.http.post("/v1/may-i", json=body, headers=bearer(SHOP_KEY)))
+    return server.admin("GET", "/refused-contacts")
+
+
 ANALYSES: Final[dict[str, Callable[[Served], httpx.Response]]] = {
+    "listRefusedContacts": _list_refused,
     "showHistory": lambda server: server.admin("GET", "/history"),
     "exportHistory": lambda server: server.admin("POST", "/history/export"),
     "listReadable": lambda server: server.admin("POST", "/history/readable", ANALYSIS),

@@ -86,6 +86,20 @@ def test_the_admin_token_is_put_away_and_comes_back_when_all_else_is_lost(tmp_pa
         assert not (served.data / "admin-token").exists()
         gone = run_kept("staff", "list", *data)
         assert gone.code == 1
+        assert f"No such file or directory: {served.data / 'admin-token'}" in " ".join(
+            gone.err.split()
+        )
+        for told in ("KEPT_TOKEN", "--as NAME"):
+            assert told in gone.err
+        boss = ("--as", "boss", "--password", PASSWORD, *data)
+        ok("staff", "add", "rui", "viewer", *boss)
+        assert "agent now" in ok("staff", "role", "rui", "agent", *boss)
+        ok("staff", "disable", "rui", *boss)
+        assert "rui" in ok("staff", "list", *boss)
+        made = ok("token", "add", "ops", "--scope", "status", "--days", "1", *boss).strip()
+        served.ok(served.http.get("/v1/admin/brakes", headers=bearer(made)))
+        assert "first start" not in ok("token", "list", *boss)
+        ok("token", "revoke", "ops", *boss)
         running = run_kept("token", "renew-admin", *data)
         assert "in use" in running.err
         assert TOKEN_VARIABLE == "KEPT_TOKEN"

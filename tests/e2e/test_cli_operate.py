@@ -7,7 +7,7 @@ from typing import Final
 
 from tests.e2e.command import ok, run_kept
 from tests.e2e.ferrowen import EXAMPLE, environment
-from tests.e2e.served import SHOP_KEY, Served, new_id, serve, stop
+from tests.e2e.served import SHOP_KEY, Served, bearer, new_id, serve, stop
 
 PROVIDERS: Final = ("SMS", "WHATSAPP", "PUSH", "MAIL_SERVICE")
 
@@ -61,6 +61,31 @@ def test_a_decision_is_asked_for_and_explained(kept_server: Served) -> None:
     refused = run_kept("explain", 10**9, "--data", kept_server.data)
     assert refused.code == 1
     assert "decision" in refused.err
+
+
+def test_what_a_tool_was_refused_is_listed_and_counted(kept_server: Served) -> None:
+    """`kept refused` says when, what and why, and names nobody; the metric says how often."""
+    user = kept_server.introduce()
+    body = {"identifiers": {"user_id": user}, "entity": "shop", "purpose": "marketing"}
+    action = new_id("newsletter")
+    told = kept_server.ok(
+        kept_server.http.post(
+            "/v1/may-i",
+            json=body | {"channel": "email", "action": action, "reported": True},
+            headers=bearer(SHOP_KEY),
+        )
+    )
+    before = str(int(told["decision_id"]) - 1)
+    shown = ok("refused", "--data", kept_server.data, "--after", before)
+    (line,) = [one for one in shown.splitlines() if action in one]
+    assert line.startswith(f"{told['decision_id']}  ")
+    assert line.endswith(f"shop: {action} (shop, marketing, email): no_basis")
+    assert user not in shown
+    assert "no_basis 1" in shown
+    other = ok("refused", "--data", kept_server.data, "--source", "till")
+    assert other.startswith("0 contact(s) refused. What comes from now on is after decision ")
+    metric = 'kept_outside_refused_total{reason="no_basis",source="shop"}'
+    assert kept_server.metric(metric) >= 1
 
 
 def test_a_pause_is_in_force_as_soon_as_the_command_ends(own_server: Served) -> None:

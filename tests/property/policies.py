@@ -30,6 +30,12 @@ from tests.property.brand_pieces import (
 NOW: Final = 1_772_452_800_000_000
 ZONES: Final = ("Europe/Lisbon", "Asia/Tokyo", "Australia/Lord_Howe", "America/Sao_Paulo", None)
 CHANNELS: Final = ("email", "sms", "push")
+LAMP: Final[dict[str, Any]] = {
+    "product": "lamp",
+    "category": "light",
+    "name": {"en": "A lamp"},
+    "terms": {"kind": "price", "price": "9.99 EUR", "renews": False},
+}
 KINDS: Final = ("offer", "experience", "greeting", "survey", "service", "call_task", "measure")
 
 
@@ -75,6 +81,7 @@ class Maker:
             },
             "consent.yaml": self._consent(),
             "contact.yaml": self._contact(),
+            "catalog/lamp.yaml": LAMP,
         }
         texts["cohorts.yaml"]["cohorts"] = {
             name: {"when": self.chance.choice(GENERAL[:5])} for name in ("buyer", "rich")
@@ -205,9 +212,9 @@ class Maker:
         elif self.maybe(0.3):
             action["customer_benefit"] = self.chance.choice(MONEY)
         if self.is_mild or self.maybe(0.4):
-            action["terms"] = {"kind": "price", "price": "9.99 EUR", "renews": False}
+            action |= {"terms_from": "lamp"} if self.maybe(0.4) else {"terms": LAMP["terms"]}
             if self.maybe(0.4):
-                action["value"] = "offer.price * orders"
+                action["value"] = self.chance.choice(["offer.price * orders", "0.3 * offer.price"])
         if self.maybe(0.3):
             action["cost"] = "0.40 EUR"
         if about == "bill" and self.maybe(0.4):
@@ -222,8 +229,15 @@ class Maker:
             ("all", ""), ("action", "a1"), ("channel", "sms"), ("channel", "push"), ("purpose", "marketing"),
             ("region", "north"), ("cohort", "buyer"),
         ]  # fmt: skip
+        combined = [one for one in scopes if one[0] not in ("all", "channel")]
         brakes = tuple(
-            Brake(brake=f"{scope}:{name}", scope=scope, name=name, since=1)
+            Brake(
+                brake=f"{scope}:{name}",
+                scope=scope,
+                name=name,
+                also=tuple(self.some(tuple(combined), 2)) if (scope, name) in combined else (),
+                since=1,
+            )
             for scope, name in (self.some(tuple(scopes), 2) if self.seldom(0.4) else [])
         )
         breaches = tuple(

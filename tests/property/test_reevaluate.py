@@ -16,13 +16,14 @@ from tests.scenario.larkmead import LARKMEAD
 CLOCKED = LARKMEAD | {
     "actions/lamp_offer.yaml": LARKMEAD["actions/lamp_offer.yaml"].replace(
         "when: ",
-        "when: (local_hour() BETWEEN 9 AND 11 OR views > 1) AND ",
+        "when: (local_hour() BETWEEN 9 AND 11 OR views > 1"
+        " OR exists(bill, NOT paid AND days_since(last_case_at) > 9)) AND ",
     ),
     "actions/bill_due.yaml": LARKMEAD["actions/bill_due.yaml"].replace(
         "days_since(about.due_at) >= 1", "local_hour() >= 9"
     ),
 }
-"""Larkmead, where the hour of the day says something too, also of what is about an object."""
+"""Larkmead, where the hour of the day says something too, and a fact does so of what is about an object."""
 POLICY = compile_brand(load_brand(CLOCKED)).policy
 passes = st.sampled_from([0, 1, MINUTE, HOUR, 5 * HOUR, DAY, 9 * DAY, 40 * DAY])
 

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from kept.clock import new_id
-from tests.attack.controls import control
+from tests.attack.controls import control, list_controls
 from tests.attack.life import Result, attack
 from tests.attack.providers import run_providers
-from tests.attack.sabotage import SABOTAGES
 from tests.postgres import find_binaries
 
 pytestmark = [pytest.mark.crash, pytest.mark.network]
@@ -28,9 +27,9 @@ SEED = int(os.environ.get("KEPT_ATTACK_SEED", "0"))
 QUICK = ("nothing_listed", "nothing_asked_of_consent", "no_caps")
 """Controls that are seen within seconds; the others take minutes."""
 CONTROLS = (
-    [name for name, one in SABOTAGES.items() if "sqlite" in one.stores]
+    list_controls()
     if os.environ.get("KEPT_ATTACK_CONTROLS") == "all"
-    else QUICK
+    else [(name, "sqlite") for name in QUICK]
 )
 
 
@@ -63,10 +62,14 @@ def test_no_promise_is_broken_under_attack(tmp_path: Path, store: str) -> None:
             number += 1
 
 
-@pytest.mark.parametrize("name", CONTROLS)
-def test_the_judges_see_when_a_mechanism_is_switched_off(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(("name", "store"), CONTROLS)
+def test_the_judges_see_when_a_mechanism_is_switched_off(
+    tmp_path: Path, name: str, store: str
+) -> None:
     """A control: without it the same attack breaks what rests on it, and a judge says so."""
+    if store == "postgres" and find_binaries() is None:
+        pytest.skip("PostgreSQL is not found")
     seed = SEED or int(new_id()[:8], 16)
     with run_providers(random.Random(seed)) as desk:
-        caught = control(tmp_path, desk, name, seed=seed)
+        caught = control(tmp_path, desk, name, seed=seed, store=store)
     assert caught.judges, f"{caught.operations} operations without {caught.mechanism}: seed {seed}"

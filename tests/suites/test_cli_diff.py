@@ -117,6 +117,27 @@ def test_an_approval_stands_for_one_change_and_for_no_other(
     assert diff(EXAMPLE, tried, *checked)[0] == 1
 
 
+def test_the_how_to_works_in_a_repository_that_has_no_approvals_yet(
+    change: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Git keeps no empty folder: the check finds none, and the first approval makes it."""
+    tried = change(CAP)
+    approvers, notes = tmp_path / "approvers", tmp_path / "new" / "approvals"
+    approvers.write_text(ok("approver-key", tmp_path / "ana.key", "--by", "ana"))
+    checked = ("--approvals", notes, "--approvers", approvers)
+    code, told = diff(EXAMPLE, tried, *checked)
+    assert (code, {one["kind"] for one in told["unapproved"]}) == (1, {"pressure"})
+    by = ("--key", tmp_path / "ana.key", "--by", "ana", "--because", "agreed with the ombudsman")
+    note = notes / "2026-03.note"
+    ok("approve-change", EXAMPLE, tried, *by, "--allow", "pressure", "--out", note)
+    code, told = diff(EXAMPLE, tried, *checked)
+    assert (code, told["approved"]["by"]) == (0, ["ana"])
+    file = ("--approvals", note, "--approvers", approvers)
+    assert "is no folder" in run_kept("diff", EXAMPLE, tried, *file).err
+    within = ("--allow", "pressure", "--out", approvers / "1.note")
+    assert "cannot be made" in run_kept("approve-change", EXAMPLE, tried, *by, *within).err
+
+
 def test_nobody_approves_for_somebody_else(change: Callable[..., Path], tmp_path: Path) -> None:
     """A key that is not on the list, a note that was edited, and a list that comes with the change."""
     tried = change(CAP)

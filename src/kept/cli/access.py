@@ -11,6 +11,7 @@ from rich.table import Table
 from kept.cli.client import call
 from kept.cli.options import Database, MasterKey, MasterKeyToken, VaultDatabase
 from kept.cli.output import console
+from kept.cli.person import Ask, Password, Person, asking
 from kept.errors import NotFoundError
 from kept.runtime.backups import renew_admin_token
 from kept.runtime.server import ADMIN_TOKEN_FILE
@@ -56,16 +57,21 @@ def add_staff(
     name: Annotated[str, typer.Argument(help="What they sign in with, such as ana@example.com.")],
     roles: Roles,
     data: Data,
+    person: Person = "",
+    password: Password = "",
 ) -> None:
     """Invite somebody: they set their password by the link that is printed. It is shown once."""
-    made = call(data, "POST", "/v1/admin/staff", {"name": name, "roles": roles})
+    with asking(data, person, password) as ask:
+        made = ask("POST", "/v1/admin/staff", {"name": name, "roles": roles})
     _tell_invited(made)
 
 
-def list_staff(data: Data) -> None:
+def list_staff(data: Data, person: Person = "", password: Password = "") -> None:
     """List staff, what they are, and when they last signed in."""
+    with asking(data, person, password) as ask:
+        told = ask("GET", "/v1/admin/staff")
     table = _table("number", "name", "roles", "signs in by", "last signed in", "")
-    for each in call(data, "GET", "/v1/admin/staff")["staff"]:
+    for each in told["staff"]:
         state = "" if each["is_enabled"] else "disabled"
         table.add_row(
             str(each["staff_id"]),
@@ -78,33 +84,40 @@ def list_staff(data: Data) -> None:
     console.print(table)
 
 
-def change_roles(who: Name, roles: Roles, data: Data) -> None:
+def change_roles(
+    who: Name, roles: Roles, data: Data, person: Person = "", password: Password = ""
+) -> None:
     """Give somebody other roles; they sign in anew."""
-    changed = _on_staff(data, who, "roles", {"roles": roles})
+    with asking(data, person, password) as ask:
+        changed = _on_staff(ask, who, "roles", {"roles": roles})
     console.print(f"{changed['name']} is {', '.join(changed['roles'])} now.", markup=False)
 
 
-def disable_staff(who: Name, data: Data) -> None:
+def disable_staff(who: Name, data: Data, person: Person = "", password: Password = "") -> None:
     """Shut somebody out, at once."""
-    changed = _on_staff(data, who, "disable")
+    with asking(data, person, password) as ask:
+        changed = _on_staff(ask, who, "disable")
     console.print(f"{changed['name']} is shut out.", markup=False)
 
 
-def enable_staff(who: Name, data: Data) -> None:
+def enable_staff(who: Name, data: Data, person: Person = "", password: Password = "") -> None:
     """Let somebody in again."""
-    changed = _on_staff(data, who, "enable")
+    with asking(data, person, password) as ask:
+        changed = _on_staff(ask, who, "enable")
     console.print(f"{changed['name']} may sign in again.", markup=False)
 
 
-def reset_staff(who: Name, data: Data) -> None:
+def reset_staff(who: Name, data: Data, person: Person = "", password: Password = "") -> None:
     """Take a password away and invite to set a new one; lifts a lock-out. The link is shown once."""
-    _tell_invited(_on_staff(data, who, "reset"))
+    with asking(data, person, password) as ask:
+        made = _on_staff(ask, who, "reset")
+    _tell_invited(made)
 
 
-def _on_staff(data: Path, who: str, verb: str, body: Any = None) -> Any:
-    for each in call(data, "GET", "/v1/admin/staff")["staff"]:
+def _on_staff(ask: Ask, who: str, verb: str, body: Any = None) -> Any:
+    for each in ask("GET", "/v1/admin/staff")["staff"]:
         if who.lower() in (str(each["staff_id"]), each["name"]):
-            return call(data, "POST", f"/v1/admin/staff/{each['staff_id']}/{verb}", body)
+            return ask("POST", f"/v1/admin/staff/{each['staff_id']}/{verb}", body)
     raise NotFoundError(f"there is no member of staff {who!r}; `kept staff list` shows them")
 
 
@@ -125,6 +138,8 @@ def add_token(
     scope: Annotated[list[str], typer.Option(help="What it may do; repeatable.")],
     network: Networks = None,
     days: Annotated[int, typer.Option(help="After how many days it dies; 0 for never.")] = 0,
+    person: Person = "",
+    password: Password = "",
 ) -> None:
     """Make an API token for a tool. It is shown once."""
     wanted = {
@@ -133,13 +148,15 @@ def add_token(
         "networks": network or [],
         "life_seconds": days * DAY_SECONDS,
     }
-    made = call(data, "POST", "/v1/admin/tokens", wanted)
+    with asking(data, person, password) as ask:
+        made = ask("POST", "/v1/admin/tokens", wanted)
     console.print(made["token"], markup=False, highlight=False, soft_wrap=True)
 
 
-def list_tokens(data: Data) -> None:
+def list_tokens(data: Data, person: Person = "", password: Password = "") -> None:
     """List API tokens, what they may do, and when they were last used; never the tokens."""
-    told = call(data, "GET", "/v1/admin/tokens")
+    with asking(data, person, password) as ask:
+        told = ask("GET", "/v1/admin/tokens")
     table = _table("name", "scopes", "from", "made", "by", "last used", "ends")
     for each in told["tokens"]:
         table.add_row(
@@ -157,19 +174,25 @@ def list_tokens(data: Data) -> None:
 
 
 def revoke_token(
-    name: Annotated[str, typer.Argument(help="As `kept token list` shows it.")], data: Data
+    name: Annotated[str, typer.Argument(help="As `kept token list` shows it.")],
+    data: Data,
+    person: Person = "",
+    password: Password = "",
 ) -> None:
     """Take an API token away, at once."""
-    call(data, "DELETE", f"/v1/admin/tokens/{quote(name, safe='')}")
+    with asking(data, person, password) as ask:
+        ask("DELETE", f"/v1/admin/tokens/{quote(name, safe='')}")
     console.print(f"{name} opens nothing any more.", markup=False)
 
 
-def revoke_admin_token(data: Data) -> None:
+def revoke_admin_token(data: Data, person: Person = "", password: Password = "") -> None:
     """Take the admin token of the first start away, once somebody else can administer.
 
-    From then on commands that ask a server need an API token, in the variable KEPT_TOKEN.
+    From then on commands that ask a server need an API token, in the variable KEPT_TOKEN; `kept staff`
+    and `kept token` need somebody who signs in, with --as.
     """
-    call(data, "POST", "/v1/admin/admin-token/revoke")
+    with asking(data, person, password) as ask:
+        ask("POST", "/v1/admin/admin-token/revoke")
     (data / ADMIN_TOKEN_FILE).unlink(missing_ok=True)
     console.print("The admin token opens nothing any more.", markup=False)
 

@@ -7,7 +7,7 @@ import typer
 
 from kept.cli.client import call
 from kept.cli.output import console
-from kept.cli.person import call_as
+from kept.cli.person import signed_in
 
 Data = Annotated[Path, typer.Option(help="The data folder of the server.", envvar="KEPT_DATA")]
 Number = Annotated[int, typer.Argument(help="The approval's number.")]
@@ -105,7 +105,8 @@ def _decide(
     number: int, data: Path, verb: str, because: str, *, who: tuple[str, str], alone: bool
 ) -> None:
     body = {"because": because, "alone": alone}
-    one = call_as(data, *who, f"/v1/admin/approvals/{number}/{verb}", body)
+    with signed_in(data, *who) as ask:
+        one = ask("POST", f"/v1/admin/approvals/{number}/{verb}", body)
     until = f" until {one['until']}" if one.get("until") and one["state"] != "used" else ""
     console.print(f"Approval {number} is {one['state']}{until}.", markup=False, highlight=False)
 

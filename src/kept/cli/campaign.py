@@ -5,8 +5,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from kept.cli.client import call
-from kept.cli.everybody import QUESTION_SECONDS, Engine, Segment, WhereOption, require_base
+from kept.cli.client import LONG_SECONDS, call
+from kept.cli.everybody import Engine, Segment, WhereOption, require_base
 from kept.cli.output import console
 
 Data = Annotated[Path, typer.Option(help="The data folder of the server.", envvar="KEPT_DATA")]
@@ -47,7 +47,7 @@ def begin(
         "limit": limit,
         "dry_run": dry_run,
     }
-    told = call(data, "POST", _PATH, body, seconds=QUESTION_SECONDS)
+    told = call(data, "POST", _PATH, body, seconds=LONG_SECONDS)
     if dry_run:
         _line(f"{action} is chosen for {told['would_wake']:,} customers; nothing was begun.")
         return

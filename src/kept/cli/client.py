@@ -10,6 +10,8 @@ from kept.errors import InputError, SettingsError
 from kept.runtime.server import ADDRESS_FILE, ADMIN_TOKEN_FILE
 
 TIMEOUT_SECONDS: Final = 60.0
+LONG_SECONDS: Final = 3_600.0
+"""How long an answer may take that goes over everybody, or over all that is stored."""
 TOKEN_VARIABLE: Final = "KEPT_TOKEN"
 
 
@@ -35,8 +37,8 @@ def call(
 
 
 def fetch(data: Path, method: str, path: str, body: Any = None) -> bytes:
-    """Return the bytes that a running server answers to the operator; raises as `call` does."""
-    return _ask(data, method, path, body).content
+    """Return a file that a running server makes for the operator; raises as `call` does."""
+    return _ask(data, method, path, body, seconds=LONG_SECONDS).content
 
 
 def _ask(
@@ -88,19 +90,37 @@ def download(data: Path, path: str, body: Any, target: Path) -> None:
         raise _silent(address, error) from error
 
 
-def _server_of(data: Path, key: str = "") -> tuple[str, str]:
-    """Return the address of the server of a data folder, and what is shown to it."""
-    own = key or os.environ.get(TOKEN_VARIABLE, "")
+def read_address(data: Path) -> str:
+    """Return the address of the server of a data folder.
+
+    Raises:
+        SettingsError: no server has been started on it.
+    """
     try:
-        address = (data / ADDRESS_FILE).read_text(encoding="utf-8").strip()
-        token = own or (data / ADMIN_TOKEN_FILE).read_text(encoding="utf-8").strip()
+        return (data / ADDRESS_FILE).read_text(encoding="utf-8").strip()
     except OSError as error:
         message = (
-            f"no server was started on {data} ({error.strerror}: {Path(error.filename).name}); "
+            f"no server was started on {data} ({error.strerror}: {ADDRESS_FILE}); "
             "start one with `kept serve`, or name its folder with --data"
         )
         raise SettingsError(message) from error
-    return address, token
+
+
+def _server_of(data: Path, key: str = "") -> tuple[str, str]:
+    """Return the address of the server of a data folder, and what is shown to it."""
+    address = read_address(data)
+    if own := key or os.environ.get(TOKEN_VARIABLE, ""):
+        return address, own
+    file = data / ADMIN_TOKEN_FILE
+    try:
+        return address, file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        message = (
+            f"there is no admin token to show ({error.strerror}: {file}): it was revoked, or it lies with "
+            f"another node; put an API token into {TOKEN_VARIABLE}, or for `kept staff` and "
+            "`kept token`, which no API token opens, sign in with --as NAME"
+        )
+        raise SettingsError(message) from error
 
 
 def _silent(address: str, error: httpx.HTTPError) -> SettingsError:

@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from kept import verify_receipt as verifier
-from kept.cli.client import TIMEOUT_SECONDS, call
+from kept.cli.client import LONG_SECONDS, TIMEOUT_SECONDS, call
 from kept.cli.options import Database, MasterKey, MasterKeyToken, VaultDatabase
 from kept.cli.output import console
 from kept.core.checkpoint import LogKey, parse_key
@@ -130,7 +130,8 @@ def _audit_store(where: Where, kept: list[Kept]) -> Audited:
     if found is not None:
         return found
     body = {"against": [msgspec.to_builtins(one) for one in kept]}
-    return msgspec.convert(call(where.data, "POST", "/v1/admin/log/audit", body), Audited)
+    told = call(where.data, "POST", "/v1/admin/log/audit", body, seconds=LONG_SECONDS)
+    return msgspec.convert(told, Audited)
 
 
 def _audit_server(address: str, key: str, kept: list[Kept]) -> Audited:

@@ -7,7 +7,7 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from kept.cli import history
-from kept.cli.client import call
+from kept.cli.client import LONG_SECONDS, call
 from kept.cli.options import Database, MasterKey, MasterKeyToken, VaultDatabase
 from kept.cli.output import console, error_console
 from kept.errors import SettingsError
@@ -78,7 +78,7 @@ def backup(
     ] = "",
 ) -> None:
     """Copy the store while the server runs, into the data folder, and verify the copy."""
-    made = call(data, "POST", "/v1/admin/backups", {"name": name})
+    made = call(data, "POST", "/v1/admin/backups", {"name": name}, seconds=LONG_SECONDS)
     console.print(f"{data / made['file']}: {made['size']} bytes, verified.", markup=False)
 
 
@@ -99,8 +99,8 @@ def restore(
     """Put a backup in the place of a store that no server runs on.
 
     What customers withdrew since the backup was made is withdrawn again before anything is sent.
-    Nobody knows what was sent since, so that promotions stay paused until `kept resume`. A store in
-    a database is restored by PostgreSQL's own means.
+    Nobody knows what was sent since, so that each promotional purpose stays paused until `kept
+    resume purpose:NAME`. A store in a database is restored by PostgreSQL's own means.
     """
     if database:
         raise SettingsError(
@@ -129,8 +129,8 @@ def restore(
     if done.damaged_lines:
         error_console.print(
             "Nobody can say who opted out there. Look for these lines in another copy of the file "
-            f"before `kept resume`; whole lines may be added to {done.log} while no "
-            "server runs.",
+            "before you resume a purpose; whole lines may be added to "
+            f"{done.log} while no server runs.",
             markup=False,
         )
 
@@ -144,8 +144,9 @@ def restored(
 ) -> None:
     """Say that a PostgreSQL was restored by its own means, before the first node starts again.
 
-    What customers withdrew since is withdrawn again before anything is sent; promotions stay paused
-    until `kept resume`; no number is given out a second time; everybody signs in anew.
+    What customers withdrew since is withdrawn again before anything is sent; each promotional
+    purpose stays paused until `kept resume purpose:NAME`; no number is given out a second time;
+    everybody signs in anew.
     """
     where = Where(data, database, vault_database, master_key, master_key_token)
     waiting = note_database_restored(where)
@@ -162,7 +163,7 @@ def show_vault(data: Data) -> None:
 
 def rotate_vault(data: Data) -> None:
     """Begin a new epoch of the master key and wrap every key under it, while the server works."""
-    _print_epochs(call(data, "POST", "/v1/admin/vault/rotate"))
+    _print_epochs(call(data, "POST", "/v1/admin/vault/rotate", seconds=LONG_SECONDS))
 
 
 def _print_epochs(told: Any) -> None:

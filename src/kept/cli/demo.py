@@ -136,8 +136,14 @@ def _start_living(
         [*named, *invent_people(people, chance)],
         keys=keys,
         secrets={
-            source: secrets[f"FERROWEN_{source.removesuffix('_replies').upper()}_SECRET"]
-            for source in ("carrier", "helpdesk", "payments", "sms_replies", "mail_replies")
+            source: secrets[f"FERROWEN_{name}_SECRET"]
+            for source, name in (
+                ("carrier", "CARRIER"),
+                ("helpdesk", "HELPDESK"),
+                ("payments", "PAYMENTS"),
+                ("sms_replies", "SMS_REPLIES"),
+                ("mail_replies", "MAIL"),
+            )
         },
         clock=SystemClock(),
         chance=chance,

@@ -53,7 +53,8 @@ Against = Annotated[
     Path | None, typer.Option(help="A data folder, to count what the change does to people.")
 ]
 Approvals = Annotated[
-    Path | None, typer.Option(help="A folder of notes that `kept approve-change` wrote.")
+    Path | None,
+    typer.Option(help="A folder of notes that `kept approve-change` wrote; it need not be there."),
 ]
 Approvers = Annotated[Path | None, typer.Option(help="The list of those whose approval counts.")]
 
@@ -168,8 +169,9 @@ def _read_approvals(
         raise InputError(
             f"{approvers} comes with the change; a change does not say who may approve it"
         )
-    if not approvals.is_dir():
-        raise InputError(f"there is no folder {approvals}")
+    # Git keeps no empty folder: one that is not there holds no approvals.
+    if approvals.exists() and not approvals.is_dir():
+        raise InputError(f"{approvals} is no folder")
     keys = parse_approvers(_read(approvers))
     digests = [digest_folder(texts) for texts in folders]
     allows: set[str] = set()
@@ -221,6 +223,7 @@ def approve_change(
     digests = [digest_folder(texts) for texts in _read_both(base, tried)]
     approval = DiffApproval(base=digests[0], tried=digests[1], allows=tuple(allow), because=because)
     note = sign_approval(approval, name=by, seed=_read_seed(key))
+    _make_folder(out.parent)
     _write_new(out, note, mode=0o644)
     console.print(f"Wrote {out}: it allows {', '.join(allow)} for this change alone.", markup=False)
 
@@ -252,6 +255,13 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read as a text: {type(error).__name__}") from error
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path} cannot be made a folder: {error.strerror}") from error
 
 
 def _write_new(path: Path, text: str, *, mode: int) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from kept.cli.client import call
+from kept.cli.client import LONG_SECONDS, call
 from kept.cli.output import console, error_console
 
 Data = Annotated[Path, typer.Option(help="The data folder of the server.", envvar="KEPT_DATA")]
@@ -19,8 +19,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the whole answer as 
 _BASE: Final = "/v1/admin/base"
 _ENGINES: Final = ("duckdb", "spark")
 _POLL_SECONDS: Final = 0.5
-QUESTION_SECONDS: Final = 3_600.0
-"""How long a question may take: about millions, and on a cluster that others use as well."""
 _REASONS_SHOWN: Final = 4
 
 
@@ -59,7 +57,7 @@ def audience(
     """Count those for whom a condition holds now, or the members of a segment."""
     require_base(data, engine)
     body = {"where": condition, "segment": segment}
-    told = call(data, "POST", f"{_BASE}/audience", body, seconds=QUESTION_SECONDS)
+    told = call(data, "POST", f"{_BASE}/audience", body, seconds=LONG_SECONDS)
     if as_json:
         console.print_json(data=told)
         return
@@ -98,7 +96,7 @@ def reach(
         "without_hold": without_hold,
         "by_cohort": by_cohort,
     }
-    told = call(data, "POST", f"{_BASE}/reach", body, seconds=QUESTION_SECONDS)
+    told = call(data, "POST", f"{_BASE}/reach", body, seconds=LONG_SECONDS)
     if as_json:
         console.print_json(data=told)
         return

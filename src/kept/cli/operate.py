@@ -1,5 +1,6 @@
 """Commands for whoever runs a server: ask it, stop it, hear its reasons."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -14,7 +15,8 @@ Data = Annotated[Path, typer.Option(help="The data folder of the server.", envva
 Scope = Annotated[
     str,
     typer.Argument(
-        help="all, or action:NAME, channel:NAME, purpose:NAME, region:NAME, cohort:NAME."
+        help="all, or action:NAME, channel:NAME, purpose:NAME, region:NAME, cohort:NAME; "
+        "with a plus what is within both, such as region:NAME+purpose:NAME."
     ),
 ]
 Who = Annotated[str, typer.Argument(help="An identifier, such as user_id:ana.")]
@@ -25,6 +27,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("pause")(pause)
     app.command("resume")(resume)
     app.command("explain")(explain)
+    app.command("refused")(list_refused)
     app.command("decide")(decide)
     app.command("unmerge")(unmerge)
 
@@ -81,6 +84,42 @@ def explain(
 
 def _section(title: str, sentences: list[str]) -> list[str]:
     return ["", f"{title}:", *(f"  - {sentence}" for sentence in sentences)] if sentences else []
+
+
+def list_refused(
+    data: Data,
+    after: Annotated[
+        int, typer.Option(min=0, help="Only what was decided after this decision.")
+    ] = 0,
+    source: Annotated[str, typer.Option(help="Only contacts of this tool.")] = "",
+) -> None:
+    """List the contacts that tools outside Kept asked for and were refused, and why.
+
+    In shadow these are what Kept would have stopped. `kept explain` says more of each.
+    """
+    counts: Counter[str] = Counter()
+    is_last = False
+    while not is_last:
+        page = call(data, "GET", f"/v1/admin/refused-contacts?after={after}")
+        for one in page["refused"]:
+            if source in ("", one["source"]):
+                why = " ".join(filter(None, (one["code"], one["because"])))
+                counts[why] += 1
+                console.print(_refused_line(one, why), markup=False)
+        after, is_last = page["after"], page["is_last"]
+    told = ", ".join(f"{why} {count}" for why, count in counts.most_common())
+    console.print(
+        f"{counts.total()} contact(s) refused{': ' if told else ''}{told}. "
+        f"What comes from now on is after decision {after}.",
+        markup=False,
+    )
+
+
+def _refused_line(one: dict[str, Any], why: str) -> str:
+    until = f" until {one['until']}" if one["until"] else ""
+    action = one["action"] or "a contact"
+    wanted = f"{action} ({one['entity']}, {one['purpose']}, {one['channel']})"
+    return f"{one['decision_id']}  {one['decided_at']}  {one['source']}: {wanted}: {why}{until}"
 
 
 def decide(

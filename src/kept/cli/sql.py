@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from kept.analytics import SqlSession
-from kept.cli.client import call
+from kept.cli.client import LONG_SECONDS, call
 from kept.cli.output import console, error_console
 from kept.cli.rows import FORMS, write_rows
 from kept.errors import ConflictError, InputError
@@ -75,7 +75,7 @@ def export_history(data: Data) -> None:
 
     Closed hours are written without being asked; this is for an analysis that cannot wait.
     """
-    told = call(data, "POST", "/v1/admin/history/export")
+    told = call(data, "POST", "/v1/admin/history/export", seconds=LONG_SECONDS)
     console.print(
         f"{told['files']} file(s), {told['bytes']} bytes, in {told['folder']}.", markup=False
     )

@@ -15,7 +15,7 @@ from kept.core.decision import OUTBOUND, SEMANTICS
 from kept.core.event import IDENTIFIED
 from kept.core.fold.compile import events_of
 from kept.core.fold.fold import OWN_EVENTS
-from kept.core.generate import Generated, PolicyCode, expressions_of
+from kept.core.generate import Generated, PolicyCode, expressions_of, needed_by
 from kept.core.policy.tree import Expression, facts_read, objects_read
 from kept.core.rules import ActionRule, ChannelRule, HoldRule, PlacementRule, Policy
 from kept.core.scopes import Order, policy_scope
@@ -65,6 +65,7 @@ def compile_policy(
         promotional_purposes=frozenset(
             name for name, purpose in brand.consent.purposes.items() if purpose.promotional
         ),
+        only_kinds=_only_kinds(actions),
         entities=frozenset(brand.brand.legal_entities),
         placements=_placements(brand),
         choice_limit=contact.choice_limit,
@@ -106,6 +107,13 @@ def _purposes(consent: model.ConsentFile) -> dict[str, PurposeRule]:
     }
 
 
+def _only_kinds(actions: tuple[ActionRule, ...]) -> dict[str, str]:
+    kinds: dict[str, set[str]] = {}
+    for rule in actions:
+        kinds.setdefault(rule.purpose, set()).add(rule.kind)
+    return {purpose: min(found) for purpose, found in kinds.items() if len(found) == 1}
+
+
 def _channels(consent: model.ConsentFile) -> dict[str, ChannelRule]:
     return {
         name: ChannelRule(
@@ -131,7 +139,7 @@ def _hold_rules(
                 covers=frozenset(rule.index for rule in actions if scope.covers_some_channel(rule)),
                 about=hold.about,
                 because=hold.because,
-                facts=_indexes(order, code.holds[index].while_, hold.about),
+                facts=_indexes(order, [code.holds[index].while_], hold.about),
             )
         )
     return tuple(rules)
@@ -196,6 +204,7 @@ def _action_rule(
         purpose=action.purpose,
         topic=action.topic,
         category=action.category,
+        offer=_offer_of(brand, action),
         about=action.about,
         promotional=action.kind in PROMOTIONAL_KINDS,
         purpose_rule=purposes[action.purpose],
@@ -215,7 +224,15 @@ def _action_rule(
         needs_benefit=action.kind in ("offer", "experience"),
         dishonest=dishonesty_of(terms, kind=action.kind),
         sets=tuple(action.sets),
-        facts=_indexes(order, code.actions[index].when, action.about),
+        facts=_indexes(order, needed_by(code.actions[index]), action.about),
+    )
+
+
+def _offer_of(brand: model.Brand, action: model.Action) -> str:
+    if not action.terms_from:
+        return action.action
+    return next(
+        name for name, other in brand.actions.items() if other.terms_from == action.terms_from
     )
 
 
@@ -229,10 +246,12 @@ def _fingerprint(brand: model.Brand, action: model.Action) -> str:
     return hashlib.blake2b(written, digest_size=16).hexdigest()
 
 
-def _indexes(order: Order, expression: Expression, about: str) -> tuple[int, ...]:
-    """Return the indexes of the facts and kinds of objects that a condition rests on."""
+def _indexes(order: Order, expressions: list[Expression], about: str) -> tuple[int, ...]:
+    """Return the indexes of the facts and kinds of objects that conditions rest on."""
     names = (*order.names, *order.kinds)
-    read = facts_read(expression) | objects_read(expression) | ({about} if about else set())
+    read = {about} if about else set()
+    for expression in expressions:
+        read |= facts_read(expression) | objects_read(expression)
     return tuple(sorted(names.index(name) for name in read))
 
 

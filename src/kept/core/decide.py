@@ -172,7 +172,7 @@ def _rank(
     actions, is_narrow = at.policy.actions, bool(at.request.actions or at.request.about)
     # Most actions have no past with the customer, and mostly nothing hushes: then nobody need ask.
     past = {action for action, _ in at.contacted}
-    past.update(key.partition("|")[0] for key in at.facts.declines)
+    declined = {at.policy.offer_of(key.partition("|")[0]) for key in at.facts.declines}
     is_hushed = bool(at.holds or at.controls.brakes or at.controls.breaches)
     holds_out = at.policy.universal_control_percent > 0
     permissions, has_topics, pressure = at.permissions, at.has_topics, at.pressure
@@ -182,7 +182,11 @@ def _rank(
             continue
         score = layers.score_of(rule, candidate, pressure) if rule.promotional else 0
         reason = (
-            (layers.check_relevance(rule, candidate.about, at) if rule.action in past else None)
+            (
+                layers.check_relevance(rule, candidate.about, at)
+                if rule.action in past or rule.offer in declined
+                else None
+            )
             or (
                 layers.check_eligibility(rule, candidate, at)
                 if candidate.expires_at or holds_out or rule.holdout_percent
@@ -363,7 +367,7 @@ def _considered(one: _Ranked, reason: Reason | None) -> Considered:
 def _answer_outside(
     asked: OutsideContact, at: Situation, considered: list[Considered]
 ) -> list[Chosen]:
-    """Decide a contact of a tool outside Kept by the same layers: permitted, held, pressure."""
+    """Decide a contact of a tool outside Kept by the same layers: declined, permitted, held, pressure."""
     rule = _outside_rule(asked, at.policy)
     if rule is None:
         reason: Reason = NoBasis(entity=asked.entity, purpose=asked.purpose, channel=asked.channel)
@@ -371,7 +375,9 @@ def _answer_outside(
         return []
     one = _Ranked(rule, Candidate(-1, "", 0, 0, None, 0), 0)
     permission = layers.find_permission(rule, at)
-    found: Reason | None = permission.refusal or layers.check_holds(rule, "", at)
+    # What object it is about nobody says, so that a decline about any of them counts.
+    found = layers.check_declined(rule, None, at) if asked.action else None
+    found = found or permission.refusal or layers.check_holds(rule, "", at)
     if found is None:
         ways, found = layers.find_leaving_ways(rule, "", permission.ways, at)
         if ways and ways[0].due_at > at.now:
@@ -393,6 +399,7 @@ def _outside_rule(asked: OutsideContact, policy: Policy) -> ActionRule | None:
         purpose=asked.purpose,
         topic=asked.topic,
         category="",
+        offer=policy.offer_of(asked.action),
         about="",
         promotional=asked.purpose in policy.promotional_purposes,
         purpose_rule=purpose,

@@ -21,6 +21,8 @@ SEMANTICS: Final = 1
 """Raised whenever the same inputs would be decided otherwise; a replay holds within one number."""
 
 OUTBOUND: Final = "outbound"
+OUTSIDE: Final = "outside"
+"""The kind of a contact of which nobody says what kind it is of."""
 
 
 class Facts(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -74,7 +76,7 @@ class OutsideContact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     entity: str
     purpose: str
     channel: str
-    kind: str = "outside"
+    kind: str = OUTSIDE
     topic: str = ""
     action: str = ""
 
@@ -100,15 +102,22 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fal
 
 
 class Brake(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An operator's stop: of everything, or of one action, channel, purpose, region or cohort."""
+    """An operator's stop: of everything, of one action, channel, purpose, region or cohort, or of several."""
 
     brake: str
     scope: str
     """`all`, `action`, `channel`, `purpose`, `region` or `cohort`."""
     name: str = ""
+    also: tuple[tuple[str, str], ...] = ()
+    """Further scopes with their names: the brake stops only what is within all of them."""
     since: int
     actor: str = ""
     because: str = ""
+
+
+def parts_of(brake: Brake) -> tuple[tuple[str, str], ...]:
+    """Return the scopes of a brake, each with its name."""
+    return ((brake.scope, brake.name), *brake.also)
 
 
 class OpenBreach(msgspec.Struct, frozen=True, kw_only=True):

@@ -224,7 +224,7 @@ _STAFF: Final[dict[type, Callable[[Any, Clock], str]]] = {
         "It held already when the customer's history was imported; it waits until they are heard of."
     ),
     why.Declined: lambda r, at: (
-        f"The customer declined it at {at(r.at)}; it does not return before {at(r.until)}."
+        f"The customer declined this offer at {at(r.at)}; it returns by no action before {at(r.until)}."
     ),
     why.NotEligible: lambda r, at: "Its condition does not hold for this customer.",
     why.FactUnknown: lambda r, at: (

@@ -347,7 +347,7 @@ class _Writer:
             lines = ["try:", f"    {lines[0]}", f"{_FAILED} K.append({index})"]
         if action.about:
             lines = [f"for a in o{self._kind[action.about]}:", *(f"    {line}" for line in lines)]
-        mask = 0 if known else self.mask_of([action.when], action.about)
+        mask = 0 if known else self.mask_of(needed_by(action), action.about)
         if mask:
             lines = [
                 f"if U & {mask}: K.append({index})",
@@ -472,7 +472,10 @@ def _heading(name: str, *, known: bool) -> list[str]:
 def _general_expressions(code: PolicyCode) -> Iterator[tuple[Expression, str]]:
     yield from ((expression, "") for _, expression in code.cohorts)
     yield from ((expression, "") for expression in (*code.segments, code.pressure))
-    yield from ((hold.while_, hold.about) for hold in code.holds)
+    for hold in code.holds:
+        yield hold.while_, hold.about
+        if hold.until is not None:
+            yield hold.until, hold.about
 
 
 def expressions_of(code: PolicyCode) -> Iterator[tuple[Expression, str]]:
@@ -484,6 +487,11 @@ def expressions_of(code: PolicyCode) -> Iterator[tuple[Expression, str]]:
 def _expressions_of(action: ActionCode) -> list[Expression]:
     found = (action.when, action.value, action.p_accept, action.benefit, action.expires)
     return [*(expression for expression in found if expression is not None), *action.sets]
+
+
+def needed_by(action: ActionCode) -> list[Expression]:
+    """Return the expressions of an action without which it is not done: of a worth it may do without."""
+    return [action.when, *([action.expires] if action.expires is not None else []), *action.sets]
 
 
 def _is_unknowable(action: ActionCode) -> bool:

@@ -20,7 +20,7 @@ from kept.core.contact import (
     last_contact_at,
     quiet_until,
 )
-from kept.core.decision import Brake, Controls, Facts, Request
+from kept.core.decision import Brake, Controls, Facts, Request, parts_of
 from kept.core.notices import check_notices
 from kept.core.policy.zones import find_zone
 from kept.core.reason import (
@@ -92,18 +92,31 @@ class Way(msgspec.Struct, frozen=True, gc=False):
 
 def check_relevance(rule: ActionRule, about: str, at: Situation) -> Reason | None:
     """Return why the action is beside the point for now: declined lately, or done already."""
-    facts = at.facts
-    if facts.declines:
-        for key in (rule.action, f"{rule.action}|{about}"):
-            declined = facts.declines.get(key)
-            if declined is not None and at.now < declined.at + at.policy.decline_rest:
-                return Declined(at=declined.at, until=declined.at + at.policy.decline_rest)
+    if at.facts.declines:
+        declined = check_declined(rule, about, at)
+        if declined is not None:
+            return declined
     contacted_at = at.contacted.get((rule.action, about), 0)
     # For a while after it was sent it stays the one answer, so that the customer who follows a
     # message to the shop meets the same offer there.
     if not contacted_at or (rule.promotional and at.now < contacted_at + at.policy.answer_stable):
         return None
     return _check_repeat(rule, contacted_at, at.now)
+
+
+def check_declined(rule: ActionRule, about: str | None, at: Situation) -> Reason | None:
+    """Return that the customer declined the offer lately; None for `about` stands for any object.
+
+    Actions that take their terms from one product are the same offer, however each presents it.
+    """
+    declined_at = 0
+    for key, said in at.facts.declines.items():
+        action, _, declined_about = key.partition("|")
+        is_about = not declined_about or about is None or declined_about == about
+        if is_about and at.policy.offer_of(action) == rule.offer:
+            declined_at = max(declined_at, said.at)
+    until = declined_at + at.policy.decline_rest
+    return Declined(at=declined_at, until=until) if declined_at and at.now < until else None
 
 
 def contacts_by_action(facts: Facts, request: Request) -> dict[tuple[str, str], int]:
@@ -331,18 +344,22 @@ def unknown_names(indexes: tuple[int, ...], at: Situation) -> tuple[str, ...]:
 
 def brake_covers(brake: Brake, rule: ActionRule, at: Situation) -> bool:
     """Return whether a brake stops the action for this customer, on whatever channel."""
-    match brake.scope:
+    return all(_is_within(scope, name, rule, at) for scope, name in parts_of(brake))
+
+
+def _is_within(scope: str, name: str, rule: ActionRule, at: Situation) -> bool:
+    match scope:
         case "all":
             return True
         case "action":
-            return brake.name == rule.action
+            return name == rule.action
         case "purpose":
-            return brake.name == rule.purpose
+            return name == rule.purpose
         case "region":
-            return at.facts.region is None or brake.name == at.facts.region
+            return at.facts.region is None or name == at.facts.region
         case "cohort":
             # An unknown cohort or region may be the one that is braked (G12).
-            return at.cohort is None or brake.name == at.cohort
+            return at.cohort is None or name == at.cohort
     return False
 
 

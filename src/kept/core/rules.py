@@ -63,6 +63,8 @@ class ActionRule(msgspec.Struct, frozen=True, kw_only=True):
     purpose: str
     topic: str
     category: str
+    offer: str
+    """What is declined with it: the first action that takes its terms from the same product, or itself."""
     about: str
     promotional: bool
     purpose_rule: PurposeRule
@@ -89,7 +91,7 @@ class ActionRule(msgspec.Struct, frozen=True, kw_only=True):
     """Why its terms cannot be compared; empty where they can."""
     sets: tuple[str, ...]
     facts: tuple[int, ...]
-    """Indexes of the facts that its condition reads."""
+    """Indexes of the facts that must be known for it to be done."""
 
 
 class HoldRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,6 +198,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     channels: Mapping[str, ChannelRule]
     purposes: Mapping[str, PurposeRule]
     promotional_purposes: frozenset[str]
+    only_kinds: Mapping[str, str]
+    """Purpose -> the kind of its actions, where all of them are of one."""
     entities: frozenset[str]
     placements: Mapping[str, PlacementRule]
     choice_limit: int
@@ -217,6 +221,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Events that can change a fact which anything decides by, `*` among them if every event can."""
     source_text: Any = ""
     """The generated Python, for people who want to see it."""
+
+    def offer_of(self, action: str) -> str:
+        """Return what is declined with an action: itself, where this brand has none of that name."""
+        rule = self.by_name.get(action)
+        return action if rule is None else rule.offer
 
     def is_influenced_by(self, event_name: str) -> bool:
         """Return whether an event can change a decision; after others the answer stands."""

@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from kept.core.brand.model import Kind
+
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What all parts of a story have in common."""
@@ -53,6 +55,8 @@ class Ask(_Part, frozen=True, kw_only=True):
     purpose: str = ""
     entity: str = ""
     channel: str = ""
+    kind: Kind | Literal[""] = ""
+    """may_i only: what kind of action the tool's contact is."""
     about: str = ""
     label: str = ""
     """A name for the answer, so that a later one can be compared with it."""
@@ -64,7 +68,8 @@ class Control(_Part, frozen=True, kw_only=True):
     """What an operator does: pause or resume, take up a changed folder, unmerge."""
 
     pause: str = ""
-    """`all`, `action:NAME`, `channel:NAME`, `region:NAME`, `cohort:NAME`, `purpose:NAME`."""
+    """`all`, `action:NAME`, `channel:NAME`, `region:NAME`, `cohort:NAME`, `purpose:NAME`; joined
+    by a plus, such as `region:NAME+purpose:NAME`, what is within both."""
     resume: str = ""
     unmerge: tuple[str, str] | None = None
     provider: Literal["", "up", "down", "slow", "garbage"] = ""

@@ -1,20 +1,21 @@
 """Answer those who ask before they act: sites, tills, desks, billing, and tools outside Kept."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
+from kept.core.brand.model import Kind
 from kept.core.consent import ANY_ENTITY, is_restricted, purpose_key
 from kept.core.decide import next_change_of
-from kept.core.decision import Chosen, Decision, OutsideContact, Request
+from kept.core.decision import OUTSIDE, Chosen, Decision, OutsideContact, Request
 from kept.core.event import CONTACT_REPORTED, SOURCE_SELF, Event, Identifier
 from kept.core.explain import explain_reason
 from kept.core.facts import next_slide
 from kept.core.fold.forgetting import reported_id
 from kept.core.fold.told import told_trait
 from kept.core.reason import NotEligible, Reason, code_of
-from kept.core.rules import PlacementRule
+from kept.core.rules import PlacementRule, Policy
 from kept.core.state import Stamped, State
 from kept.core.template.render import Line
 from kept.core.values import HOUR, format_instant
@@ -296,21 +297,19 @@ def refusal_of(
     now: int,
 ) -> Refusal:
     """Return a reason as the one who asked may read it."""
-    because = next(
-        (
-            str(getattr(reason, name))
-            for name in ("hold", "cap", "brake", "quiet_hours")
-            if getattr(reason, name, "")
-        ),
-        "",
-    )
     return Refusal(
         action=action,
         code=code_of(reason),
-        because=because,
+        because=because_of(reason),
         sentence=explain_reason(reason, zone=decision.facts.zone),
         until=format_instant(reason.until) if reason.until > now else "",
     )
+
+
+def because_of(reason: Reason) -> str:
+    """Return the name of the hold, cap, brake or quiet time that says no; empty where it is none."""
+    names = ("hold", "cap", "brake", "quiet_hours")
+    return next((str(getattr(reason, name)) for name in names if getattr(reason, name, "")), "")
 
 
 def _missing_and_known(
@@ -339,6 +338,9 @@ class ContactQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     channel: str
     topic: str = ""
     action: str = ""
+    kind: Kind | Literal[""] = ""
+    """What kind of action it is; where it is not said, that of the brand's action of this name, else the
+    kind of the brand's actions for this purpose where all are of one, else none that a brand can name."""
     reported: bool = False
     """True where the tool contacts the customer if it may: the contact then counts in the caps."""
     contact_id: str = ""
@@ -364,6 +366,7 @@ def ask_contact(
         channel=question.channel,
         topic=question.topic,
         action=question.action,
+        kind=_kind_of(engine.bundle.policy, question),
     )
     request = Request(
         outside=outside,
@@ -375,11 +378,20 @@ def ask_contact(
     decision = engine.decide(customer, request, now)
     if decision.chosen:
         if question.reported and customer.parts:
-            _count_contact(engine, customer, question, decision, source=source, now=now)
+            kind = outside.kind
+            _count_contact(engine, customer, question, decision, kind=kind, source=source, now=now)
         return ContactAnswer(decision_id=decision.decision_id, allowed=True)
     reason = next((one.reason for one in decision.considered if one.reason), NotEligible())
     refused = refusal_of(engine, customer, decision, question.action, reason, now)
+    engine.counts["outside_refused", source, refused.code] += 1
     return ContactAnswer(decision_id=decision.decision_id, allowed=False, refused=refused)
+
+
+def _kind_of(policy: Policy, question: ContactQuestion) -> str:
+    """Return the kind that caps, rests and holds see a contact as."""
+    named = policy.by_name.get(question.action)
+    own = named.kind if named is not None else policy.only_kinds.get(question.purpose, OUTSIDE)
+    return question.kind or own
 
 
 def _count_contact(
@@ -388,6 +400,7 @@ def _count_contact(
     question: ContactQuestion,
     decision: Decision,
     *,
+    kind: str,
     source: str,
     now: int,
 ) -> None:
@@ -405,7 +418,7 @@ def _count_contact(
         properties={
             "message_id": contact_id,
             "action": question.action,
-            "kind": "outside",
+            "kind": kind,
             "purpose": question.purpose,
             "topic": question.topic,
             "channel": question.channel,

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from kept.core.decision import parts_of
 from kept.core.values import MINUTE, format_instant
 from kept.errors import ConflictError, ContendedError, InputError, NotFoundError
 from kept.flows.engine import Engine
@@ -215,8 +216,9 @@ def _counts_since(campaign: Campaign, now: int) -> int:
 def _is_braked(engine: Engine, campaign: Campaign) -> bool:
     rule = engine.bundle.policy.by_name.get(campaign.action)
     return rule is None or any(
-        brake.scope == "all"
-        or (brake.scope, brake.name) in (("action", rule.action), ("purpose", rule.purpose))
+        {("all", ""), ("action", rule.action), ("purpose", rule.purpose)}.issuperset(
+            parts_of(brake)
+        )
         for brake in engine.controls.brakes
     )
 

@@ -185,6 +185,10 @@ class Customers:
         """Customers whose wake must be computed anew, by id."""
         self.imported: dict[int, Customer] = {}
         """Customers whose history came in and is not settled yet, by id."""
+        self.looked_at = 0
+        """Whom timed work looks at; that stands where looking fails."""
+        self.set_aside: dict[int, int] = {}
+        """Who could not be looked at -> until when that is not tried again (see `tick`)."""
         self.returned_at = 0
         """Until when somebody was forgotten who begins anew; whoever takes it up sets it back to 0."""
         self.awaited: Mapping[bytes, Sequence[MissingStop]] = {}

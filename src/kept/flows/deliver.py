@@ -120,7 +120,20 @@ def begin(
     customer, current = look_up(engine, message)
     if current is None or current.state not in WITHDRAWABLE_STATES:
         return None
-    message = current
+    customers = engine.customers
+    if customers.set_aside.get(customer.customer_id, 0) > now:
+        # They could not be looked at (see `tick`); others' messages must not wait behind theirs.
+        engine.save_message(customer, msgspec.structs.replace(current, due_at=now + MINUTE))
+        return None
+    customers.looked_at = customer.customer_id
+    begun = _begin(engine, customer, current, now, lease)
+    customers.looked_at = 0
+    return begun
+
+
+def _begin(
+    engine: Engine, customer: Customer, message: Message, now: int, lease: int
+) -> tuple[Message, Outgoing] | None:
     if now >= message.expires_at:
         _take_back(engine, customer, message, Expired(at=message.expires_at), now)
         return None

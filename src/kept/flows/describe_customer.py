@@ -9,6 +9,7 @@ from kept.core.event import Identifier
 from kept.core.fold.told import told_objects, told_traits
 from kept.core.identity import Link, Part
 from kept.core.mask import HIDDEN, mask_text, mask_value
+from kept.core.state import Contact
 from kept.core.values import format_instant
 from kept.errors import NotFoundError
 from kept.flows.customers import Customer
@@ -140,16 +141,7 @@ def describe_customer(engine: Engine, identifier: Identifier, now: int) -> Custo
             for key, said in sorted(state.closed_addresses.items())
         },
         holds=look.holds,
-        contacts=tuple(
-            ContactView(
-                message_id=one.message_id,
-                action=one.action,
-                channel=one.channel,
-                at=format_instant(one.attempt_at),
-                outcome=one.outcome or "in flight",
-            )
-            for one in contacts[:CONTACTS_SHOWN]
-        ),
+        contacts=tuple(_contact(one) for one in contacts[:CONTACTS_SHOWN]),
         messages=tuple(
             MessageView(
                 message_id=one.message_id,
@@ -178,6 +170,16 @@ def _part(part: Part) -> PartView:
         namespace=part.identifier.namespace,
         value=mask_text(part.identifier.value),
         is_claimed=part.claimed,
+    )
+
+
+def _contact(contact: Contact) -> ContactView:
+    return ContactView(
+        message_id=contact.message_id,
+        action=contact.action,
+        channel=contact.channel,
+        at=format_instant(contact.attempt_at),
+        outcome=contact.outcome or "in flight",
     )
 
 

@@ -173,6 +173,7 @@ class _Player:
                     purpose=ask.purpose,
                     channel=ask.channel,
                     action=ask.action,
+                    kind=ask.kind,
                     reported=ask.reported,
                 ),
                 source=source,

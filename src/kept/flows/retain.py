@@ -15,7 +15,7 @@ from kept.clock import random_bytes
 from kept.core.consent import is_restricted, restricts
 from kept.core.erasure import end_of_day
 from kept.core.event import Event, Identifier
-from kept.core.fold.fold import FoldPlan, decode_state, encode_state, fold_event
+from kept.core.fold.fold import FoldPlan, decode_state, encode_state, fold_event, keep_consents
 from kept.core.fold.told import told_traits
 from kept.core.identity import Part, group
 from kept.core.retention import (
@@ -363,13 +363,16 @@ def _finish(engine: Engine, folding: Folding, now: int) -> None:
     # As they were before: a legal hold wants them beside what is held of whoever goes.
     traits = {home.customer_id: told_traits(engine.plan, home.total(engine.plan)) for home in homes}
     if folding.removed:
+        for part in parts:
+            known = engine.customers.home_of(part).states[part.part_id]
+            keep_consents(folding.states[part.part_id], known)
         take_states(engine, parts, folding.states, now)
     if folding.is_kept:
         return
-    for customer_id, known in sorted(traits.items()):
+    for customer_id, told in sorted(traits.items()):
         customer = engine.customers.get(customer_id)
         if set(customer.parts) <= set(folding.part_ids):
-            _let_go(engine, customer, folding, known, now=now)
+            _let_go(engine, customer, folding, told, now=now)
 
 
 def take_states(engine: Engine, parts: list[Part], states: dict[int, State], now: int) -> None:

@@ -243,6 +243,8 @@ class SharedCustomers(Customers):
             customer = self._by_id.get(customer_id)
             if customer is not None:
                 self._drop(customer)
+            # Whoever was merged into another is in memory no more, and is there as before.
+            self._versions.pop(customer_id, None)
         self.touched.clear()
         self.imported.clear()
         self._dirty.clear()

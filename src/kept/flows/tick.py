@@ -1,7 +1,8 @@
 """Timed work: everything that happens because time passed and not because somebody did something.
 
 `tick` is called by the runtime a few times a second, and by stories and tests in virtual time; it
-is the same function. Nobody is scanned: the wake table says who is next.
+is the same function. Nobody is scanned: the wake table says who is next. Whom looking at fails, because of
+a fault of ours, is set aside for a while, for all others wait behind them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -69,11 +70,15 @@ def schedule(engine: Engine, now: int) -> None:
         if 0 < customer.wake_at <= now:
             # Who is due already is woken first; what comes next is known then.
             continue
-        wake_at = next_wake(engine, customer, now)
+        wake_at = engine.customers.set_aside.get(customer.customer_id, 0)
+        if wake_at <= now:
+            engine.customers.looked_at = customer.customer_id
+            wake_at = next_wake(engine, customer, now)
         # Who is woken too early only looks; who is known to be woken in time need not be noted anew.
         if not now < customer.wake_at <= wake_at:
             customer.wake_at = wake_at
             wakes.append((customer.customer_id, 0 if wake_at >= NEVER else wake_at))
+    engine.customers.looked_at = 0
     touched.clear()
     if wakes:
         engine.store.save_wakes(wakes)
@@ -136,8 +141,11 @@ def wake(engine: Engine, due: Sequence[int], parts: Mapping[int, Part], now: int
         done.add(customer.customer_id)
         customer.wake_at = 0
         customers.note_changed(customer)
-        react(engine, customer, now)
+        if engine.customers.set_aside.get(customer.customer_id, 0) <= now:
+            engine.customers.looked_at = customer.customer_id
+            react(engine, customer, now)
         engine.customers.touched[customer.customer_id] = customer
+    engine.customers.looked_at = 0
     engine.counts["wakes", ""] += len(done)
     return len(done)
 

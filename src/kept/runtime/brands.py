@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, TypeAlias
 
+from kept.clock import SystemClock
 from kept.core.brand.model import Brand
 from kept.core.bundle import Bundle
 from kept.core.compile import compile_brand
@@ -28,6 +29,7 @@ from kept.flows.prepare_brand import (
 from kept.flows.take_brand import load_known_slots
 from kept.ports import Store
 from kept.runtime.folder import load_checked, read_settled, stamp_of
+from kept.runtime.outside import find_wrong
 from kept.runtime.rounds import Rounds, Submit
 from kept.settings import Settings
 
@@ -132,7 +134,18 @@ class Brands:
             self.is_behind = version != self._brand.version
 
     def _compile(self, texts: dict[str, str], slots: Mapping[str, str]) -> Bundle:
-        return compile_brand(load_checked(texts, settings=self._settings), slots=slots)
+        return compile_brand(self._load_usable(texts), slots=slots)
+
+    def _load_usable(self, texts: dict[str, str]) -> Brand:
+        """Return the brand in a folder that is valid, and for which nothing is missing on this machine.
+
+        Raises:
+            InvalidBrandError: with everything that is wrong, as a start would refuse it.
+        """
+        brand = load_checked(texts, settings=self._settings)
+        if wrong := find_wrong(brand, self._settings, clock=SystemClock()):
+            raise InvalidBrandError(wrong)
+        return brand
 
     # -- a changed folder
 
@@ -186,7 +199,7 @@ class Brands:
     def _reload(self) -> tuple[Problem, ...]:
         try:
             texts, _ = read_settled(self._settings.brand)
-            brand = load_checked(texts, settings=self._settings)
+            brand = self._load_usable(texts)
         except InvalidBrandError as error:
             self.problems = error.problems
             _log.warning("the changed brand folder is refused: %d problem(s)", len(error.problems))

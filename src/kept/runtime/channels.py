@@ -8,14 +8,13 @@ from typing import Final
 
 from kept import settings as limits
 from kept.channels.dkim import DkimSigner
-from kept.channels.files import FilesChannel
 from kept.channels.mail import parse_mailbox
 from kept.channels.silent import SilentChannel
 from kept.channels.smtp import SmtpChannel
 from kept.channels.webhook import WebhookChannel
 from kept.clock import Clock
+from kept.core.brand.model import Brand
 from kept.core.brand.model import Channel as Declared
-from kept.core.bundle import Bundle
 from kept.core.check.consent import DKIM_SETTINGS
 from kept.core.compile_policy import PULLED
 from kept.errors import SettingsError
@@ -23,26 +22,34 @@ from kept.ports import Channel
 from kept.settings import Settings, is_reference, read_secret
 
 OUTBOX: Final = "outbox"
+NONE_KNOWN: Final[Mapping[str, Channel]] = {}
 
 
 def build_channels(
-    bundle: Bundle, settings: Settings, *, files: FilesChannel, clock: Clock, secret: bytes
+    brand: Brand,
+    settings: Settings,
+    *,
+    files: Channel,
+    clock: Clock,
+    secret: bytes,
+    known: Mapping[str, Channel] = NONE_KNOWN,
 ) -> dict[str, Channel]:
     """Return the adapters of the channels that send; inbox and call list are pulled.
 
     Args:
-        bundle: the brand, which declares them.
+        brand: declares them.
         settings: whether anything may leave this machine.
         files: where messages are written as files.
         clock: dates mail and signatures.
         secret: signs return paths.
+        known: those that are open, and declared as before.
 
     Raises:
         SettingsError: with everything that is missing, not only the first.
     """
     declared = {
         name: channel
-        for name, channel in bundle.brand.consent.channels.items()
+        for name, channel in brand.consent.channels.items()
         if channel.adapter not in PULLED
     }
     if settings.shadow:
@@ -53,6 +60,9 @@ def build_channels(
     channels: dict[str, Channel] = {}
     missing: list[str] = []
     for name, channel in declared.items():
+        if name in known:
+            channels[name] = known[name]
+            continue
         try:
             channels[name] = _build(channel, files, settings, clock=clock, secret=secret)
         except SettingsError as error:
@@ -63,7 +73,7 @@ def build_channels(
 
 
 def _build(
-    channel: Declared, files: FilesChannel, settings: Settings, *, clock: Clock, secret: bytes
+    channel: Declared, files: Channel, settings: Settings, *, clock: Clock, secret: bytes
 ) -> Channel:
     if channel.adapter == "files":
         return files

@@ -15,7 +15,7 @@ from kept.channels.files import FilesChannel
 from kept.channels.posted import erase_posts
 from kept.channels.webhook import WebhookChannel
 from kept.clock import Clock
-from kept.core.brand.model import Erasure
+from kept.core.brand.model import Brand, Erasure
 from kept.core.bundle import Bundle
 from kept.core.erasure import ErasureRecord, write_request
 from kept.core.message import Postponed, SendResult
@@ -148,10 +148,10 @@ def find_notifier(
     )
 
 
-def find_missing_secrets(bundle: Bundle) -> list[str]:
+def find_missing_secrets(brand: Brand) -> list[str]:
     """Return what is missing to call recipients, each in words."""
     missing = []
-    declared: Mapping[str, Any] = bundle.brand.consent.recipients
+    declared: Mapping[str, Any] = brand.consent.recipients
     for name, recipient in declared.items():
         if isinstance(recipient.erasure, Erasure):
             told = {"url": recipient.erasure.url, "secret": recipient.erasure.secret}

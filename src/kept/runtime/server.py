@@ -29,23 +29,22 @@ from kept.flows.sign_log import open_log
 from kept.flows.staff import ADMIN_SETTING
 from kept.flows.take_brand import hold_fresh
 from kept.flows.together import WantsOf, do_together
-from kept.ports import Channel, Notifier, Store
+from kept.ports import Store
 from kept.runtime.bases import Bases
 from kept.runtime.brands import Brands
 from kept.runtime.breaches import work_on_breaches_of
-from kept.runtime.channels import OUTBOX, build_channels
+from kept.runtime.channels import OUTBOX
 from kept.runtime.collector import spare_collector
 from kept.runtime.directory import Directory
-from kept.runtime.erasures import Erasures, find_missing_secrets, find_notifier
+from kept.runtime.erasures import Erasures, find_notifier
 from kept.runtime.histories import Histories
 from kept.runtime.keeping import Keeping
 from kept.runtime.key_upkeep import KeyUpkeep
-from kept.runtime.references import find_missing
+from kept.runtime.outside import Outside
 from kept.runtime.results import Results
-from kept.runtime.senders import Senders
 from kept.runtime.shared_writer import SharedWriter
 from kept.runtime.stores import open_store
-from kept.runtime.tools import Tools, build_notifiers, is_live
+from kept.runtime.tools import is_live
 from kept.runtime.writer import Writer
 from kept.settings import Settings, read_secret
 
@@ -53,6 +52,7 @@ T = TypeVar("T")
 _SECRET_SETTING: Final = "link_secret"
 ADMIN_TOKEN_FILE: Final = "admin-token"
 ADDRESS_FILE: Final = "server-address"
+PUBLIC_URL_FILE: Final = "public-url"
 
 
 class Runtime:
@@ -88,11 +88,10 @@ class Runtime:
         """What else is told, within a transaction, when what all nodes must know changed."""
         self.writer = self._make_writer()
         self._files = FilesChannel(folder=settings.data / OUTBOX, clock=self.clock)
-        channels, notifiers = self._open_outside()
-        self._prepare_secrets()
         self.results = Results(self.submit)
-        self.senders = Senders(channels, threads=limits.SENDERS, report=self.results.report)
-        self.tools = Tools(notifiers, submit=self.submit, is_live=is_live(settings))
+        self._outside = self._open_outside()
+        self.senders, self.tools = self._outside.senders, self._outside.tools
+        self._prepare_secrets()
         self.keeping = Keeping(self.submit, lambda: self.bundle.brand, files=self._files)
         self.histories = Histories(
             self.submit,
@@ -117,6 +116,12 @@ class Runtime:
 
     def announce(self, url: str) -> None:
         """Write down where this server is reached, for the command line on this machine."""
+        public_url, file = self.settings.public_url, self.settings.data / PUBLIC_URL_FILE
+        if public_url:
+            file.write_text(public_url + "\n", encoding="utf-8")
+        else:
+            file.unlink(missing_ok=True)
+        # Last: whoever waits for it finds the rest.
         (self.settings.data / ADDRESS_FILE).write_text(url + "\n", encoding="utf-8")
 
     def start(self) -> None:
@@ -259,30 +264,16 @@ class Runtime:
         """Take up the folder as it is now, or refuse it as a whole and say why."""
         return self.brands.reload()
 
-    def _open_outside(self) -> tuple[dict[str, Channel], dict[str, Notifier]]:
-        """Return what sends and what tells tools; raises with all that is missing for any of it."""
-        live = is_live(self.settings)
-        wrong = find_missing(self.bundle.brand.sources, is_live=live)
-        if live:
-            wrong += find_missing_secrets(self.bundle)
-        channels: dict[str, Channel] = {}
-        notifiers: dict[str, Notifier] = {}
-        try:
-            channels = build_channels(
-                self.bundle,
-                self.settings,
-                files=self._files,
-                clock=self.clock,
-                secret=return_path_secret(self.writer.engine.secret),
-            )
-        except SettingsError as error:
-            wrong.append(str(error))
-        if not wrong:
-            # Whatever a tool lacks is named above, so that only a wrong address is left to find.
-            notifiers = build_notifiers(self.bundle, self.settings, clock=self.clock)
-        if wrong:
-            raise SettingsError("some settings are not as they must be\n" + "\n".join(wrong))
-        return channels, notifiers
+    def _open_outside(self) -> Outside:
+        return Outside(
+            self.bundle.brand,
+            self.settings,
+            files=self._files,
+            clock=self.clock,
+            secret=return_path_secret(self.writer.engine.secret),
+            submit=self.submit,
+            report=self.results.report,
+        )
 
     def _prepare_secrets(self) -> None:
         engine = self.writer.engine
@@ -356,7 +347,7 @@ class Runtime:
         # What was begun in a transaction that failed is not on its way.
         self._begun = []
         self._began_at = read_uptime()
-        if not self._is_stopping:
+        if not self._is_stopping and self._outside.keep_up(engine, now):
             if rooms := self.senders.rooms(now):
                 self._begun = deliver.take_due(engine, rooms=rooms, now=now)
             self.tools.begin_due(engine, now)
@@ -366,6 +357,7 @@ class Runtime:
         begun, self._begun = self._begun, []
         self.results.forget_noted()
         self.directory.forget_written()
+        self._outside.note_told()
         # Where others take up what a node leaves behind, one that was stopped must not go on sending.
         until = self._began_at + deliver.CALLED_WITHIN if engine.store.is_shared else 0
         for message, outgoing in begun:

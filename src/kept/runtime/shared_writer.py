@@ -204,7 +204,7 @@ class SharedWriter(Writer):
         """Do jobs again one by one, after a bug in one of them; the transaction was undone."""
         _log.error("a job failed; its neighbours are done again one by one", exc_info=error)
         waiting = [one for one in asked if not one.is_answered]
-        if len(waiting) <= 1:
+        if not self._start_over() and len(waiting) <= 1:
             self._refuse(waiting, error)
             return
         for one in waiting:
@@ -215,6 +215,11 @@ class SharedWriter(Writer):
                 self._reopen()
             except Exception as own_error:  # noqa: BLE001 - the outer edge of the writer
                 self._refuse([one], own_error)
+                self._start_over()
+
+    def _drop_memory(self) -> None:
+        # It went with the transaction.
+        return
 
     def _finish(self) -> None:
         if self.is_well:

@@ -18,7 +18,7 @@ from kept import settings as limits
 from kept.channels.posted import PostedFiles
 from kept.channels.webhook import WebhookChannel
 from kept.clock import Clock, read_uptime
-from kept.core.bundle import Bundle
+from kept.core.brand.model import Brand
 from kept.core.message import Accepted, Postponed, SendResult, Unclear
 from kept.core.values import SECOND
 from kept.errors import KeptError, SettingsError
@@ -42,20 +42,32 @@ _log = logging.getLogger("kept.tools")
 FOLDER: Final = "suppressions"
 """The folder of the outbox in which each tool has its own."""
 _SECONDS_KEPT: Final = 1_000
+NONE_KNOWN: Final[Mapping[str, Notifier]] = {}
 Submit = Callable[[Callable[[Engine, int], Any]], "Future[Any]"]
 
 
-def build_notifiers(bundle: Bundle, settings: Settings, *, clock: Clock) -> dict[str, Notifier]:
+def build_notifiers(
+    brand: Brand, settings: Settings, *, clock: Clock, known: Mapping[str, Notifier] = NONE_KNOWN
+) -> dict[str, Notifier]:
     """Return the tools that are called; until the operator says otherwise, they are files.
+
+    Args:
+        brand: declares them.
+        settings: whether anything may leave this machine.
+        clock: dates signatures.
+        known: those that are open, and declared as before.
 
     Raises:
         SettingsError: with everything that is missing, not only the first.
     """
     notifiers: dict[str, Notifier] = {}
     missing: list[str] = []
-    for name, source in bundle.brand.sources.sources.items():
+    for name, source in brand.sources.sources.items():
         told = source.suppressions
         if told is None or not told.url:
+            continue
+        if name in known:
+            notifiers[name] = known[name]
             continue
         if not is_live(settings):
             notifiers[name] = PostedFiles(folder=settings.data / OUTBOX / FOLDER / name)
@@ -95,10 +107,27 @@ class _Tool:
     def __init__(self, name: str, notifier: Notifier, *, told_as: str) -> None:
         self.name = name
         self.notifier = notifier
+        self.next_notifier = notifier
+        """What it is called by once the call under way has ended, so that it hears all in its order."""
         self.told_as = told_as
+        self.pool = ThreadPoolExecutor(1, thread_name_prefix=f"kept-tool-{name}")
         self.is_busy = False
         self.health = _Health()
         self.seconds: deque[float] = deque(maxlen=_SECONDS_KEPT)
+
+    def turn(self) -> None:
+        """Call it by what is declared now, unless a call is under way; at once, since much may have changed."""
+        if not self.is_busy and self.next_notifier is not self.notifier:
+            self.notifier.close()
+            self.notifier = self.next_notifier
+            self.health = msgspec.structs.replace(self.health, rests_until=0)
+
+    def end(self) -> None:
+        """Give up its thread and its connection."""
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        self.notifier.close()
+        if self.next_notifier is not self.notifier:
+            self.next_notifier.close()
 
 
 class Tools:
@@ -110,19 +139,38 @@ class Tools:
         What was only written into files does not count as told once the tools are really called.
         """
         self._submit = submit
-        self._tools = {
-            name: _Tool(name, notifier, told_as=name if is_live else f"{name}.files")
-            for name, notifier in notifiers.items()
-        }
-        self._pool = (
-            ThreadPoolExecutor(len(notifiers), thread_name_prefix="kept-tool")
-            if notifiers
-            else None
-        )
+        self._is_live = is_live
+        self._tools: dict[str, _Tool] = {}
+        self._ending: list[_Tool] = []
+        """Tools that are told nothing more, and whose last call is still on its way."""
+        self.take(notifiers)
         self._begun: list[tuple[_Tool, Page]] = []
         self._until = 0
         """Until which uptime what was read may be told; 0 for as long as it takes."""
         self._running: set[Future[None]] = set()
+
+    def take(self, notifiers: Mapping[str, Notifier]) -> None:
+        """Tell these from now on, each of what it was not told yet."""
+        before = self._tools
+        # As a whole: what is measured of them is read on other threads.
+        self._tools = {
+            name: before[name] if name in before else self._make(name, notifier)
+            for name, notifier in notifiers.items()
+        }
+        for name, notifier in notifiers.items():
+            self._tools[name].next_notifier = notifier
+        self._ending += [tool for name, tool in before.items() if name not in notifiers]
+
+    def _make(self, name: str, notifier: Notifier) -> _Tool:
+        return _Tool(name, notifier, told_as=name if self._is_live else f"{name}.files")
+
+    def _turn(self) -> None:
+        for tool in self._tools.values():
+            tool.turn()
+        for tool in self._ending:
+            if not tool.is_busy:
+                tool.end()
+        self._ending = [tool for tool in self._ending if tool.is_busy]
 
     def begin_due(self, engine: Engine, now: int) -> None:
         """Read what is to be told next; within a transaction of the writer."""
@@ -130,6 +178,7 @@ class Tools:
             # The transaction in which it was read failed: it is read again.
             tool.is_busy = False
         self._begun = []
+        self._turn()
         newest = engine.store.last_notice() if self._tools else 0
         sources = engine.bundle.brand.sources.sources
         for tool in self._tools.values():
@@ -159,9 +208,7 @@ class Tools:
         """Call the tools, each on a thread of its own; what was read is durable by now."""
         begun, self._begun = self._begun, []
         for tool, page in begun:
-            if self._pool is None:
-                raise AssertionError("there is a page and no tool")
-            future = self._pool.submit(self._call, tool, page, self._until)
+            future = tool.pool.submit(self._call, tool, page, self._until)
             self._running.add(future)
             future.add_done_callback(self._running.discard)
 
@@ -181,10 +228,8 @@ class Tools:
     def drain(self, seconds: float) -> None:
         """Wait for the calls that have begun, and give up the connections."""
         self.wait(seconds)
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-        for tool in self._tools.values():
-            tool.notifier.close()
+        for tool in [*self._tools.values(), *self._ending]:
+            tool.end()
 
     def _call(self, tool: _Tool, page: Page, until: int) -> None:
         if until and read_uptime() >= until:

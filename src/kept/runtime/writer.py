@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from kept import settings
 from kept.clock import Clock, read_monotonic
-from kept.core.values import SECOND
+from kept.core.values import HOUR, SECOND
 from kept.errors import InputError, KeptError, OutdatedError, OverloadedError, StoreError
 from kept.flows.engine import Engine
 from kept.flows.tick import housekeep, tick
@@ -26,6 +26,8 @@ Job = Callable[[Engine, int], Any]
 _log = logging.getLogger("kept.writer")
 TICK: Final = int(settings.TICK_SECONDS * SECOND)
 HOUSEKEEPING: Final = int(settings.HOUSEKEEPING_SECONDS * SECOND)
+SET_ASIDE: Final = HOUR
+"""How long timed work passes over whom it could not look at."""
 _REOPEN_SECONDS: Final = 1.0
 
 
@@ -76,7 +78,8 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="kept-writer", daemon=True)
         self._next_tick = 0
         self._next_housekeeping = 0
-        self.engine = open_engine()
+        self._set_aside: dict[int, int] = {}
+        self.engine = self._open()
         self.refusal: OutdatedError | None = None
         """Why nothing is decided here: another brand is in force, which this node cannot work by."""
         self.is_well = True
@@ -214,10 +217,35 @@ class Writer:
             one.outcome = Refused(error)
         self._answer(asked)
 
+    def _open(self) -> Engine:
+        engine = self._open_engine()
+        engine.customers.set_aside = self._set_aside
+        return engine
+
+    def _start_over(self) -> bool:
+        """Begin anew after a bug; return whether timed work failed, and not a job.
+
+        Whom it failed at is passed over from now on, or it would fail there for good.
+        """
+        failed, self.engine.customers.looked_at = self.engine.customers.looked_at, 0
+        self._drop_memory()
+        if failed:
+            self._pass_over(failed)
+        return bool(failed)
+
+    def _drop_memory(self) -> None:
+        self._reopen()
+
+    def _pass_over(self, failed: int) -> None:
+        now = self._clock.now()
+        _log.error("timed work failed at one customer, who is set aside for an hour")
+        self._set_aside[failed] = now + SET_ASIDE
+        self.engine.alert("customer_set_aside", at=now)
+        self.engine.keep_noted()
+
     def _isolate(self, asked: list[Asked], error: Exception) -> None:
         _log.exception("a job failed; its neighbours are done again one by one")
-        self._reopen()
-        if len(asked) <= 1:
+        if not self._start_over() and len(asked) <= 1:
             self._refuse(asked, error)
             return
         for one in asked:
@@ -225,7 +253,7 @@ class Writer:
                 self._commit([one])
             except Exception as own_error:  # noqa: BLE001 - the outer edge of the writer
                 self._refuse([one], own_error)
-                self._reopen()
+                self._start_over()
 
     def _reopen(self) -> None:
         """Drop memory, which is ahead of the disk, and load what is durable."""
@@ -233,7 +261,7 @@ class Writer:
         while True:
             try:
                 self.engine.store.close()
-                self.engine = self._open_engine()
+                self.engine = self._open()
             except KeptError as error:
                 # The key service may refuse for a while, too; without this thread nothing goes on.
                 _log.warning("the store cannot be opened: %s", error)

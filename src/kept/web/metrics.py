@@ -48,6 +48,11 @@ _COUNTED: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
     "quarantined": ("kept_quarantined_events", "Events that could not be taken.", ("source",)),
     "decisions": ("kept_decisions", "Decisions made.", ("outcome",)),
     "reasons": ("kept_reasons", "Why actions were not chosen.", ("reason",)),
+    "outside_refused": (
+        "kept_outside_refused",
+        "Contacts of tools outside Kept that were refused.",
+        ("source", "reason"),
+    ),
     "queued": ("kept_messages_queued", "Messages decided.", ("action",)),
     "leaving": ("kept_messages_leaving", "Hand-overs begun.", ("channel",)),
     "settled": ("kept_messages_settled", "Messages that came to an end.", ("channel", "state")),

@@ -262,6 +262,8 @@ _ALERTS: Final = {
     "unknown.",
     "evidence_not_followed": "Evidence of who is who leads to more identifiers than are followed; those "
     "concerned stay grouped as they were. Look for an identifier that many people share.",
+    "customer_set_aside": "Timed work failed at one customer, because of a fault in Kept; it passes over them for "
+    "an hour. The log says what failed.",
     "breach": "Breach {breach} was declared: {what} {name}. Nothing promotional leaves until it is "
     "known whom it touched.",
     "contested": "A customer contests {action}; another person looks at approval {approval}.",
@@ -271,6 +273,8 @@ _ALERTS: Final = {
     "brand_not_taken": "The brand that is in force cannot be taken up here; this node decides nothing until "
     "it can.",
     "node_gone": "Node {node} is gone; others do what it did.",
+    "channel_not_opened": "Something that a channel or a tool of the brand in force needs is not there; "
+    "nothing is handed over until it is. The log names it.",
     "brand_refused": "The changed brand folder was refused; the old one stays in force.",
 }
 

@@ -111,16 +111,27 @@ def test_too_many_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         pack_members([1, 2, 3, 4])
 
 
-def test_a_brake_stops_it_and_its_time_too(stage: Stage) -> None:
+@pytest.mark.parametrize("paused", ["action:lamp_offer", "action:lamp_offer+purpose:marketing"])
+def test_a_brake_stops_it_and_its_time_too(stage: Stage, paused: str) -> None:
     """Nobody is woken while the action is braked, and nothing piles up meanwhile."""
     begin(stage, NOBODY)
-    stage.pause("action:lamp_offer")
+    stage.pause(paused)
     assert advance(stage, NOON + MINUTE) == 0
     shown = show_campaign(stage.engine)
     assert shown is not None
     assert shown.is_braked
     stage.engine.controls = type(stage.engine.controls)()
     assert advance(stage, NOON + MINUTE + SECOND) == 1
+
+
+@pytest.mark.parametrize("other", ["region:north", "cohort:buyer", "purpose:service"])
+def test_a_brake_on_some_of_it_stops_no_campaign(stage: Stage, other: str) -> None:
+    """Whom the brake is not about is woken; the others are looked at, and hear nothing."""
+    begin(stage, NOBODY)
+    stage.pause(f"action:lamp_offer+{other}")
+    shown = show_campaign(stage.engine)
+    assert shown is not None
+    assert not shown.is_braked
 
 
 def test_it_goes_on_after_a_start_and_can_be_stopped(stage: Stage) -> None:

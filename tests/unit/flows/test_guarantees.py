@@ -21,7 +21,6 @@ from kept.flows.ask import Question
 from kept.flows.engine import Engine, decode_trace
 from kept.flows.learn import unsubscribe
 from kept.flows.recover import recover
-from kept.flows.regroup import merge, unmerge
 from kept.flows.stage import Stage
 from kept.runtime.folder import load_checked
 from kept.stores.memory import MemoryStore
@@ -300,30 +299,6 @@ def test_what_was_acknowledged_is_there_after_a_crash(stage: Stage) -> None:
     assert before is not None
     after = engine.customers.get(before.customer_id)
     assert after.total(engine.plan) == before.total(engine.plan)
-
-
-def test_unmerging_restores_what_was_before(stage: Stage) -> None:
-    """G10: two people whom one cookie made one are, once separated, each what they were alone."""
-    engine = stage.engine
-    for user in ("ana", "bo"):
-        introduce(stage, user)
-    tell(stage, "Order Completed", user_id="bo", properties={"total": 10})
-    tell(stage, "Unsubscribed", user_id="bo", properties={"entity": "shop", "purpose": "marketing"})
-    ana, bo = (stage.find(Identifier("user_id", user)) for user in ("ana", "bo"))
-    assert ana is not None
-    assert bo is not None
-    alone = [msgspec.msgpack.encode(each.total(engine.plan)) for each in (ana, bo)]
-    pair = Identifier("user_id", "ana"), Identifier("user_id", "bo")
-    with stage.store.transaction():
-        (one,) = merge(engine, *pair, actor="test", now=stage.now)
-    assert one.total(engine.plan).consents["p|shop|marketing|"].value is False
-    with stage.store.transaction():
-        unmerge(engine, *pair, actor="test", now=stage.now)
-    ana, bo = (stage.find(Identifier("user_id", user)) for user in ("ana", "bo"))
-    assert ana is not None
-    assert bo is not None
-    assert ana.customer_id != bo.customer_id
-    assert msgspec.msgpack.encode(bo.total(engine.plan)) == alone[1]
 
 
 def test_what_rests_on_a_silent_source_waits(stage: Stage) -> None:

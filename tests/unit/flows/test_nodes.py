@@ -2,6 +2,7 @@
 
 import random  # noqa: TID251 - a failure is repeated by its seed
 from collections.abc import Mapping
+from functools import partial
 from typing import cast
 
 import pytest
@@ -9,12 +10,14 @@ import pytest
 from kept.core.brand.load import load_brand
 from kept.core.bundle import Bundle
 from kept.core.compile import compile_brand
+from kept.core.event import Identifier
 from kept.core.fold.fold import decode_state, encode_state, fold_event
 from kept.core.state import State
 from kept.core.touchpoint_item import Rejected, WireItem
 from kept.core.values import SECOND
 from kept.errors import ConflictError, ContendedError, OutdatedError
 from kept.flows import prepare_brand
+from kept.flows.customers import Customer
 from kept.flows.duties import KEPT_FOR, drop_duty, hold_duty
 from kept.flows.engine import Engine
 from kept.flows.ingest import ingest
@@ -27,6 +30,8 @@ from kept.flows.prepare_brand import (
     take_first,
 )
 from kept.flows.quarantine import drop, replay
+from kept.flows.regroup import merge
+from kept.flows.resolve import find_customer
 from kept.flows.sources import load_heard, save_heard
 from kept.flows.take_brand import choose_slots, load_known_slots
 from kept.flows.together import do_together, together
@@ -366,3 +371,29 @@ def test_what_is_quarantined_is_dropped_or_replayed_by_one_node_alone() -> None:
             take(other, meanwhile)
     with pytest.raises(ConflictError, match="was dropped already"):
         nodes.do(other, take)
+
+
+def test_a_merge_that_was_undone_leaves_both_as_they_were() -> None:
+    """The one who was merged into the other is in memory no more, and on record as before."""
+    nodes = Nodes(1)
+    (engine,) = nodes.all
+    hear_some(nodes, engine, range(2))
+    one, other = Identifier("user_id", "u0"), Identifier("user_id", "u1")
+
+    def merge_and_fail(engine: Engine, now: int) -> None:
+        assert merge(engine, one, other, actor="test", now=now)
+        message = "the job failed after that"
+        raise RuntimeError(message)
+
+    with pytest.raises(RuntimeError):
+        nodes.do(engine, merge_and_fail)
+    for number, who in enumerate((one, other), start=2):
+        nodes.hear(engine, number - 2, number)
+        found = nodes.do(engine, partial(find, who=who))
+        assert isinstance(found, Customer)
+        assert len(found.parts) == 1
+
+
+def find(engine: Engine, now: int, *, who: Identifier) -> Customer | None:
+    """Return a customer."""
+    return find_customer(engine.customers, [(who, False)])

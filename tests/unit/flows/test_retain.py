@@ -7,6 +7,7 @@ import pytest
 
 from kept.core.brand.load import load_brand
 from kept.core.compile import compile_brand
+from kept.core.consent import purpose_key
 from kept.core.data_map import map_data
 from kept.core.event import Identifier
 from kept.core.explain import replays_alike
@@ -169,6 +170,30 @@ def test_a_no_never_lapses_while_anything_of_the_customer_is_left(stage: Stage) 
     keep_house(stage)
     assert names(stage) == ["Consent Withdrawn", "Identified"]
     assert state_of(stage).consents["p|*|marketing|"].value is False
+
+
+def test_a_no_stands_whatever_its_category_means_by_now(stage: Stage) -> None:
+    """A banner's category was renamed since: what is folded anew would not find it any more."""
+    said = WireItem(
+        type="track",
+        event="Segment Consent Preference Updated",
+        user_id="ana",
+        timestamp=stage.now / SECOND,
+        context={"consent": {"categoryPreferences": {"Advertising": False}}},
+    )
+    stage.signal(said, source="history", body={})
+    tell(stage, "Page Viewed")
+    bundle = stage.engine.bundle
+    renamed = {"Advertising": "Ads"}
+    categories = {renamed[name]: meant for name, meant in bundle.fold_plan.categories.items()}
+    plan = msgspec.structs.replace(bundle.fold_plan, categories=categories)
+    other = Stage(
+        msgspec.structs.replace(bundle, fold_plan=plan), stage.store, now=stage.now, shadow=False
+    )
+    other.advance(other.now + 31 * DAY)
+    keep_house(other)
+    assert "Page Viewed" not in names(other)
+    assert state_of(other).consents[purpose_key("shop", "marketing")].value is False
 
 
 def test_whoever_nothing_is_left_of_is_let_go_and_a_no_outlives_them(stage: Stage) -> None:

@@ -158,6 +158,7 @@ class Answering:
         """Take everything at first."""
         self.answer: SendResult = Accepted()
         self.posts: list[tuple[str, bytes]] = []
+        self.is_closed = False
 
     def post(self, post_id: str, body: bytes) -> SendResult:
         """Keep a body, and answer."""
@@ -165,7 +166,8 @@ class Answering:
         return self.answer
 
     def close(self) -> None:
-        """Give up nothing."""
+        """Note that nobody calls it any more."""
+        self.is_closed = True
 
 
 def run_once(stage: Stage, tools: Tools, jobs: list[Any]) -> None:
@@ -206,6 +208,33 @@ def test_an_alert_is_raised_again_where_its_job_is_done_again(
         with stage.store.transaction():
             assert job(stage.engine, stage.now).health.failures == 1
         assert [one["code"] for one in stage.engine.noted.alerts] == ["tool_unreachable"]
+
+
+def test_a_tool_with_another_address_is_told_there_once_its_call_has_ended(stage: Stage) -> None:
+    """Nothing is told twice or out of order; what is not declared any more is told nothing."""
+    jobs: list[Any] = []
+
+    def submit(job: Any) -> "Future[Any]":
+        jobs.append((job, Future()))
+        return jobs[-1][1]  # type: ignore[no-any-return]
+
+    old, new = Answering(), Answering()
+    tools = Tools({"mailer": old}, submit=submit, is_live=True)
+    leave(stage)
+    with stage.store.transaction():
+        tools.begin_due(stage.engine, stage.now)
+    tools.send_begun()
+    assert tools.wait(5)
+    tools.take({"mailer": new})
+    leave(stage, channel="email")
+    run_once(stage, tools, jobs)
+    assert (len(old.posts), len(new.posts)) == (1, 0)
+    run_once(stage, tools, jobs)
+    assert (len(old.posts), len(new.posts), old.is_closed) == (1, 1, True)
+    tools.take({})
+    leave(stage)
+    run_once(stage, tools, jobs)
+    assert (len(new.posts), new.is_closed) == (1, True)
 
 
 def test_a_tool_that_fails_is_tried_later_and_later_and_the_operator_hears(stage: Stage) -> None:

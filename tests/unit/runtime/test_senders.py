@@ -19,6 +19,7 @@ class Slow:
         """Hold everybody up."""
         self.is_called = threading.Semaphore(0)
         self.may_answer = threading.Event()
+        self.is_closed = threading.Event()
 
     def send(self, outgoing: Outgoing) -> SendResult:
         """Wait, and take it."""
@@ -28,6 +29,7 @@ class Slow:
 
     def close(self) -> None:
         """Let go of everybody."""
+        self.is_closed.set()
         self.may_answer.set()
 
 
@@ -52,3 +54,29 @@ def test_a_channel_has_room_for_its_own_threads_alone() -> None:
     senders.send(make_message("m3", channel="slow"), OUTGOING, 0)
     senders.drain(0.0)
     assert told[0] == ("m3", Postponed(detail="the server stopped before it could send"))
+
+
+def test_a_call_under_way_ends_by_the_adapter_it_began_with() -> None:
+    """Which is closed when its last call has ended, and not before; what others use stays open."""
+    old, new, lent = Slow(), Slow(), Slow()
+    told: list[SendResult] = []
+    senders = Senders(
+        {"slow": old, "files": lent},
+        threads=1,
+        report=lambda message, result: told.append(result),
+        lent=(lent,),
+    )
+    senders.send(make_message("m1", channel="slow"), OUTGOING, 0)
+    assert old.is_called.acquire(timeout=10)
+    senders.take({"slow": new})
+    assert not old.is_closed.is_set()
+    assert not lent.is_closed.is_set()
+    # The new one has its own threads, which wait for nobody.
+    assert senders.rooms(0) == {"slow": 1}
+    senders.send(make_message("m2", channel="slow"), OUTGOING, 0)
+    assert new.is_called.acquire(timeout=10)
+    old.may_answer.set()
+    assert old.is_closed.wait(timeout=10)
+    assert not new.is_closed.is_set()
+    senders.drain(0.0)
+    assert told[0] == Accepted()

@@ -348,7 +348,7 @@ class ContactFile(Entry, frozen=True, kw_only=True):
     pressure: ExpressionText = "0"
     """What one more contact costs the customer's patience, in the brand's currency."""
     decline_rest: DurationText = "60 days"
-    """How long an action that was declined does not come back, on any channel."""
+    """How long an offer that was declined stays away, on every channel and by every action of its `terms_from`."""
     answer_stable: DurationText = "1 day"
     """How long the one answer stays the same unless something happens."""
     approval_valid: DurationText = "3 days"

@@ -333,6 +333,14 @@ OWN_EVENTS: Final = frozenset(_OWN)
 """Events about contacts, declines and addresses, which every brand folds alike."""
 
 
+def keep_consents(state: State, known: State) -> None:
+    """Let a state that was folded anew keep what was said of consent, as it was understood then.
+
+    A category of a banner may mean another purpose by now, or none: a no stands all the same.
+    """
+    _add_stamped(state.consents, known.consents)
+
+
 def add_states(plan: FoldPlan, state: State, other: State) -> State:
     """Return the sum of two states, using both up: neither may be used afterwards.
 

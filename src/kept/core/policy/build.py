@@ -346,10 +346,13 @@ def digits_of(arguments: Sequence[Node]) -> int:
 
 
 def _bounds_of_extreme(function: str, arguments: Sequence[Node]) -> Bounds:
-    """Return the bounds of the least or greatest value; a NULL argument may drop out."""
+    """Return the bounds of the least or greatest value; an argument that is NULL may drop out.
+
+    So does an unknown one, in SQL, where the whole is unknown in any case.
+    """
     ranges = [_range(argument) for argument in arguments]
     lows, highs = [low for low, _ in ranges], [high for _, high in ranges]
-    certain = [_range(argument) for argument in arguments if not argument.nullable]
+    certain = [_range(each) for each in arguments if not each.nullable and not each.unknowable]
     if function == "greatest":
         return max((low for low, _ in certain), default=min(lows)), max(highs)
     return min(lows), min((high for _, high in certain), default=max(highs))

@@ -132,7 +132,8 @@ class _Writer:
         source = _least([change.source for change in changes])
         source = f"min([{source} for {ROW} in {rows}], default={NEVER})"
         plain = [each for change in changes for each in change.plain]
-        if not all(change.plain for change in changes):
+        if not all(change.plain for change in changes) or not all(map(_is_of_row, plain)):
+            # Of a fact, or of the object in play, nothing is found by looking at these rows.
             plain = []
         own = tuple(msgspec.structs.replace(each, kind=node.object) for each in plain)
         return [Turn(source=source, reads=node, plain=own)]
@@ -237,6 +238,10 @@ class _Writer:
         if len(cycles) < len(_CYCLES):
             return [], node.operands
         (weekday, days), (hour, hours) = cycles["local_weekday"], cycles["local_hour"]
+        places = sorted((node.operands.index(weekday), node.operands.index(hour)))
+        if any(one.unknowable for one in node.operands[places[0] + 1 : places[1]]):
+            # Whether it is looked at is a matter of the first of the two alone.
+            return [], node.operands
         rest = tuple(one for one in node.operands if one is not weekday and one is not hour)
         if not days or not hours or len(days) * len(hours) == 7 * 24:
             return [], rest
@@ -267,6 +272,11 @@ class _Writer:
         if any(part.unknowable for part in parts):
             source = f"k_steady(lambda: {source})"
         return source
+
+
+def _is_of_row(plain: Plain) -> bool:
+    """Return whether an instant is a field of the row that an aggregate looks at."""
+    return plain.start.startswith(f"{ROW}[")
 
 
 def _is_read(node: Node) -> bool:

@@ -9,7 +9,7 @@ from typing import Final, Literal, cast
 import msgspec
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, ParseError
-from sqlglot.parser import Parser
+from sqlglot.parser import IsPredicatePrecedence, Parser
 
 from kept.core.policy.tokens import Word, Words, read_words
 from kept.core.policy.where import Where
@@ -17,6 +17,11 @@ from kept.errors import Problem
 
 DEPTH_MAX: Final = 24
 """How deep the parser's tree may be, where a chain of AND, of OR, or of + and - is one level."""
+
+
+class _Parser(Parser):
+    # As PostgreSQL and DuckDB have it; the parser's own default is that IS binds more tightly than `=`.
+    IS_PREDICATE_PRECEDENCE = IsPredicatePrecedence.LOW
 
 
 class Parsed(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +60,7 @@ def parse_expression(text: str, *, where: Where) -> Parsed | list[Problem]:
     if not isinstance(found, Words):
         return found
     try:
-        roots = Parser(error_level=ErrorLevel.IMMEDIATE).parse(found.tokens, text)
+        roots = _Parser(error_level=ErrorLevel.IMMEDIATE).parse(found.tokens, text)
     except ParseError as error:
         return [*found.problems, _unreadable(text, error, where=where)]
     # There are words, and no semicolon among them: so there is one tree.

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from kept.core.generate import ActionCode
+from kept.core.generate import ActionCode, needed_by
 from kept.core.notices import BREACH_PREFIX
 from kept.core.policy_sql.conditions import Conditions, Written
 from kept.core.policy_sql.held import ABOUT, Hushes, rows_of
@@ -134,7 +134,7 @@ class Candidates:
 
     def _when(self, rule: ActionRule, amounts: Amounts) -> str:
         """Return 1 where an action's condition holds, -1 where that is unknown, and 0."""
-        blind = self._conditions.is_blind([self._code(rule).when])
+        blind = self._conditions.is_blind(needed_by(self._code(rule)))
         return f"CAST({case([(blind, '-1')], self._state(rule, amounts))} AS TINYINT)"
 
     def _state(self, rule: ActionRule, amounts: Amounts) -> str:
@@ -166,7 +166,7 @@ class Candidates:
         )
         rows = transformed(judged, "k_judged", "k_judged.row")
         each = f"COALESCE({transformed(rows, ABOUT, found)}, [])"
-        blind = self._conditions.is_blind([self._code(rule).when], rule.about)
+        blind = self._conditions.is_blind(needed_by(self._code(rule)), rule.about)
         unknown = self._candidate(number=number, about="''", is_unknown=TRUE, amounts=[])
         return case([(blind, f"[{unknown}]")], each)
 

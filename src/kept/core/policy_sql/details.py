@@ -8,7 +8,7 @@ from kept.core.policy_sql.candidates import carried
 from kept.core.policy_sql.chosen import LEFT
 from kept.core.policy_sql.codes import ACTION, REASON
 from kept.core.policy_sql.held import CLAIMED, Hushes, state_of, until_of
-from kept.core.policy_sql.judged import APPROVALS, DECLINED, NUMBER, ONE, Layers, declines_of
+from kept.core.policy_sql.judged import APPROVALS, NUMBER, ONE, Layers
 from kept.core.policy_sql.leaving import BEST, OPEN, Leaving
 from kept.core.policy_sql.permitted import RESTRICTED_AT
 from kept.core.policy_sql.pressure import KNOWN_AFTER, Pressure, until_free
@@ -19,6 +19,7 @@ from kept.core.policy_sql.text import (
     case,
     element,
     filtered,
+    greatest_of,
     is_among,
     joined,
     name,
@@ -125,10 +126,7 @@ class Details:
         return f"COALESCE({own}, {self._field('hu', '0')}, 0)"
 
     def _declined_at(self) -> str:
-        action = self._layers.action_name
-        named = filtered(DECLINED, "k_decline", f"k_decline.name = {action}")
-        mine = filtered(DECLINED, "k_decline", declines_of(action, f"{ONE}.k"))
-        return f"COALESCE({element(named, '1')}.instant, {element(mine, '1')}.instant)"
+        return greatest_of(transformed(self._layers.declines(), "k_decline", "k_decline.instant"))
 
     def _approval(self) -> str:
         mine = f"k_said.name = {self._layers.action_name} || '|' || {ONE}.k"

@@ -6,7 +6,7 @@ A hold that is judged for each object in play is judged where the objects are lo
 
 from typing import Final
 
-from kept.core.decision import Brake
+from kept.core.decision import Brake, parts_of
 from kept.core.policy_sql.conditions import Conditions
 from kept.core.policy_sql.schema import OBJECTS
 from kept.core.policy_sql.setting import Setting, ways_of
@@ -15,6 +15,7 @@ from kept.core.policy_sql.text import (
     NULL,
     TRUE,
     Stages,
+    all_of,
     case,
     constant,
     contains,
@@ -252,14 +253,18 @@ class Hushes:
 
 def _covers(brake: Brake, rule: ActionRule) -> str:
     """Return whether a brake stops an action, as `layers.brake_covers` has it."""
-    named = constant(brake.name)
-    match brake.scope:
+    return all_of(_is_within(scope, brake_name, rule) for scope, brake_name in parts_of(brake))
+
+
+def _is_within(scope: str, brake_name: str, rule: ActionRule) -> str:
+    named = constant(brake_name)
+    match scope:
         case "all":
             return TRUE
         case "action":
-            return TRUE if brake.name == rule.action else FALSE
+            return TRUE if brake_name == rule.action else FALSE
         case "purpose":
-            return TRUE if brake.name == rule.purpose else FALSE
+            return TRUE if brake_name == rule.purpose else FALSE
         case "region":
             return f'(":region" IS NULL OR ":region" = {named})'
         case "cohort":

@@ -21,7 +21,9 @@ from kept.core.policy_sql.text import (
     Stages,
     all_of,
     any_of,
+    array,
     case,
+    constant,
     contains,
     element,
     filtered,
@@ -206,12 +208,18 @@ class Layers:
     def relevance(self) -> str:
         """Return that the action is beside the point for now: declined lately, or done already."""
         reasons = self._at.reasons
-        mine = declines_of(self.action_name, self.field("k"))
-        is_declined = f"LEN({filtered(DECLINED, 'k_decline', mine)}) > 0"
+        is_declined = f"LEN({self.declines()}) > 0"
         declined = reasons.text(Declined(at=0), "declined")
         is_refused = f"{length(DECLINED)} > 0 AND {is_declined}"
         # Most customers have no past, and then nobody need look for each action.
         return case([(HAS_PAST, case([(is_refused, declined)], self.contacted()))])
+
+    def declines(self) -> str:
+        """Return the late declines of the action in hand, about its object or about none."""
+        at = self._at
+        offer = self.of_rule([at.offers[rule.index] for rule in at.rules], "INTEGER")
+        is_about = f"(k_decline.about = '' OR k_decline.about = {self.field('k')})"
+        return filtered(DECLINED, "k_decline", f"k_decline.offer = {offer} AND {is_about}")
 
     def contacted(self) -> str:
         """Return that the action reached the customer, and neither stays nor may come again."""
@@ -308,16 +316,18 @@ class Layers:
         )
 
 
-def declines_of(action: str, about: str) -> str:
-    """Return whether a decline is of an action, or of it about an object."""
-    return f"(k_decline.name = {action} OR k_decline.name = {action} || '|' || {about})"
-
-
 def add_past(at: Setting, stages: Stages) -> None:
     """Add what was declined lately, and whether anything was said or declined at all."""
     recent = f"k_decline.instant > {at.now - at.policy.decline_rest}"
     declines = name(":declines")
-    lately = filtered(declines, "k_decline", recent)
+    names = array((constant(rule.action) for rule in at.policy.actions), "VARCHAR")
+    place = f"LIST_POSITION({names}, k_decline.action)"
+    told = {"about": "k_decline.about", "instant": "k_decline.instant"}
+    # Not a pick: an action of another brand has no place, also where this brand has one offer only.
+    offer = element(array(map(str, at.offers), "INTEGER"), place)
+    lately = transformed(
+        filtered(declines, "k_decline", recent), "k_decline", struct(offer=offer, **told)
+    )
     stages.add(":declined", case([(f"{length(declines)} > 0", lately)]))
     stages.add(":has_past", f"{length(declines)} > 0 OR {length(CONTACTED)} > 0")
     stages.close()

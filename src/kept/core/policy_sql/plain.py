@@ -81,7 +81,8 @@ class Single(Layers):
 
     def relevance(self) -> str:
         """Return that it was declined lately, or reached the customer already."""
-        declined = contains(_DECLINED, self.number)
+        offer = self._at.offers[self._rule.index]
+        declined = contains(_DECLINED, constant(offer))
         contacted = contains(_CONTACTED, self.number)
         reasons = self._at.reasons
         said = case(
@@ -195,16 +196,14 @@ class Plain:
     # -- what is written
 
     def _add_past(self, stages: Stages) -> None:
-        """Add the numbers of the actions that a decline or an earlier contact refuses.
+        """Add the offers that are declined, and the numbers of the actions that a contact refuses.
 
         A customer has few of either, so that they are looked at once, and not for each action.
         """
         at, layers = self._at, self._layers
         names = array((constant(rule.action) for rule in at.rules), "VARCHAR")
-        marked = array((constant(f"{rule.action}|") for rule in at.rules), "VARCHAR")
-        number = f"LIST_POSITION({names}, k_decline.name)"
-        own = f"COALESCE({number}, LIST_POSITION({marked}, k_decline.name))"
-        stages.add(":declined_plain", transformed(DECLINED, "k_decline", own))
+        declined = filtered(DECLINED, "k_decline", "k_decline.about = ''")
+        stages.add(":declined_plain", transformed(declined, "k_decline", "k_decline.offer"))
         # As a candidate has it: `a` the action's number, `instant` when it was reached.
         position = f"LIST_POSITION({names}, k_past.action)"
         past = filtered(CONTACTED, "k_past", "k_past.about = ''")

@@ -12,7 +12,7 @@ from kept.core.decision import Facts, OpenMessage, Request
 from kept.core.layers import contacts_by_action
 from kept.core.policy_sql.schema import ADDRESS, FACT, OBJECTS, SAID, SAID_AT, scopes_of
 from kept.core.rules import Rows, Values
-from kept.core.state import Contact
+from kept.core.state import Contact, Stamped
 
 _EVERYBODY = Request()
 
@@ -43,9 +43,7 @@ class RowWriter:
                 for (action, about), at in contacts_by_action(facts, _EVERYBODY).items()
                 if at
             ],
-            ":declines": [
-                {"name": key, "instant": said.at} for key, said in facts.declines.items()
-            ],
+            ":declines": [_decline(key, said) for key, said in facts.declines.items()],
             ":approvals": [
                 {"name": key, "instant": said.at}
                 | _approval(msgspec.to_builtins(read_approval(said)))
@@ -107,6 +105,11 @@ def _contact(one: Contact) -> dict[str, Any]:
         "answered": bool(one.answered_at),
         "named": bool(one.message_id),
     }
+
+
+def _decline(key: str, said: Stamped) -> dict[str, Any]:
+    action, _, about = key.partition("|")
+    return {"action": action, "about": about, "instant": said.at}
 
 
 def _approval(said: Mapping[str, Any]) -> dict[str, Any]:

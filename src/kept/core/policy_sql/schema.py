@@ -61,7 +61,7 @@ _REST: Final[dict[str, Shape]] = {
         }
     ],
     ":contacted": [{"action": "VARCHAR", "about": "VARCHAR", "instant": "BIGINT"}],
-    ":declines": [{"name": "VARCHAR", "instant": "BIGINT"}],
+    ":declines": [{"action": "VARCHAR", "about": "VARCHAR", "instant": "BIGINT"}],
     ":approvals": [
         {
             "name": "VARCHAR", "outcome": "VARCHAR", "until": "BIGINT", "fingerprint": "VARCHAR",

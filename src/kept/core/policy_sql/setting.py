@@ -53,6 +53,13 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return [names.index(rule.action) for rule in self.rules]
 
     @cached_property
+    def offers(self) -> list[int]:
+        """Return for each action of the policy the place, from 1 on, of what is declined with it."""
+        actions = self.policy.actions
+        place_of = {rule.action: place for place, rule in enumerate(actions, start=1)}
+        return [place_of[rule.offer] for rule in actions]
+
+    @cached_property
     def kinds_about(self) -> Sequence[str]:
         """Return the kinds of objects that actions are about."""
         return tuple(dict.fromkeys(rule.about for rule in self.rules if rule.about))

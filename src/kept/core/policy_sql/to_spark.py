@@ -61,6 +61,10 @@ _KEPT: Final = (
 )  # fmt: skip
 
 
+_ALIKE: Final = frozenset({"TRUE", "FALSE", "NULL"})
+"""What is written the same for both engines."""
+
+
 class _Small(DuckDB):
     """DuckDB's grammar, but a function is a name with arguments: nothing is rewritten on the way."""
 
@@ -70,7 +74,7 @@ class _Small(DuckDB):
 
 def as_is(text: str) -> str:
     """Return an expression that is written for Spark so that `to_spark` lets it pass."""
-    if not any(sign in text for sign in "`'\\\""):
+    if text in _ALIKE:
         return text
     return '"' + AS_IS + text.replace('"', '""') + '"'
 

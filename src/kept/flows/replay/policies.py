@@ -11,7 +11,7 @@ from kept.core.bundle import Bundle
 from kept.core.compile import compile_brand
 from kept.core.decision import Brake, Controls
 from kept.core.values import NEVER
-from kept.flows.brake import parse_scope
+from kept.flows.brake import brake_of
 from kept.ports import BrandRow
 from kept.ports_access import AuditEntry
 from kept.recorded_port import Setting
@@ -94,19 +94,8 @@ def _brakes_of(acts: Iterable[AuditEntry]) -> Iterable[tuple[int, tuple[Brake, .
     for act in acts:
         text = str(act.detail.get("scope", ""))
         if act.verb == "pause":
-            scope, name = parse_scope(text)
             because = str(act.detail.get("because", ""))
-            on = (
-                *on,
-                Brake(
-                    brake=text,
-                    scope=scope,
-                    name=name,
-                    since=act.at,
-                    actor=act.actor,
-                    because=because,
-                ),
-            )
+            on = (*on, brake_of(text, actor=act.actor, because=because, now=act.at))
         elif act.verb == "resume":
             on = tuple(brake for brake in on if brake.brake != text)
         else:

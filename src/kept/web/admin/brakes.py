@@ -16,7 +16,8 @@ class BrakeWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """What to pause, and why."""
 
     scope: str
-    """`all`, or `action:NAME`, `channel:NAME`, `purpose:NAME`, `region:NAME`, `cohort:NAME`."""
+    """`all`, or `action:NAME`, `channel:NAME`, `purpose:NAME`, `region:NAME`, `cohort:NAME`; all but `all` and
+    channels may be joined by a plus, which stops what is within all of them."""
     because: str = ""
 
 

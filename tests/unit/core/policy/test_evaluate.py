@@ -134,3 +134,26 @@ def test_an_unknown_value_is_an_exception_within_and_a_value_without() -> None:
     assert issubclass(ZoneMissing, Overflow)
     with pytest.raises(ZoneMissing):
         zone_of(None)
+
+
+def test_is_binds_less_tightly_than_a_comparison() -> None:
+    """As the reference lists the operators, and as PostgreSQL and DuckDB read them."""
+    assert emit(check("loyal = minor IS NULL"), NAMES) == emit(
+        check("(loyal = minor) IS NULL"), NAMES
+    )
+    assert emit(check("orders > 3 IS TRUE"), NAMES) == emit(check("(orders > 3) IS TRUE"), NAMES)
+    negated = emit(check("NOT loyal IS NULL"), NAMES)
+    assert negated == emit(check("NOT (loyal IS NULL)"), NAMES)
+
+
+def test_what_may_be_unknown_between_the_weekday_and_the_hour_is_looked_at_from_the_day_on() -> (
+    None
+):
+    """On the day before, the weekday settles it; on the day itself, what follows is asked."""
+    plain = emit_next_change(check("local_weekday() = 1 AND local_hour() = 9"), NAMES)
+    assert plain is not None
+    assert "k_next_in_week" in plain
+    text = "local_weekday() = 1 AND visits * visits > 4 AND local_hour() = 9"
+    apart = emit_next_change(check(text), NAMES)
+    assert apart is not None
+    assert "k_next_in_week" not in apart
