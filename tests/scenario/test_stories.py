@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from kept.core.story import Expect
 from kept.flows import take_up
+from kept.flows.play import play
 from kept.stores.sqlite import SqliteStore
 from tests.memory_shared import Shared
-from tests.scenario.told import STORIES, differences_on
+from tests.scenario.told import STORIES, compiled, differences_on
 from tests.vaults import make_vault
 
 
@@ -32,3 +35,27 @@ def test_a_brake_that_only_one_node_knows_would_be_seen(monkeypatch: pytest.Monk
     monkeypatch.setattr(take_up, "load_brakes", lambda engine: None)
     shared = Shared()
     assert differences_on([shared.connect(), shared.connect()], "ferrowen/35-stop-everything")
+
+
+def test_an_alert_that_a_story_does_not_expect_is_seen(tmp_path: Path) -> None:
+    """`alerts: []` means none, and a story that does not speak of alerts takes any."""
+    story = STORIES["ferrowen/30-till-falls-silent"]
+    bundle = compiled("ferrowen")
+
+    def seen_where(alerts: tuple[str, ...] | None) -> list[str]:
+        steps = [
+            msgspec.structs.replace(one, expect=Expect(alerts=alerts))
+            if one.expect is not None and one.expect.alerts == ("source_silent",)
+            else one
+            for one in story.steps
+        ]
+        told = msgspec.structs.replace(story, steps=tuple(steps))
+        folder = tmp_path / str(alerts)
+        folder.mkdir()
+        store = SqliteStore(folder, vault=make_vault(folder))
+        differences, _ = play(told, bundle, store)
+        store.close()
+        return [one.what for one in differences]
+
+    assert seen_where(()) == ["alerts"]
+    assert seen_where(None) == []

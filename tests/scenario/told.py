@@ -27,7 +27,8 @@ _LATER: Final = {"2026-01-12T11:00:01Z": "2026-01-12T11:00:03Z"}
 
 
 @cache
-def _compiled(brand: str) -> Bundle:
+def compiled(brand: str) -> Bundle:
+    """Return a brand that is shipped, ready to play."""
     return compile_brand(load_checked(read_folder(BRANDS[brand])))
 
 
@@ -49,5 +50,5 @@ def differences_on(stores: Sequence[Store], name: str) -> list[str]:
     if stores[0].is_shared and name == _TILL:
         steps = [msgspec.structs.replace(s, at=_LATER.get(s.at, s.at)) for s in story.steps]
         story = msgspec.structs.replace(story, steps=tuple(steps))
-    differences, _ = play(story, _compiled(name.partition("/")[0]), *stores)
+    differences, _ = play(story, compiled(name.partition("/")[0]), *stores)
     return [str(each) for each in differences]

@@ -10,7 +10,9 @@ import pytest
 
 from bench.month import STARTED_AT, example_bundle, example_texts, play_month
 from kept.core.values import HOUR
+from kept.flows.play import play
 from kept.ports import BrandRow
+from kept.runtime.stories import read_stories
 from kept.stores.sqlite import SqliteStore
 from tests.e2e.command import ok, run_kept
 from tests.tree import ROOT
@@ -169,13 +171,40 @@ def test_on_a_record_grace_fees_caps_and_silence_are_shown_by_cohort(
     assert report["reproduced"] == report["decisions"]["recorded"] > 100
     (newcomers,) = [one for name, one in report["cohorts"].items() if name == "newcomer"]
     assert newcomers["grace_days"]["tried"] < newcomers["grace_days"]["recorded"]
-    assert {"fees", "silence_percent", "pressure", "hardship"} <= set(newcomers)
+    # Nobody in their first ninety days meets a fee; what is offered more often is offered in less silence.
+    assert newcomers["fees"] == {}
+    assert newcomers["silence_percent"]["tried"] < newcomers["silence_percent"]["recorded"]
+    assert newcomers["pressure"]["mean"]["tried"] > newcomers["pressure"]["mean"]["recorded"]
     assert report["worse_off"]["loses grace"] > 0
     assert report["examples"]
     assert any("loses grace" in one["what"] for one in told["measured"])
     assert report["violations"] == {"consent": 0, "caps": 0, "quiet hours": 0}
     for personal in ("mail.example", "Name of"):
         assert personal not in json.dumps(told)
+
+
+def test_on_a_record_fees_are_counted_by_cohort(
+    change: Callable[..., Path], tmp_path: Path
+) -> None:
+    """The loyal customer of story 1 is charged one after her grace, and none by a gentler policy."""
+    story = read_stories(EXAMPLE)["stories/01-missed-bill.yaml"]
+    data = tmp_path / "data"
+    data.mkdir()
+    store = SqliteStore(data, vault=make_vault(data))
+    version = example_bundle().policy.version
+    with store.transaction():
+        store.save_brand(BrandRow(version=version, in_force_at=0, texts=example_texts()))
+    differences, _ = play(story, example_bundle(), store)
+    store.close()
+    assert differences == []
+    later = (
+        "actions/bills/late_fee.yaml",
+        "days_since(about.due_at) >= 1",
+        "days_since(about.due_at) >= 60",
+    )
+    _, told = diff(EXAMPLE, change(later), "--against", data, *READ)
+    fees = {name: one["fees"] for name, one in told["report"]["cohorts"].items()}
+    assert fees["loyal"] == {"late_fee": {"recorded": 1, "tried": 0}}
 
 
 def test_a_pull_request_is_told_in_a_few_lines(month: Path, change: Callable[..., Path]) -> None:

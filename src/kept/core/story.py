@@ -175,7 +175,8 @@ class Expect(_Part, frozen=True, kw_only=True):
     """Whose profile and reasons (`namespace:value`); the step's own customer where empty."""
     same_customer: tuple[str, ...] = ()
     different_customers: tuple[str, ...] = ()
-    alerts: tuple[str, ...] = ()
+    alerts: tuple[str, ...] | None = None
+    """Exactly what the operator was alerted of since the last expectation."""
     waiting: tuple[str, ...] | None = None
     """Actions that wait for a person, of all customers."""
     touched: dict[str, tuple[str, ...]] | None = None

@@ -174,6 +174,31 @@ def test_what_was_heard_under_a_brake_that_ended_at_once_is_told(stage: Stage) -
     assert [one.message.action for one in stage.handed_over] == ["bill_due"]
 
 
+def test_what_a_brake_held_for_many_leaves_one_by_one(stage: Stage) -> None:
+    """G4: each of twenty is told at a moment of their own, and all within the time that the brand gives itself."""
+    users = [f"user{number}" for number in range(20)]
+    with stage.store.transaction():
+        brake.pause(stage.engine, "all", actor="test", because="", now=stage.now)
+    for user in users:
+        introduce(stage, user)
+        bill = {"bill_id": user, "amount": 40, "due_at": format_instant(stage.now - 2 * DAY)}
+        tell(stage, "Bill Issued", source="billing", user_id=user, properties=bill)
+    stage.advance(stage.now + HOUR)
+    assert stage.handed_over == []
+    resumed_at, over = stage.now, stage.engine.bundle.resume_over
+    with stage.store.transaction():
+        brake.resume(stage.engine, "all", actor="test", now=resumed_at)
+    stage.advance(resumed_at + over)
+    assert {one.outgoing.to for one in stage.handed_over} == {
+        f"{user}@example.com" for user in users
+    }
+    instants = sorted(one.at for one in stage.handed_over)
+    assert len(set(instants)) == len(users)
+    assert resumed_at < instants[0]
+    # Spread, and not one close behind the other.
+    assert instants[-1] - instants[0] > over // 2
+
+
 def test_what_may_have_arrived_waits_for_a_brake_and_is_not_withdrawn(stage: Stage) -> None:
     """G4: withdrawn, it would count as said, although perhaps it never arrived."""
     introduce(stage, "ana")
