@@ -61,7 +61,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     """The page quotes each limit."""
     page = PAGE.read_text(encoding="utf-8")
     quoted = [tokens.LENGTH_MAX, tokens.WORDS_MAX, tokens.DEPTH_MAX, check.DEPTH_MAX]
-    words = ["characters", "words", "levels of parentheses", "operators or functions"]
+    words = ["characters", "words", "levels of parentheses", "levels of operators"]
     for limit, word in zip(quoted, words, strict=True):
         assert f"{limit:,} {word}" in page
     assert f"at most {TEXT_LENGTH_MAX:,} characters" in page
