@@ -8,6 +8,7 @@ import pytest
 from kept.core.story import Expect
 from kept.flows import take_up
 from kept.flows.play import play
+from kept.stores.memory import MemoryStore
 from kept.stores.sqlite import SqliteStore
 from tests.memory_shared import Shared
 from tests.scenario.told import STORIES, compiled, differences_on
@@ -59,3 +60,21 @@ def test_an_alert_that_a_story_does_not_expect_is_seen(tmp_path: Path) -> None:
 
     assert seen_where(()) == ["alerts"]
     assert seen_where(None) == []
+
+
+@pytest.mark.parametrize("name", ["ferrowen/01-missed-bill", "ferrowen/38-the-other-tool-asks-first"])
+def test_a_source_that_does_not_exist_is_a_difference_and_says_so(name: str) -> None:
+    """Whoever misspells one is told what there is, and at which step."""
+    story = STORIES[name]
+    steps = [
+        msgspec.structs.replace(
+            one,
+            signal=one.signal and msgspec.structs.replace(one.signal, source="shopp"),
+            ask=one.ask and msgspec.structs.replace(one.ask, source="shopp"),
+        )
+        for one in story.steps
+    ]
+    told = msgspec.structs.replace(story, steps=tuple(steps))
+    differences, _ = play(told, compiled("ferrowen"), MemoryStore())
+    assert differences
+    assert "there is no source 'shopp'; sources.yaml has" in differences[0].seen

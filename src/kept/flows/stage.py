@@ -214,7 +214,7 @@ class Stage:
         return done
 
     def _read(self, item: WireItem, source: str, body: Mapping[str, Any]) -> Event | Rejected:
-        touchpoint = self.engine.bundle.touchpoints[source]
+        touchpoint = self.engine.bundle.touchpoints[self._known(source)]
         self._message_count += 1
         if body:
             document = {"body": dict(body), "headers": {}, "query": {}}
@@ -236,13 +236,22 @@ class Stage:
         """Ask at a placement."""
         self._pass_on()
         with self.transaction():
-            return ask(self.engine, question, source=source, now=self.now)
+            return ask(self.engine, question, source=self._known(source), now=self.now)
 
     def ask_contact(self, question: ContactQuestion, *, source: str) -> ContactAnswer:
         """Ask as a tool outside Kept."""
         self._pass_on()
         with self.transaction():
-            return ask_contact(self.engine, question, source=source, now=self.now)
+            return ask_contact(self.engine, question, source=self._known(source), now=self.now)
+
+    def _known(self, source: str) -> str:
+        known = self.engine.bundle.touchpoints
+        if source not in known:
+            message = (
+                f"there is no source {source[:100]!r}; sources.yaml has {', '.join(sorted(known))}"
+            )
+            raise InputError(message)
+        return source
 
     def pause(self, scope: str) -> None:
         """Put a brake on."""
