@@ -62,7 +62,9 @@ def test_an_alert_that_a_story_does_not_expect_is_seen(tmp_path: Path) -> None:
     assert seen_where(None) == []
 
 
-@pytest.mark.parametrize("name", ["ferrowen/01-missed-bill", "ferrowen/38-the-other-tool-asks-first"])
+@pytest.mark.parametrize(
+    "name", ["ferrowen/01-missed-bill", "ferrowen/38-the-other-tool-asks-first"]
+)
 def test_a_source_that_does_not_exist_is_a_difference_and_says_so(name: str) -> None:
     """Whoever misspells one is told what there is, and at which step."""
     story = STORIES[name]
