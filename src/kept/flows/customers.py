@@ -238,6 +238,10 @@ class Customers:
             self.arrived += [(part, one) for one in waiting if one.stop.occurred_at >= since]
         return part
 
+    def is_set_aside(self, customer_id: int, now: int) -> bool:
+        """Return whether timed work passes over a customer just now."""
+        return self.set_aside.get(customer_id, 0) > now
+
     def get(self, customer_id: int) -> Customer:
         """Return a customer, loaded if need be."""
         customer = self._by_id.get(customer_id)

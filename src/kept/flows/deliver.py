@@ -122,7 +122,7 @@ def begin(
     if current is None or current.state not in WITHDRAWABLE_STATES:
         return None
     customers = engine.customers
-    if customers.set_aside.get(customer.customer_id, 0) > now:
+    if customers.is_set_aside(customer.customer_id, now):
         # They could not be looked at (see `tick`); others' messages must not wait behind theirs.
         engine.save_message(customer, msgspec.structs.replace(current, due_at=now + MINUTE))
         return None

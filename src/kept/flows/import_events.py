@@ -4,6 +4,8 @@ What already holds of a customer when their history arrives (a bill long overdue
 unsaid until they are heard of live. What becomes due later is said in its time as always.
 """
 
+from itertools import islice
+
 from kept.core.decision import Request
 from kept.core.event import HISTORY_TAKEN
 from kept.core.reason import FactUnknown, NotOfferedHere
@@ -13,14 +15,18 @@ from kept.flows.engine import Engine, open_messages_of
 
 def settle_import(engine: Engine, now: int, *, limit: int | None = None) -> int:
     """Note what already holds of those whose history came in; return how many they were."""
-    imported = engine.customers.imported
-    set_aside = engine.customers.set_aside
-    waiting = [one for one in imported.values() if set_aside.get(one.customer_id, 0) <= now]
-    for customer in waiting[:limit]:
-        engine.customers.looked_at = customer.customer_id
+    customers = engine.customers
+    found = (
+        one
+        for one in customers.imported.values()
+        if not customers.is_set_aside(one.customer_id, now)
+    )
+    waiting = list(islice(found, limit))
+    for customer in waiting:
+        customers.looked_at = customer.customer_id
         settle_history(engine, customer, now)
-    engine.customers.looked_at = 0
-    return len(waiting[:limit])
+    customers.looked_at = 0
+    return len(waiting)
 
 
 def settle_before(engine: Engine, customer: Customer, received_at: int) -> None:

@@ -11,7 +11,7 @@ from kept.flows.ask import because_of
 from kept.flows.engine import Engine, decode_trace
 from kept.flows.note_in_log import note_operator
 
-ROWS_MAX: Final = 2_000
+ROWS_MAX: Final = 500
 """At most this many decisions are looked at in one page, so that nobody else waits."""
 
 

@@ -142,11 +142,11 @@ def wake(engine: Engine, due: Sequence[int], parts: Mapping[int, Part], now: int
         done.add(customer.customer_id)
         customer.wake_at = 0
         customers.note_changed(customer)
-        if engine.customers.set_aside.get(customer.customer_id, 0) <= now:
-            engine.customers.looked_at = customer.customer_id
+        if not customers.is_set_aside(customer.customer_id, now):
+            customers.looked_at = customer.customer_id
             react(engine, customer, now)
-        engine.customers.touched[customer.customer_id] = customer
-    engine.customers.looked_at = 0
+        customers.touched[customer.customer_id] = customer
+    customers.looked_at = 0
     engine.counts["wakes", ""] += len(done)
     return len(done)
 
